@@ -1,0 +1,3 @@
+//! The function that answers a person.
+
+fn main() {}

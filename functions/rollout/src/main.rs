@@ -1,0 +1,3 @@
+//! The function that reconciles lanes.
+
+fn main() {}

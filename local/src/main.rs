@@ -1,0 +1,3 @@
+//! The command that starts and stops the local environment.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The adapters between Esclusa's ports and AWS.

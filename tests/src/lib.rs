@@ -1,0 +1,1 @@
+//! Esclusa's tests: simulation, scripts, tables, adapters, template, end to end, tidy.

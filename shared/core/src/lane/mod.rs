@@ -1,0 +1,272 @@
+//! A lane: the life of one service in one environment, as one value.
+//!
+//! The shell drives it in one fixed order:
+//!
+//! 1. load the lane;
+//! 2. [`Lane::step`] with [`Event::Woke`](crate::observation::Event::Woke) and the current time;
+//! 3. while [`Lane::looks`] is not empty, make each look and step with what was seen;
+//! 4. save it, on condition that its revision is still the loaded one, under a lease;
+//! 5. only then carry out [`Lane::orders`], and step with what became of each; then again from 3;
+//! 6. arm a wake-up at [`Lane::wake_at`], and give up the lease.
+//!
+//! A crash after 4 loses nothing, because orders are read off the saved lane rather than held in
+//! memory. A crash in the middle of 5 leaves calls that may have been made: the next pass looks
+//! for them before it makes them again, and hosts refuse what they have already done.
+
+mod ask;
+mod decide;
+mod errand;
+mod report;
+mod step;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub use errand::Errand;
+pub use report::Blocker;
+pub use step::Step;
+
+use crate::digest::Digest;
+use crate::name::{HostId, LaneId};
+use crate::observation::{Look, Order};
+use crate::reason::{Code, Reason};
+use crate::release::{Release, Running};
+use crate::request::RequestId;
+use crate::rollout::{Cause, End, Facts, Rollout};
+use crate::time::Timestamp;
+
+/// Successful releases that a lane remembers, and therefore can go back to.
+pub const SUCCESSES: usize = 10;
+
+/// Requests whose ids a lane remembers, to do each once.
+const REQUESTS: usize = 32;
+
+/// The wake-up that a lane awaits. A delayed message with another sequence is an older one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WakeUp {
+    /// Names the message.
+    pub sequence: u64,
+    /// When it is due.
+    pub at: Timestamp,
+}
+
+/// Who may act on a lane, and until when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The invocation.
+    pub owner: String,
+    /// When it has certainly ended.
+    pub until: Timestamp,
+}
+
+/// A paused lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// Why.
+    pub reason: Reason,
+    /// Who paused it; nothing when Esclusa did.
+    pub actor: Option<String>,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A digest that may not be rolled out again in this lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// Why.
+    pub reason: Reason,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A release that once ran on every host of the lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Success {
+    /// Which.
+    pub release: Release,
+    /// When its rollout ended.
+    pub at: Timestamp,
+}
+
+/// The last rollout that did not succeed, and what it was tried with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What was tried.
+    pub digest: Digest,
+    /// How it ended.
+    pub end: End,
+    /// Why.
+    pub reason: Reason,
+    /// With which configuration and fleet: a change of either is a reason to try again.
+    pub with: String,
+    /// When it ended.
+    pub at: Timestamp,
+    /// How often the same was tried by itself.
+    pub tries: u32,
+}
+
+impl Attempt {
+    /// When the same is tried again by itself; never, unless its reason passes.
+    #[must_use]
+    pub fn retry_at(&self) -> Option<Timestamp> {
+        let gap = Duration::from_mins(5).saturating_mul(1 << self.tries.saturating_sub(1).min(4));
+        self.reason.code.is_transient().then(|| self.at.after(gap.min(Duration::from_hours(1))))
+    }
+}
+
+/// A rollout that a person asked for and that has not started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// What to roll out.
+    pub release: Release,
+    /// Why.
+    pub cause: Cause,
+    /// Who asked.
+    pub actor: String,
+}
+
+/// What is known of a host outside rollouts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRecord {
+    /// What it was last verified to run.
+    pub running: Running,
+    /// When.
+    pub seen_at: Timestamp,
+}
+
+/// The life of one service in one environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Which.
+    pub id: LaneId,
+    /// Counts saves; a save is conditional on it.
+    pub revision: u64,
+    /// Grows when the ledger is restored from a backup, so that hosts refuse what was forgotten.
+    pub epoch: u64,
+    /// Counts intents.
+    pub generation: u64,
+    /// Who acts.
+    pub lease: Option<Lease>,
+    /// The wake-up that is under way.
+    pub armed: Option<WakeUp>,
+    /// Where hosts pull from, once the registry has said so.
+    pub repository: Option<String>,
+    /// What every host runs, since the last success.
+    pub current: Option<Release>,
+    /// The last successes, newest first.
+    pub successes: Vec<Success>,
+    /// What the environment's tag resolved to at the last look.
+    pub desired: Option<Release>,
+    /// Why the desired release is not rolled out, as of the last look.
+    pub blocker: Option<Blocker>,
+    /// The rollout that is under way.
+    pub rollout: Option<Rollout>,
+    /// The rollout that a person asked for.
+    pub asked: Option<Asked>,
+    /// The last rollout that did not succeed.
+    pub last_attempt: Option<Attempt>,
+    /// Why no rollout starts.
+    pub hold: Option<Hold>,
+    /// Whether containers that ran before Esclusa knew the lane have been taken over.
+    pub adopted: bool,
+    /// Digests that are not rolled out again.
+    pub quarantine: BTreeMap<Digest, Quarantine>,
+    /// What is known of each host.
+    pub hosts: BTreeMap<HostId, HostRecord>,
+    /// Hosts that are brought to `current` outside any rollout.
+    pub errands: BTreeMap<HostId, Errand>,
+    /// Requests that were taken up, newest last.
+    pub requests: Vec<RequestId>,
+    /// Rollouts that ended in this pass, to be written with the next save.
+    pub ended: Vec<Rollout>,
+    facts: Facts,
+    due: BTreeSet<Look>,
+}
+
+impl Lane {
+    /// A lane that nothing is known of.
+    #[must_use]
+    pub fn new(id: LaneId, epoch: u64) -> Self {
+        Self {
+            id,
+            revision: 0,
+            epoch,
+            generation: 0,
+            lease: None,
+            armed: None,
+            repository: None,
+            current: None,
+            successes: Vec::new(),
+            desired: None,
+            blocker: None,
+            rollout: None,
+            asked: None,
+            last_attempt: None,
+            hold: None,
+            adopted: false,
+            quarantine: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            errands: BTreeMap::new(),
+            requests: Vec::new(),
+            ended: Vec::new(),
+            facts: Facts::default(),
+            due: BTreeSet::new(),
+        }
+    }
+
+    /// The reads that the next decision waits for.
+    #[must_use]
+    pub fn looks(&self) -> &BTreeSet<Look> {
+        &self.due
+    }
+
+    /// The changes that are to be made, once the lane is saved.
+    #[must_use]
+    pub fn orders(&self) -> Vec<Order> {
+        let repository = self.repository.as_deref().unwrap_or_default();
+        let rollout = self.rollout.iter().flat_map(|rollout| rollout.wanted(repository));
+        rollout.chain(self.errands.values().flat_map(|it| it.wanted(repository))).collect()
+    }
+
+    /// When the lane wants to look again if nothing happens before.
+    #[must_use]
+    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let rollout = self.rollout.as_ref().and_then(|rollout| rollout.wake_at(now));
+        let errands = self.errands.values().map(Errand::wake_at).min();
+        let idle = self.blocker.as_ref().and_then(|blocker| blocker.lifts_at);
+        rollout.into_iter().chain(errands).chain(idle.filter(|_| self.rollout.is_none())).min()
+    }
+
+    /// Whether nothing is known here that is worth keeping: neither hosts nor a configuration.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        let configured = self.facts.sources.as_ref().is_some_and(|it| it.service.is_some());
+        let homeless = |it: &Blocker| it.reason.code == Code::HOSTS_NONE;
+        self.revision == 0
+            && !configured
+            && self.rollout.is_none()
+            && self.ended.is_empty()
+            && self.requests.is_empty()
+            && self.blocker.as_ref().is_none_or(homeless)
+    }
+
+    /// Forgets what was seen in this pass, which is never stored.
+    #[must_use]
+    pub fn at_rest(mut self) -> Self {
+        self.facts = Facts::default();
+        self.due.clear();
+        self
+    }
+
+    /// The release that a rollback without a version goes to: the newest success that is neither
+    /// what runs nor quarantined, and those after it, should that one be gone.
+    pub fn rollback_targets(&self) -> impl Iterator<Item = &Release> {
+        let running = self.current.as_ref().map(|release| &release.digest);
+        let mut seen = BTreeSet::new();
+        self.successes.iter().map(|success| &success.release).filter(move |release| {
+            running != Some(&release.digest)
+                && !self.quarantine.contains_key(&release.digest)
+                && seen.insert(&release.digest)
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! What is looked at, what is seen, and what is to be done.
+
+use std::collections::BTreeMap;
+
+use crate::configuration::{EnvironmentConfiguration, HttpProbe, TargetGroup};
+use crate::name::{HostId, Tag};
+use crate::order::{CommandId, Fence, Invocation, OnHostFailure, Verb};
+use crate::release::{Image, Release};
+use crate::time::Timestamp;
+use crate::traffic::{GroupSettings, SeenTarget, Target};
+
+/// The stored texts that a configuration is read from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The service's own.
+    pub service: Option<String>,
+    /// The account's defaults.
+    pub defaults: Option<String>,
+}
+
+/// A document as it stood when a rollout began: an order names both, so that a new version put in
+/// place in the middle changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DocumentPin {
+    /// SSM's version number.
+    pub version: String,
+    /// The SHA-256 of the content.
+    pub hash: String,
+}
+
+/// The documents that orders pin, by verb.
+pub type Documents = BTreeMap<Verb, DocumentPin>;
+
+/// A host as SSM listed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenHost {
+    /// Which.
+    pub id: HostId,
+    /// Its availability zone; empty where unknown.
+    pub zone: String,
+}
+
+/// The hosts of a lane, and the documents to talk to them with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fleet {
+    /// Every host that bears the lane's tag and has not been terminated.
+    pub hosts: BTreeMap<HostId, SeenHost>,
+    /// What orders pin.
+    pub documents: Documents,
+}
+
+/// Names one call of `SendCommand` for ever: fences are never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartKey {
+    /// The intent.
+    pub fence: Fence,
+    /// The call within it.
+    pub number: u32,
+}
+
+/// A read that the lane wants made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// The stored configuration of the service.
+    Configuration,
+    /// The image that a tag resolves to.
+    Tag(Tag),
+    /// The hosts of the lane.
+    Fleet,
+    /// The settings of a target group.
+    Settings(TargetGroup),
+    /// The health of a target group's targets.
+    Targets(TargetGroup),
+    /// What has become of a command.
+    Command(CommandId),
+    /// Whether a call that was saved but may not have been made is out.
+    Lost(PartKey, Verb, Timestamp),
+}
+
+/// The answer to a look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saw {
+    /// The stored texts.
+    Configuration(Sources),
+    /// What the tag resolves to; nothing when no image bears it.
+    Tag(Tag, Option<Release>),
+    /// The hosts.
+    Fleet(Fleet),
+    /// The settings; nothing when there is no such group.
+    Settings(TargetGroup, Option<GroupSettings>),
+    /// The targets that are registered or draining.
+    Targets(TargetGroup, Vec<SeenTarget>),
+    /// The invocations of a command, all of them.
+    Command(CommandId, Vec<Invocation>),
+    /// The command that was found, or that there is none.
+    Lost(PartKey, Option<CommandId>),
+}
+
+/// What the hosts of one call are told, beside what the lane's name says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostOrder {
+    /// Names the call.
+    pub key: PartKey,
+    /// What to do.
+    pub verb: Verb,
+    /// Who.
+    pub hosts: Vec<HostId>,
+    /// With which image.
+    pub image: Image,
+    /// Registry and repository.
+    pub repository: String,
+    /// The document to use.
+    pub document: Option<DocumentPin>,
+    /// When the host refuses it.
+    pub not_after: Timestamp,
+    /// What a host does when its change fails.
+    pub on_failure: OnHostFailure,
+    /// Recreate containers even if nothing changed.
+    pub recreate: bool,
+    /// Health deadline and probe, and where the Compose file comes from.
+    pub settings: Box<HostSettings>,
+}
+
+/// The part of a configuration that goes to the host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostSettings {
+    /// Seconds until containers must be healthy; nothing for what their healthcheck implies.
+    pub deadline: Option<u64>,
+    /// An HTTP probe after the healthcheck.
+    pub http: Option<HttpProbe>,
+    /// Whether the Compose file travels with the image.
+    pub compose: crate::configuration::Compose,
+}
+
+impl HostSettings {
+    /// What of a configuration a host needs.
+    #[must_use]
+    pub fn of(configuration: &EnvironmentConfiguration) -> Self {
+        Self {
+            deadline: configuration.health.deadline.map(|it| it.as_secs()),
+            http: configuration.health.http.clone(),
+            compose: configuration.compose,
+        }
+    }
+}
+
+/// A change that the lane wants made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Tell hosts.
+    Send(Box<HostOrder>),
+    /// Take targets of one group out of service.
+    Deregister(TargetGroup, Vec<Target>),
+    /// Put targets of one group into service.
+    Register(TargetGroup, Vec<Target>),
+}
+
+/// What became of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The command is out.
+    Command(PartKey, CommandId),
+    /// SSM refused the whole call because one of its hosts does not exist.
+    Refused(PartKey),
+    /// The targets are being drained.
+    Deregistered(TargetGroup),
+    /// The targets are registered.
+    Registered(TargetGroup),
+}
+
+/// Something that happened to a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A hint from outside, or the awaited wake-up: look at everything that is awaited.
+    Woke,
+    /// The answer to a look.
+    Saw(Saw),
+    /// An order is out.
+    Sent(Sent),
+    /// A person asked for something.
+    Asked(crate::request::Request),
+}

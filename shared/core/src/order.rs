@@ -1,0 +1,461 @@
+//! Orders to hosts: what they say, which of them are out, and what was heard.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use crate::name::HostId;
+use crate::reason::{Code, Reason};
+use crate::release::{Image, Running};
+use crate::time::Timestamp;
+
+/// Hosts in one call of `SendCommand`, at most (SSM's limit on `InstanceIds`).
+pub const HOSTS_PER_CALL: usize = 50;
+
+/// SSM gives up the delivery of a command after this long.
+pub const DELIVERY: Duration = Duration::from_mins(1);
+
+/// How long an order may still be started after it was made: its delivery, and as much again for
+/// the function that sends it. Longer lets a host act on an old wish; shorter fails slow agents.
+pub const VALIDITY: Duration = Duration::from_mins(2);
+
+/// What a document does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Reads only: what runs, what is there, how it is.
+    Inspect,
+    /// Pulls an image. Nothing stops.
+    Prefetch,
+    /// Makes the host run an image.
+    Activate,
+}
+
+impl Verb {
+    /// The execution timeout of the document in `template.yaml` (a test compares them).
+    #[must_use]
+    pub const fn limit(self) -> Duration {
+        match self {
+            Self::Inspect => Duration::from_mins(1),
+            Self::Prefetch | Self::Activate => Duration::from_mins(30),
+        }
+    }
+
+    /// When the answer can first be there.
+    const fn first_look(self) -> Duration {
+        match self {
+            Self::Inspect => Duration::from_secs(2),
+            Self::Prefetch => Duration::from_secs(3),
+            Self::Activate => Duration::from_secs(5),
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Inspect => "inspect",
+            Self::Prefetch => "prefetch",
+            Self::Activate => "activate",
+        })
+    }
+}
+
+/// What lets a host refuse what is late: epochs and generations only grow within a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fence {
+    /// Of the ledger: grows when a ledger is restored from a backup.
+    pub epoch: u64,
+    /// Of the order, within the lane.
+    pub generation: u64,
+}
+
+impl fmt::Display for Fence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.epoch, self.generation)
+    }
+}
+
+/// SSM's name of a command that is out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommandId(pub String);
+
+/// What a host does to its own change when that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnHostFailure {
+    /// Brings the previous pin back.
+    Restore,
+    /// Leaves what it has done.
+    Leave,
+}
+
+/// Where one call of `SendCommand` stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartState {
+    /// To be sent.
+    Unsent,
+    /// Saved as to be sent by an invocation that has ended: it may be out. To be looked for.
+    Doubtful,
+    /// Out.
+    Sent {
+        /// Under this name.
+        command: CommandId,
+        /// Since then.
+        at: Timestamp,
+    },
+}
+
+/// One call of `SendCommand`: hosts that are told the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its number within the intent; never used twice.
+    pub number: u32,
+    /// What they are told to do.
+    pub verb: Verb,
+    /// With which image; nothing for an inspection.
+    pub image: Image,
+    /// Who.
+    pub hosts: Vec<HostId>,
+    /// Where the call stands.
+    pub state: PartState,
+}
+
+/// When to look next at something that is awaited: first when it can first be true, then every 5 s
+/// for a minute, then at doubling distances up to a minute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// When the waiting began.
+    pub since: Timestamp,
+    /// The next look.
+    pub next: Timestamp,
+}
+
+impl Watch {
+    /// A watch that first looks after `first`.
+    #[must_use]
+    pub fn starting(now: Timestamp, first: Duration) -> Self {
+        Self { since: now, next: now.after(first) }
+    }
+
+    /// Sets the next look, after one at `now` that did not see the end.
+    pub fn looked(&mut self, now: Timestamp) {
+        let waited = now.since(self.since);
+        let gap = if waited < Duration::from_mins(1) {
+            Duration::from_secs(5)
+        } else {
+            waited.div_f32(6.0).min(Duration::from_mins(1))
+        };
+        self.next = now.after(gap);
+    }
+}
+
+/// How the containers of a service on a host are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerHealth {
+    /// All well.
+    Healthy,
+    /// At least one is not.
+    Unhealthy,
+    /// At least one is not judged yet.
+    Starting,
+    /// There is none.
+    Absent,
+}
+
+/// Whether a host put its previous release back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutBack {
+    /// Nothing had been changed.
+    NotNeeded,
+    /// It did not try.
+    No,
+    /// It did.
+    Yes,
+    /// It tried, and could not.
+    Failed,
+}
+
+/// What a host answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// `ok`, or why not.
+    pub reason: Reason,
+    /// The fence that the host keeps after this order.
+    pub fence: Option<Fence>,
+    /// What ran before.
+    pub before: Running,
+    /// What runs now.
+    pub now: Running,
+    /// How it runs now.
+    pub health: ContainerHealth,
+    /// Whether the last activation of the kept fence was carried out whole.
+    pub finished: bool,
+    /// Whether the previous release was put back.
+    pub put_back: PutBack,
+    /// What a person should know, one sentence each.
+    pub warnings: Vec<String>,
+    /// How long the host itself took.
+    pub took: Duration,
+}
+
+impl Answer {
+    /// Whether the host did what it was told.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.reason.code == Code::OK
+    }
+}
+
+/// What was heard of an order, once it can say no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The host answered.
+    Answered(Answer),
+    /// The script ended without an answer that can be read. What it did is unknown.
+    Unclear(String),
+    /// The order never reached the host, and cannot start any more.
+    Silent,
+    /// The host does not exist any more.
+    Gone,
+}
+
+/// One invocation as SSM described it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// Where.
+    pub host: HostId,
+    /// What is known; nothing while it is under way.
+    pub heard: Option<Heard>,
+}
+
+/// One intent, sent to some hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Orders {
+    /// What makes hosts refuse everything older.
+    pub fence: Fence,
+    /// When the intent was formed.
+    pub made: Timestamp,
+    /// When hosts refuse it, if they have not begun.
+    pub not_after: Timestamp,
+    /// What a host does when its own change fails.
+    pub on_failure: OnHostFailure,
+    /// Recreate containers even if nothing changed.
+    pub recreate: bool,
+    /// The calls.
+    pub parts: Vec<Part>,
+    /// What was heard.
+    pub heard: BTreeMap<HostId, Heard>,
+    /// Hosts whose answer could not be read, and that were inspected instead.
+    pub inspected: BTreeSet<HostId>,
+    /// When to look next.
+    pub watch: Watch,
+}
+
+impl Orders {
+    /// An intent for these hosts, each with its image, in as few calls as SSM allows.
+    #[must_use]
+    pub fn new(
+        verb: Verb,
+        fence: Fence,
+        now: Timestamp,
+        on_failure: OnHostFailure,
+        hosts: impl IntoIterator<Item = (HostId, Image)>,
+    ) -> Self {
+        let mut by_image: BTreeMap<Image, Vec<HostId>> = BTreeMap::new();
+        for (host, image) in hosts {
+            by_image.entry(image).or_default().push(host);
+        }
+        let mut orders = Self {
+            fence,
+            made: now,
+            not_after: now.after(VALIDITY),
+            on_failure,
+            recreate: false,
+            parts: Vec::new(),
+            heard: BTreeMap::new(),
+            inspected: BTreeSet::new(),
+            watch: Watch::starting(now, verb.first_look()),
+        };
+        for (image, hosts) in by_image {
+            for chunk in hosts.chunks(HOSTS_PER_CALL) {
+                orders.add(verb, &image, chunk.to_vec());
+            }
+        }
+        orders
+    }
+
+    fn add(&mut self, verb: Verb, image: &Image, hosts: Vec<HostId>) {
+        let number = self.parts.iter().map(|part| part.number.saturating_add(1)).max();
+        let (number, image, state) = (number.unwrap_or(0), image.clone(), PartState::Unsent);
+        self.parts.push(Part { number, verb, image, hosts, state });
+    }
+
+    /// The image that a host was told to run.
+    #[must_use]
+    pub fn image_for(&self, host: &HostId) -> Option<&Image> {
+        self.parts.iter().find(|part| part.hosts.contains(host)).map(|part| &part.image)
+    }
+
+    /// Asks the hosts whose answers could not be read what they run, once.
+    ///
+    /// Returns whether there is someone to ask. An unreadable answer is *unknown*, never *failed*.
+    pub fn inspect_unclear(&mut self, now: Timestamp) -> bool {
+        let unclear: Vec<HostId> = (self.heard.iter())
+            .filter(|(host, heard)| {
+                matches!(heard, Heard::Unclear(_)) && !self.inspected.contains(*host)
+            })
+            .map(|(host, _)| host.clone())
+            .collect();
+        for host in &unclear {
+            self.heard.remove(host);
+            self.inspected.insert(host.clone());
+            let image = self.image_for(host).cloned().unwrap_or(Image::Nothing);
+            self.add(Verb::Inspect, &image, vec![host.clone()]);
+        }
+        if !unclear.is_empty() {
+            self.watch = Watch::starting(now, Verb::Inspect.first_look());
+        }
+        !unclear.is_empty()
+    }
+
+    /// Whether a host did what it was told, as far as an image goes: it runs it, whole and well.
+    ///
+    /// # Errors
+    ///
+    /// Why not, for the record of the host.
+    pub fn verdict(&self, host: &HostId) -> Result<&Answer, Reason> {
+        let silent = |text: &str| Reason::new(Code::HOSTS_UNREACHABLE, format!("{host} {text}"));
+        match self.heard.get(host) {
+            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.reason.clone()),
+            Some(Heard::Answered(answer)) => {
+                let told = self.image_for(host);
+                if told.is_some_and(|image| !image.is_run_by(&answer.now)) {
+                    let text = format!("{host} runs {} instead of what it was told", answer.now);
+                    return Err(Reason::new(Code::HOSTS_DRIFTED, text));
+                }
+                if !answer.finished || answer.health == ContainerHealth::Unhealthy {
+                    let text = format!("{host} runs the image, but its containers are not well");
+                    return Err(Reason::new(Code::HEALTH_CONTAINER, text));
+                }
+                Ok(answer)
+            }
+            Some(Heard::Unclear(why)) => {
+                Err(silent(&format!("gave no answer that can be read: {why}")))
+            }
+            Some(Heard::Gone) => Err(Reason::new(
+                Code::HOSTS_VANISHED,
+                format!("{host} vanished while it was being changed"),
+            )),
+            Some(Heard::Silent) | None => Err(silent("did not answer in time")),
+        }
+    }
+
+    /// Whether everyone has been heard.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.waiting().next().is_none()
+    }
+
+    /// The hosts that have not been heard, in the order in which they were told.
+    pub fn waiting(&self) -> impl Iterator<Item = &HostId> {
+        let hosts = self.parts.iter().flat_map(|part| &part.hosts);
+        hosts.filter(|host| !self.heard.contains_key(*host))
+    }
+
+    /// The commands that still have someone to hear.
+    pub fn open_commands(&self) -> impl Iterator<Item = (&CommandId, Timestamp)> {
+        self.parts.iter().filter_map(|part| match &part.state {
+            PartState::Sent { command, at }
+                if part.hosts.iter().any(|host| !self.heard.contains_key(host)) =>
+            {
+                Some((command, *at))
+            }
+            PartState::Sent { .. } | PartState::Unsent | PartState::Doubtful => None,
+        })
+    }
+
+    /// Makes calls that an earlier invocation saved but is not known to have made ones to look for.
+    pub fn doubt(&mut self) {
+        for part in &mut self.parts {
+            if part.state == PartState::Unsent {
+                part.state = PartState::Doubtful;
+            }
+        }
+    }
+
+    /// Takes what SSM says of a command's invocations.
+    pub fn hear(&mut self, invocations: &[Invocation]) {
+        for invocation in invocations {
+            if let Some(heard) = &invocation.heard {
+                self.heard.entry(invocation.host.clone()).or_insert_with(|| heard.clone());
+            }
+        }
+    }
+
+    /// Gives up on everyone who cannot answer any more, because the order cannot start any more
+    /// and what may have started has run out of its time.
+    pub fn expire(&mut self, now: Timestamp) {
+        let mut late = Vec::new();
+        for part in &self.parts {
+            let end = match part.state {
+                PartState::Sent { at, .. } => at.after(DELIVERY).after(part.verb.limit()),
+                PartState::Unsent | PartState::Doubtful => self.not_after.after(part.verb.limit()),
+            };
+            // A minute for SSM to say so itself, which it does more exactly.
+            if now >= end.after(DELIVERY) {
+                late.extend(part.hosts.iter().cloned());
+            }
+        }
+        for host in late {
+            self.heard.entry(host).or_insert(Heard::Silent);
+        }
+    }
+
+    /// When every order of this intent has certainly ended.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        let limit = self.parts.iter().map(|part| part.verb.limit()).max().unwrap_or_default();
+        self.not_after.after(limit).after(DELIVERY).after(DELIVERY)
+    }
+
+    /// Splits a call that SSM refused because of one of its hosts, so that the rest is sent.
+    ///
+    /// A call for a single host that is refused has found the host that does not exist.
+    pub fn refuse(&mut self, number: u32) {
+        let Some(index) = self.parts.iter().position(|part| part.number == number) else { return };
+        let Some(part) = self.parts.get(index).cloned() else { return };
+        if let [host] = part.hosts.as_slice() {
+            self.heard.insert(host.clone(), Heard::Gone);
+            return;
+        }
+        for host in part.hosts {
+            self.add(part.verb, &part.image, vec![host]);
+        }
+        self.parts.remove(index);
+    }
+
+    /// Takes a call as out that was looked for and found.
+    pub fn found(&mut self, number: u32, command: CommandId) {
+        let at = self.made;
+        if let Some(part) = self.part_mut(number) {
+            part.state = PartState::Sent { command, at };
+        }
+    }
+
+    /// Sends a call again that is known not to be out.
+    ///
+    /// With the same fence: a host that got it after all does not act twice. It may start for as
+    /// long again, unless the intent itself has grown too old to be carried out.
+    pub fn resend(&mut self, number: u32, now: Timestamp) {
+        let Some(part) = self.part_mut(number) else { return };
+        let limit = part.verb.limit();
+        part.state = PartState::Unsent;
+        if now < self.made.after(limit) {
+            self.not_after = self.not_after.max(now.after(VALIDITY));
+        }
+    }
+
+    /// The call with this number.
+    pub fn part_mut(&mut self, number: u32) -> Option<&mut Part> {
+        self.parts.iter_mut().find(|part| part.number == number)
+    }
+}

@@ -1,0 +1,44 @@
+//! What a person may ask of a lane.
+
+use crate::reason::Reason;
+use crate::release::Release;
+
+/// Names a request, so that asking twice does a thing once.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RequestId(pub String);
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Start no rollout until released.
+    Hold {
+        /// Why, in the person's words.
+        reason: String,
+    },
+    /// Follow the tag again.
+    Release,
+    /// Stop the active rollout, or go back to this release, and hold the lane.
+    Rollback {
+        /// The release to go back to; nothing while a rollout is active.
+        to: Option<Release>,
+    },
+}
+
+/// A person's request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its name.
+    pub id: RequestId,
+    /// Who asks.
+    pub actor: String,
+    /// What.
+    pub wish: Wish,
+}
+
+/// A request that was not taken up; nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// Why, and what to do instead.
+    pub reason: Reason,
+}

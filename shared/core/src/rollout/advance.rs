@@ -1,0 +1,300 @@
+//! The transitions of a rollout that concern all its hosts at once.
+
+use std::time::Duration;
+
+use super::{Context, Course, Phase, Progress, Rollout, Stage};
+use crate::configuration::{OnFailure, Unreachable};
+use crate::name::HostId;
+use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb, Watch};
+use crate::reason::{Code, Reason};
+use crate::release::{Image, Running};
+use crate::time::Timestamp;
+
+/// How long a batch may be waited for when every host that could change is needed in service.
+const HEADROOM_WAIT: Duration = Duration::from_mins(10);
+
+/// How long a rollout takes to turn back at most, before what is left counts as lost.
+const BACK_LIMIT: Duration = Duration::from_hours(2);
+
+impl Rollout {
+    /// Makes the next transition that the facts allow; false when there is none.
+    ///
+    /// A wish to stop and a passed deadline are taken up only where no host is in the middle of
+    /// a change: a host is not moved on before its order has ended.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_forward() && self.is_interruptible() {
+            if let Some(reason) = self.abort.clone() {
+                self.turn_back(reason, cx);
+                return true;
+            }
+            if cx.now >= self.deadline {
+                let text = format!("the rollout was not done by {}", self.deadline);
+                self.turn_back(Reason::new(Code::DEADLINE_PASSED, text), cx);
+                return true;
+            }
+        }
+        if self.is_late(cx.now) {
+            self.lose_the_rest(cx.now);
+            return true;
+        }
+        match self.phase.clone() {
+            Phase::Gating(orders) => self.gate(orders, cx),
+            Phase::Prefetching(orders) => self.prefetched(orders, cx),
+            Phase::Choosing { watch, deadline } => self.choose(watch, deadline, cx),
+            Phase::Changing(batch) => self.change(batch, cx),
+            Phase::Baking { until } => self.bake(until, cx),
+            Phase::Verifying(orders) => self.verify(orders, cx),
+            Phase::Ended(..) => false,
+        }
+    }
+
+    /// Whether no host is in the middle of a change.
+    fn is_interruptible(&self) -> bool {
+        match &self.phase {
+            Phase::Changing(batch) => !matches!(batch.stage, Stage::Activating(_)),
+            Phase::Ended(..) => false,
+            Phase::Gating(_)
+            | Phase::Prefetching(_)
+            | Phase::Choosing { .. }
+            | Phase::Baking { .. }
+            | Phase::Verifying(_) => true,
+        }
+    }
+
+    /// Whether the way back has taken too long.
+    fn is_late(&self, now: Timestamp) -> bool {
+        matches!(&self.course, Course::Back { deadline, .. } if now >= *deadline)
+            && self.is_interruptible()
+    }
+
+    /// Reads what every host runs, and whether it can be changed at all.
+    fn gate(&mut self, mut orders: Orders, cx: &mut Context<'_>) -> bool {
+        if !cx.listen(&mut orders) {
+            self.phase = Phase::Gating(orders);
+            return false;
+        }
+        let hosts: Vec<HostId> = self.hosts.keys().cloned().collect();
+        for host in hosts {
+            if let Err(reason) = self.meet(&host, orders.heard.get(&host), cx.now) {
+                self.finish(super::End::Failed, reason, cx.now);
+                return true;
+            }
+        }
+        if self.live().next().is_none() {
+            let text = "no host answered, so there is nothing to change";
+            self.finish(super::End::Failed, Reason::new(Code::HOSTS_NONE, text), cx.now);
+            return true;
+        }
+        self.prefetch(cx);
+        true
+    }
+
+    /// Takes one host's first answer: its baseline, or why the rollout cannot start.
+    fn meet(&mut self, id: &HostId, heard: Option<&Heard>, now: Timestamp) -> Result<(), Reason> {
+        let Some(run) = self.hosts.get_mut(id) else { return Ok(()) };
+        match heard {
+            Some(Heard::Answered(answer)) if answer.is_ok() => {
+                run.baseline = answer.now.clone();
+                run.healthy = answer.health == ContainerHealth::Healthy;
+                run.answered_at = now;
+                Ok(())
+            }
+            Some(Heard::Answered(answer)) => {
+                let text = format!("{id}: {}", answer.reason.text);
+                Err(Reason::new(answer.reason.code.clone(), text))
+            }
+            Some(Heard::Gone) => {
+                let reason = Reason::new(Code::HOSTS_VANISHED, format!("{id} does not exist"));
+                run.progress = Progress::Skipped(reason);
+                Ok(())
+            }
+            Some(Heard::Unclear(_) | Heard::Silent) | None => {
+                let reason = Reason::new(
+                    Code::HOSTS_UNREACHABLE,
+                    format!("{id} did not answer; see whether its SSM agent runs"),
+                );
+                match self.settings.unreachable {
+                    Unreachable::Fail => Err(reason),
+                    Unreachable::Skip => {
+                        run.progress = Progress::Skipped(reason);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn prefetch(&mut self, cx: &mut Context<'_>) {
+        let image = self.candidate.image();
+        let hosts: Vec<_> = self.live().map(|(host, _)| (host.clone(), image.clone())).collect();
+        let count = hosts.len();
+        let orders = Orders::new(Verb::Prefetch, cx.fence(), cx.now, OnHostFailure::Leave, hosts);
+        let text = format!("{} is being pulled on {count} host(s)", self.candidate);
+        self.enter(Phase::Prefetching(orders), cx.now, text);
+    }
+
+    /// Goes on once every host has the image. Going back, a host without it is still tried: the
+    /// image it ran may be there all the same, and its activation says so.
+    fn prefetched(&mut self, mut orders: Orders, cx: &mut Context<'_>) -> bool {
+        if !cx.listen(&mut orders) {
+            self.phase = Phase::Prefetching(orders);
+            return false;
+        }
+        for (host, heard) in &orders.heard {
+            let failure = match heard {
+                Heard::Answered(answer) if answer.is_ok() => None,
+                Heard::Answered(answer) => Some(answer.reason.clone()),
+                Heard::Gone => None,
+                Heard::Unclear(_) | Heard::Silent => Some(Reason::new(
+                    Code::HOSTS_UNREACHABLE,
+                    "it did not answer; see whether its SSM agent runs",
+                )),
+            };
+            if let Some(run) = self.hosts.get_mut(host) {
+                run.answered_at = cx.now;
+            }
+            if let (Some(reason), true) = (failure, self.is_forward()) {
+                let text = format!("{host} cannot pull {}: {}", self.candidate, reason.text);
+                self.finish(super::End::Failed, Reason::new(reason.code, text), cx.now);
+                return true;
+            }
+        }
+        self.choose_next(cx.now, "the image is on every host");
+        true
+    }
+
+    /// Looks for the next batch.
+    pub(super) fn choose_next(&mut self, now: Timestamp, text: &str) {
+        let watch = Watch::starting(now, Duration::from_secs(5));
+        self.enter(Phase::Choosing { watch, deadline: now.after(HEADROOM_WAIT) }, now, text);
+    }
+
+    /// Turns back: every touched host gets its baseline again, if policy wants it so.
+    pub(super) fn turn_back(&mut self, cause: Reason, cx: &mut Context<'_>) {
+        let by_hand = self.abort.is_some();
+        self.fail_touched(&cause);
+        let hosts = self.images_to_restore();
+        if hosts.is_empty() {
+            let end = if by_hand { super::End::Aborted } else { super::End::Failed };
+            self.finish(end, cause, cx.now);
+            return;
+        }
+        if self.settings.on_failure == OnFailure::Halt && !by_hand {
+            self.finish(super::End::Halted, cause, cx.now);
+            return;
+        }
+        let text = format!("turning back on {} host(s): {cause}", hosts.len());
+        self.course = Course::Back { cause, deadline: cx.now.after(BACK_LIMIT) };
+        let pulls: Vec<_> =
+            hosts.into_iter().filter(|(_, image)| matches!(image, Image::Release { .. })).collect();
+        if pulls.is_empty() {
+            self.choose_next(cx.now, &text);
+            return;
+        }
+        let orders = Orders::new(Verb::Prefetch, cx.fence(), cx.now, OnHostFailure::Leave, pulls);
+        self.enter(Phase::Prefetching(orders), cx.now, text);
+    }
+
+    /// Marks the hosts of the batch that is being left: they were touched, and are not done.
+    fn fail_touched(&mut self, cause: &Reason) {
+        for run in self.hosts.values_mut() {
+            if run.progress == Progress::Touched {
+                run.progress = Progress::Failed(cause.clone());
+            }
+        }
+    }
+
+    /// What every touched host has to run again.
+    fn images_to_restore(&self) -> Vec<(HostId, Image)> {
+        let touched = self.hosts.iter().filter(|(_, run)| run.progress.is_touched());
+        touched.map(|(host, run)| (host.clone(), self.image_back(&run.baseline))).collect()
+    }
+
+    /// The image that puts a host back.
+    pub(super) fn image_back(&self, baseline: &Running) -> Image {
+        Image::back_to(baseline, self.baseline.as_ref(), &self.settings.tag)
+    }
+
+    /// Watches until the bake is over; a target that fails meanwhile ends it.
+    fn bake(&mut self, until: Timestamp, cx: &mut Context<'_>) -> bool {
+        if !self.settings.target_groups.is_empty() {
+            let Some(view) = self.view(cx) else { return false };
+            if let Some(reason) = self.out_of_service(&view) {
+                self.turn_back(reason, cx);
+                return true;
+            }
+        }
+        if cx.now < until {
+            return false;
+        }
+        self.start_verifying(cx);
+        true
+    }
+
+    /// Asks every host once more: success is what is seen, not what was told.
+    fn start_verifying(&mut self, cx: &mut Context<'_>) {
+        let image = self.candidate.image();
+        let hosts: Vec<_> = self.live().map(|(host, _)| (host.clone(), image.clone())).collect();
+        let orders = Orders::new(Verb::Inspect, cx.fence(), cx.now, OnHostFailure::Leave, hosts);
+        self.enter(Phase::Verifying(orders), cx.now, "every host is asked once more what it runs");
+    }
+
+    /// Succeeds when every live host runs the candidate, well and in service.
+    fn verify(&mut self, mut orders: Orders, cx: &mut Context<'_>) -> bool {
+        if !cx.listen(&mut orders) {
+            self.phase = Phase::Verifying(orders);
+            return false;
+        }
+        let (Some(view), Some(fleet)) = (self.view(cx), cx.fleet()) else {
+            self.phase = Phase::Verifying(orders);
+            return false;
+        };
+        if self.live().any(|(_, run)| run.progress == Progress::Waiting) {
+            self.choose_next(cx.now, "a host has joined, and changes last");
+            return true;
+        }
+        let hosts: Vec<HostId> = self.live().map(|(host, _)| host.clone()).collect();
+        for host in hosts {
+            match orders.verdict(&host) {
+                Ok(_) => {}
+                Err(reason) if !fleet.hosts.contains_key(&host) => {
+                    if let Some(run) = self.hosts.get_mut(&host) {
+                        run.progress = Progress::Skipped(reason);
+                    }
+                }
+                Err(reason) => {
+                    self.turn_back(reason, cx);
+                    return true;
+                }
+            }
+        }
+        if let Some(reason) = self.out_of_service(&view) {
+            self.turn_back(reason, cx);
+            return true;
+        }
+        self.succeed(cx);
+        true
+    }
+
+    fn succeed(&mut self, cx: &mut Context<'_>) {
+        let hosts = self.live().count();
+        if hosts == 0 {
+            let text = "no host is left that runs it";
+            self.turn_back(Reason::new(Code::HOSTS_NONE, text), cx);
+            return;
+        }
+        let text = format!("{} runs on {hosts} host(s), healthy and in service", self.candidate);
+        self.finish(super::End::Succeeded, Reason::new(Code::OK, text), cx.now);
+    }
+}
+
+impl Progress {
+    /// Whether the host may not be as it was before the rollout.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
+        match self {
+            Self::Touched | Self::Done | Self::Failed(_) => true,
+            Self::Waiting | Self::Restored | Self::Lost(_) | Self::Skipped(_) => false,
+        }
+    }
+}

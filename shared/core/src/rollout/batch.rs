@@ -1,0 +1,284 @@
+//! The life of a batch: asked, drained, changed, and seen in service again.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::choose::View;
+use super::{Batch, Context, Phase, Progress, Rollout, Stage};
+use crate::configuration::{OnFailure, TargetGroup};
+use crate::name::HostId;
+use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb, Watch};
+use crate::reason::{Code, Reason};
+use crate::release::Image;
+use crate::time::Timestamp;
+use crate::traffic::{Health, Target};
+
+impl Rollout {
+    /// Moves the batch on.
+    pub(super) fn change(&mut self, batch: Batch, cx: &mut Context<'_>) -> bool {
+        match batch.stage.clone() {
+            Stage::Checking(orders) => self.checked(batch, orders, cx),
+            Stage::Draining { sent, watch, deadline } => {
+                self.drained(batch, sent, watch, deadline, cx)
+            }
+            Stage::Activating(orders) => self.activated(batch, orders, cx),
+            Stage::Settling { .. } => self.settled(batch, cx),
+        }
+    }
+
+    fn stay(&mut self, batch: Batch, stage: Stage) -> bool {
+        self.phase = Phase::Changing(Batch { stage, ..batch });
+        false
+    }
+
+    fn checked(&mut self, batch: Batch, mut orders: Orders, cx: &mut Context<'_>) -> bool {
+        if !cx.listen(&mut orders) {
+            return self.stay(batch, Stage::Checking(orders));
+        }
+        for host in &batch.hosts {
+            match orders.heard.get(host) {
+                Some(Heard::Answered(answer)) => {
+                    if let Some(run) = self.hosts.get_mut(host) {
+                        run.answered_at = cx.now;
+                        run.baseline = answer.now.clone();
+                        run.healthy = answer.health == ContainerHealth::Healthy;
+                    }
+                }
+                Some(Heard::Gone) => {}
+                Some(Heard::Unclear(_) | Heard::Silent) | None => {
+                    let text = format!("{host} does not answer any more, so it was not drained");
+                    self.turn_back(Reason::new(Code::HOSTS_UNREACHABLE, text), cx);
+                    return true;
+                }
+            }
+        }
+        // Chosen anew: what is in service may have changed while the hosts were asked.
+        self.choose_next(cx.now, "the hosts of the batch answer");
+        true
+    }
+
+    /// Waits until no target of the batch is registered or draining.
+    fn drained(
+        &mut self,
+        batch: Batch,
+        sent: BTreeSet<TargetGroup>,
+        mut watch: Watch,
+        deadline: Timestamp,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if self.groups_of(&batch).iter().any(|group| !sent.contains(group)) {
+            return false;
+        }
+        let Some(view) = self.view(cx) else { return false };
+        let open = |host: &HostId| {
+            view.registered.contains_key(host) || view.draining.iter().any(|it| it.host == *host)
+        };
+        if !batch.hosts.iter().any(open) {
+            self.activate(batch.hosts, true, "drained", cx);
+            return true;
+        }
+        if cx.now >= deadline {
+            let text = "the load balancer did not finish draining in time";
+            return self.fail_batch(&batch, &Reason::new(Code::HEALTH_TARGET, text), cx);
+        }
+        if cx.now >= watch.next {
+            watch.looked(cx.now);
+        }
+        self.stay(batch, Stage::Draining { sent, watch, deadline })
+    }
+
+    /// The groups in which hosts of the batch were registered.
+    pub(super) fn groups_of(&self, batch: &Batch) -> BTreeSet<TargetGroup> {
+        self.targets_of(&batch.hosts).map(|target| target.group.clone()).collect()
+    }
+
+    fn targets_of<'a>(&'a self, hosts: &'a [HostId]) -> impl Iterator<Item = &'a Target> {
+        hosts.iter().filter_map(|host| self.hosts.get(host)).flat_map(|run| &run.targets)
+    }
+
+    /// Tells the hosts of a batch to run their image.
+    pub(super) fn activate(
+        &mut self,
+        hosts: Vec<HostId>,
+        drained: bool,
+        text: &str,
+        cx: &mut Context<'_>,
+    ) {
+        let forward = self.is_forward();
+        let images: Vec<(HostId, Image)> = (hosts.iter())
+            .filter_map(|host| self.hosts.get(host).map(|run| (host, run)))
+            .map(|(host, run)| {
+                let back = || self.image_back(&run.baseline);
+                (host.clone(), if forward { self.candidate.image() } else { back() })
+            })
+            .collect();
+        let restores = forward && self.settings.on_failure == OnFailure::Restore;
+        let on_failure = if restores { OnHostFailure::Restore } else { OnHostFailure::Leave };
+        let orders = Orders::new(Verb::Activate, cx.fence(), cx.now, on_failure, images);
+        let stage = Stage::Activating(orders);
+        self.enter(Phase::Changing(Batch { hosts, drained, stage }), cx.now, text);
+    }
+
+    /// Judges every host of the batch, once all of them have been heard.
+    fn activated(&mut self, mut batch: Batch, mut orders: Orders, cx: &mut Context<'_>) -> bool {
+        if !cx.listen(&mut orders) {
+            return self.stay(batch, Stage::Activating(orders));
+        }
+        let mut failure = None;
+        for host in &batch.hosts {
+            let verdict = orders.verdict(host).map(|_| ());
+            failure = failure.or(self.judge(host, verdict, cx.now));
+        }
+        match failure {
+            Some(reason) if self.is_forward() => self.turn_back(reason, cx),
+            Some(_) | None => {
+                let touched = |host: &HostId| {
+                    self.hosts.get(host).is_some_and(|run| run.progress.is_touched())
+                };
+                batch.hosts.retain(touched);
+                self.settle_batch(batch, cx);
+            }
+        }
+        true
+    }
+
+    /// Records what became of one host's order; why it failed, if it did.
+    ///
+    /// On the way back a host that failed is lost and stays out of service, and one that does not
+    /// exist any more needs nothing.
+    fn judge(
+        &mut self,
+        host: &HostId,
+        verdict: Result<(), Reason>,
+        now: Timestamp,
+    ) -> Option<Reason> {
+        let forward = self.is_forward();
+        let run = self.hosts.get_mut(host)?;
+        run.healthy = verdict.is_ok();
+        let Err(reason) = verdict else {
+            run.answered_at = now;
+            return None;
+        };
+        let vanished = reason.code == Code::HOSTS_VANISHED;
+        let reason = Reason::new(reason.code, format!("{host}: {}", reason.text));
+        run.progress = match (forward, vanished) {
+            (true, _) => Progress::Failed(reason.clone()),
+            (false, true) => Progress::Skipped(reason.clone()),
+            (false, false) => Progress::Lost(reason.clone()),
+        };
+        Some(reason)
+    }
+
+    /// Puts the batch into service again, and waits until it is seen there.
+    fn settle_batch(&mut self, batch: Batch, cx: &mut Context<'_>) {
+        let groups = self.groups_of(&batch);
+        if groups.is_empty() {
+            self.batch_done(&batch, cx.now);
+            return;
+        }
+        let settings = || groups.iter().filter_map(|group| self.groups.get(group));
+        let interval = settings().map(|it| it.interval).max().unwrap_or_default();
+        let staleness = settings().map(crate::traffic::GroupSettings::staleness).max();
+        let patience = settings().map(crate::traffic::GroupSettings::patience).max();
+        let span = if batch.drained { interval } else { staleness.unwrap_or_default() };
+        let stage = Stage::Settling {
+            sent: if batch.drained { BTreeSet::new() } else { groups.clone() },
+            healthy_since: None,
+            span,
+            watch: Watch::starting(cx.now, Duration::from_secs(2)),
+            deadline: cx.now.after(patience.unwrap_or_default()).after(span),
+        };
+        let text = "changed and well; waiting for the load balancer to see it";
+        self.enter(Phase::Changing(Batch { stage, ..batch }), cx.now, text);
+    }
+
+    /// Waits until every target of the batch has been healthy for long enough.
+    fn settled(&mut self, batch: Batch, cx: &mut Context<'_>) -> bool {
+        let Stage::Settling { sent, healthy_since, span, mut watch, deadline } =
+            batch.stage.clone()
+        else {
+            return false;
+        };
+        if self.groups_of(&batch).iter().any(|group| !sent.contains(group)) {
+            return false;
+        }
+        let Some(view) = self.view(cx) else { return false };
+        if let Some(reason) = self.never_healthy(&batch, &view) {
+            return self.fail_batch(&batch, &reason, cx);
+        }
+        let healthy = |target: &Target| view.health.get(target).copied() == Some(Health::Healthy);
+        let healthy_since = if self.targets_of(&batch.hosts).all(healthy) {
+            Some(healthy_since.unwrap_or(cx.now))
+        } else {
+            None
+        };
+        if healthy_since.is_some_and(|since| cx.now.since(since) >= span) {
+            self.batch_done(&batch, cx.now);
+            return true;
+        }
+        if cx.now >= deadline {
+            let reason = self.unhealthy(&batch, &view);
+            return self.fail_batch(&batch, &reason, cx);
+        }
+        match healthy_since {
+            Some(since) => watch.next = since.after(span),
+            None if cx.now >= watch.next => watch.looked(cx.now),
+            None => {}
+        }
+        self.stay(batch, Stage::Settling { sent, healthy_since, span, watch, deadline })
+    }
+
+    /// A target in a group that no listener serves never becomes healthy: no use in waiting.
+    fn never_healthy(&self, batch: &Batch, view: &View) -> Option<Reason> {
+        let unused = |it: &&Target| view.health.get(*it).copied() == Some(Health::Unused);
+        let target = self.targets_of(&batch.hosts).find(unused)?;
+        let text = format!(
+            "{} is `unused` in {}: no listener serves the group, or its zone is off",
+            target.host,
+            target.group.as_str()
+        );
+        Some(Reason::new(Code::HEALTH_TARGET, text))
+    }
+
+    fn unhealthy(&self, batch: &Batch, view: &View) -> Reason {
+        let healthy = |it: &&Target| view.health.get(*it).copied() != Some(Health::Healthy);
+        let text = match self.targets_of(&batch.hosts).find(healthy) {
+            Some(target) => format!(
+                "{} did not become healthy in {} on port {}",
+                target.host,
+                target.group.as_str(),
+                target.port
+            ),
+            None => "the targets did not stay healthy".to_owned(),
+        };
+        Reason::new(Code::HEALTH_TARGET, text)
+    }
+
+    /// A batch that could not be drained or did not come into service.
+    fn fail_batch(&mut self, batch: &Batch, reason: &Reason, cx: &mut Context<'_>) -> bool {
+        if self.is_forward() {
+            self.turn_back(reason.clone(), cx);
+            return true;
+        }
+        for host in &batch.hosts {
+            if let Some(run) = self.hosts.get_mut(host) {
+                run.progress = Progress::Lost(reason.clone());
+            }
+        }
+        self.choose_next(cx.now, &format!("could not be put back: {reason}"));
+        true
+    }
+
+    fn batch_done(&mut self, batch: &Batch, now: Timestamp) {
+        let progress = if self.is_forward() { Progress::Done } else { Progress::Restored };
+        for host in &batch.hosts {
+            if let Some(run) = self.hosts.get_mut(host) {
+                run.progress = progress.clone();
+                run.answered_at = now;
+            }
+        }
+        let names = batch.hosts.iter().map(HostId::as_str).collect::<Vec<_>>().join(", ");
+        let state = if self.is_forward() { "runs the candidate" } else { "is as it was" };
+        self.choose_next(now, &format!("{names} {state}, in service"));
+    }
+}

@@ -1,0 +1,261 @@
+//! Choosing the next batch: who is in service, how many can be spared, who goes first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Batch, Context, Phase, Progress, Rollout, Stage};
+use crate::name::HostId;
+use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
+use crate::plan;
+use crate::reason::{Code, Reason};
+use crate::release::Image;
+use crate::time::Timestamp;
+use crate::traffic::{Health, Target};
+
+/// What the load balancer, or the containers themselves, say of the hosts at this moment.
+pub(super) struct View {
+    /// The registered targets of each host.
+    pub(super) registered: BTreeMap<HostId, BTreeSet<Target>>,
+    /// Every target that is still draining.
+    pub(super) draining: BTreeSet<Target>,
+    /// The health of every target that was listed.
+    pub(super) health: BTreeMap<Target, Health>,
+    /// Per group, the hosts with a healthy target; without groups, the hosts that are well.
+    in_service: Vec<BTreeSet<HostId>>,
+}
+
+impl View {
+    /// Whether a host takes traffic wherever it could.
+    pub(super) fn serves(&self, host: &HostId) -> bool {
+        self.in_service.iter().all(|hosts| hosts.contains(host))
+    }
+
+    /// How many of the fleet can be taken out of service before a group reaches the floor.
+    fn headroom(&self, fleet: &BTreeSet<&HostId>, floor: usize) -> usize {
+        let serving =
+            |hosts: &BTreeSet<HostId>| hosts.iter().filter(|it| fleet.contains(it)).count();
+        self.in_service.iter().map(serving).min().unwrap_or(0).saturating_sub(floor)
+    }
+}
+
+impl Rollout {
+    /// What is seen of the hosts now, or looks for what is missing.
+    pub(super) fn view(&self, cx: &mut Context<'_>) -> Option<View> {
+        let groups = &self.settings.target_groups;
+        let seen = cx.targets(groups)?;
+        let mut view = View {
+            registered: BTreeMap::new(),
+            draining: BTreeSet::new(),
+            health: BTreeMap::new(),
+            in_service: Vec::new(),
+        };
+        for it in &seen {
+            view.health.insert(it.target.clone(), it.health);
+            if it.health.is_registered() {
+                let targets = view.registered.entry(it.target.host.clone()).or_default();
+                targets.insert(it.target.clone());
+            } else {
+                view.draining.insert(it.target.clone());
+            }
+        }
+        for group in groups {
+            let healthy =
+                seen.iter().filter(|it| it.target.group == *group && it.health == Health::Healthy);
+            view.in_service.push(healthy.map(|it| it.target.host.clone()).collect());
+        }
+        if groups.is_empty() {
+            let well = self.hosts.iter().filter(|(_, run)| {
+                run.healthy && !matches!(run.progress, Progress::Touched | Progress::Failed(_))
+            });
+            view.in_service.push(well.map(|(host, _)| host.clone()).collect());
+        }
+        Some(view)
+    }
+
+    /// A host that is done and does not take traffic, if there is one.
+    pub(super) fn out_of_service(&self, view: &View) -> Option<Reason> {
+        let mut done = self.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
+        let (host, _) = done.find(|(host, run)| {
+            let was_in = run.targets.is_empty() && !self.settings.target_groups.is_empty();
+            !was_in && !view.serves(host)
+        })?;
+        let text = format!("{host} was changed and is not in service any more");
+        Some(Reason::new(Code::HEALTH_TARGET, text))
+    }
+
+    /// Starts the next batch, or ends the waves, or waits for headroom.
+    pub(super) fn choose(
+        &mut self,
+        mut watch: Watch,
+        deadline: Timestamp,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let (Some(fleet), Some(view)) = (cx.fleet(), self.view(cx)) else { return false };
+        let present: BTreeSet<HostId> = fleet.hosts.keys().cloned().collect();
+        self.skip_absent(&present);
+        let out = self.out_of_service(&view).filter(|_| self.is_forward());
+        if let Some(reason) = out {
+            self.turn_back(reason, cx);
+            return true;
+        }
+        let waiting = self.candidates(&view);
+        if waiting.is_empty() {
+            self.all_changed(cx.now);
+            return true;
+        }
+        let live: BTreeSet<&HostId> = self.live().map(|(host, _)| host).collect();
+        let headroom = view.headroom(&live, self.floor());
+        let hosts = plan::batch(&waiting, headroom, self.budget());
+        if hosts.is_empty() {
+            return self.wait_for_headroom(&mut watch, deadline, cx);
+        }
+        self.start_batch(hosts, &view, cx);
+        true
+    }
+
+    /// A host that went away before it was touched is left out; one that went away afterwards and
+    /// is to be put back needs nothing any more.
+    fn skip_absent(&mut self, present: &BTreeSet<HostId>) {
+        let forward = self.is_forward();
+        for (host, run) in &mut self.hosts {
+            let concerned =
+                if forward { run.progress == Progress::Waiting } else { run.progress.is_touched() };
+            if concerned && !present.contains(host) {
+                let reason = Reason::new(Code::HOSTS_VANISHED, format!("{host} went away"));
+                run.progress = Progress::Skipped(reason);
+            }
+        }
+    }
+
+    fn candidates(&self, view: &View) -> Vec<plan::Candidate> {
+        let to_change = |run: &super::HostRun| {
+            if self.is_forward() {
+                run.progress == Progress::Waiting
+            } else {
+                run.progress.is_touched()
+            }
+        };
+        let waiting = self.hosts.iter().filter(|(_, run)| to_change(run));
+        waiting
+            .map(|(host, run)| plan::Candidate {
+                host: host.clone(),
+                zone: run.zone.clone(),
+                in_service: view.serves(host),
+            })
+            .collect()
+    }
+
+    /// How many hosts the current wave still has to change; the way back has no waves.
+    fn budget(&self) -> usize {
+        let fleet = self.live().count();
+        if !self.is_forward() {
+            return fleet;
+        }
+        let done = self.live().filter(|(_, run)| run.progress == Progress::Done).count();
+        let waves = self.settings.waves.cumulative(fleet);
+        let wave = waves.into_iter().find(|count| *count > done).unwrap_or(fleet);
+        wave.saturating_sub(done)
+    }
+
+    /// The number of the wave that is being changed, from 1, and how many there are.
+    #[must_use]
+    pub fn wave(&self) -> (usize, usize) {
+        let waves = self.settings.waves.cumulative(self.live().count());
+        let done = self.live().filter(|(_, run)| run.progress == Progress::Done).count();
+        let passed = waves.iter().filter(|count| **count <= done).count();
+        (passed.saturating_add(1).min(waves.len()), waves.len())
+    }
+
+    fn all_changed(&mut self, now: Timestamp) {
+        if self.is_forward() {
+            let until = now.after(self.settings.bake.span);
+            let text = format!("every host runs {}; watching until {until}", self.candidate);
+            self.enter(Phase::Baking { until }, now, text);
+        } else {
+            self.finish_back(now);
+        }
+    }
+
+    fn wait_for_headroom(
+        &mut self,
+        watch: &mut Watch,
+        deadline: Timestamp,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        if cx.now < deadline {
+            watch.looked(cx.now);
+            self.phase = Phase::Choosing { watch: *watch, deadline };
+            return false;
+        }
+        let floor = self.floor();
+        let text = format!("no host can be taken out of service: {floor} must stay in it");
+        let reason = Reason::new(Code::HOSTS_FLOOR, text);
+        if self.is_forward() {
+            self.turn_back(reason, cx);
+        } else {
+            self.lose(&reason);
+            self.finish_back(cx.now);
+        }
+        true
+    }
+
+    /// Starts a batch; hosts that have not answered for a minute are asked first, because SSM
+    /// says only minutes later that a host is gone.
+    fn start_batch(&mut self, hosts: Vec<HostId>, view: &View, cx: &mut Context<'_>) {
+        let unsure = hosts.iter().any(|host| {
+            self.hosts.get(host).is_none_or(|run| cx.now.since(run.answered_at) > DELIVERY)
+        });
+        let names = hosts.iter().map(HostId::as_str).collect::<Vec<_>>().join(", ");
+        let (wave, waves) = self.wave();
+        let text = if self.is_forward() {
+            format!("wave {wave} of {waves}: {names}")
+        } else {
+            format!("putting back {names}")
+        };
+        if unsure && self.is_forward() {
+            let asked = hosts.iter().map(|host| (host.clone(), Image::Nothing));
+            let orders =
+                Orders::new(Verb::Inspect, cx.fence(), cx.now, OnHostFailure::Leave, asked);
+            let stage = Stage::Checking(orders);
+            self.enter(Phase::Changing(Batch { hosts, drained: false, stage }), cx.now, text);
+        } else {
+            self.take_out(hosts, view, &text, cx);
+        }
+    }
+
+    /// Takes a batch out of service, or, where there is nothing to take it out of, goes on.
+    ///
+    /// What is registered is remembered first, and saved before anything is deregistered. A
+    /// single host stays in service: draining it would only make the gap longer.
+    pub(super) fn take_out(
+        &mut self,
+        hosts: Vec<HostId>,
+        view: &View,
+        text: &str,
+        cx: &mut Context<'_>,
+    ) {
+        for host in &hosts {
+            let registered = view.registered.get(host).cloned().unwrap_or_default();
+            if let Some(run) = self.hosts.get_mut(host) {
+                run.targets.extend(registered);
+                if self.course == super::Course::Forward {
+                    run.progress = Progress::Touched;
+                }
+            }
+        }
+        let registered = hosts.iter().any(|host| view.registered.contains_key(host));
+        let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
+        if self.live().count() < 2 || !(registered || draining) {
+            self.activate(hosts, false, text, cx);
+            return;
+        }
+        let delay =
+            self.groups.values().map(|it| it.deregistration_delay).max().unwrap_or_default();
+        let stage = Stage::Draining {
+            sent: BTreeSet::new(),
+            watch: Watch::starting(cx.now, delay),
+            deadline: cx.now.after(delay).after(Duration::from_mins(2)),
+        };
+        self.enter(Phase::Changing(Batch { hosts, drained: true, stage }), cx.now, text);
+    }
+}

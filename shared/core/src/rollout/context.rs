@@ -1,0 +1,98 @@
+//! What a transition may know and use: the facts of this pass, and the fences it may give out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::configuration::TargetGroup;
+use crate::name::Tag;
+use crate::observation::{Fleet, Look, PartKey, Sources};
+use crate::order::{CommandId, Fence, Invocation, Orders, PartState};
+use crate::release::Release;
+use crate::time::Timestamp;
+use crate::traffic::{GroupSettings, SeenTarget};
+
+/// What was seen since the lane woke. Never stored: a decision rests on what was read for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) sources: Option<Sources>,
+    pub(crate) tags: BTreeMap<Tag, Option<Release>>,
+    pub(crate) fleet: Option<Fleet>,
+    pub(crate) settings: BTreeMap<TargetGroup, Option<GroupSettings>>,
+    pub(crate) targets: BTreeMap<TargetGroup, Vec<SeenTarget>>,
+    pub(crate) commands: BTreeMap<CommandId, Vec<Invocation>>,
+    pub(crate) woke_at: Timestamp,
+}
+
+/// What a transition may know and use.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) facts: &'a Facts,
+    pub(crate) due: &'a mut BTreeSet<Look>,
+    pub(crate) epoch: u64,
+    pub(crate) generation: &'a mut u64,
+}
+
+impl<'a> Context<'a> {
+    /// A fence newer than every one before it.
+    pub(crate) fn fence(&mut self) -> Fence {
+        *self.generation = self.generation.saturating_add(1);
+        Fence { epoch: self.epoch, generation: *self.generation }
+    }
+
+    /// The hosts of the lane, or a look for them.
+    pub(crate) fn fleet(&mut self) -> Option<&'a Fleet> {
+        if self.facts.fleet.is_none() {
+            self.due.insert(Look::Fleet);
+        }
+        self.facts.fleet.as_ref()
+    }
+
+    /// The targets of all these groups, or looks for those that are missing.
+    pub(crate) fn targets(&mut self, groups: &[TargetGroup]) -> Option<Vec<&'a SeenTarget>> {
+        let mut seen = Vec::new();
+        let mut complete = true;
+        for group in groups {
+            if let Some(targets) = self.facts.targets.get(group) {
+                seen.extend(targets);
+            } else {
+                self.due.insert(Look::Targets(group.clone()));
+                complete = false;
+            }
+        }
+        complete.then_some(seen)
+    }
+
+    /// Listens to what hosts say of an intent; true once there is no more to hear.
+    ///
+    /// A command that went out in this pass is not looked at before the next one.
+    pub(crate) fn listen(&mut self, orders: &mut Orders) -> bool {
+        for part in &orders.parts {
+            if part.state == PartState::Doubtful {
+                let key = PartKey { fence: orders.fence, number: part.number };
+                self.due.insert(Look::Lost(key, part.verb, orders.made));
+            }
+        }
+        let mut looked = false;
+        let open: Vec<(CommandId, Timestamp)> =
+            orders.open_commands().map(|(command, at)| (command.clone(), at)).collect();
+        for (command, sent_at) in open {
+            match self.facts.commands.get(&command) {
+                Some(invocations) => {
+                    orders.hear(invocations);
+                    looked = true;
+                }
+                None if sent_at < self.facts.woke_at => {
+                    self.due.insert(Look::Command(command));
+                }
+                None => {}
+            }
+        }
+        orders.expire(self.now);
+        if orders.is_heard() {
+            return !orders.inspect_unclear(self.now);
+        }
+        if looked {
+            orders.watch.looked(self.now);
+        }
+        false
+    }
+}

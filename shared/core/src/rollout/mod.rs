@@ -1,0 +1,369 @@
+//! One attempt to move a lane's fleet from its baseline to a candidate.
+//!
+//! A rollout goes forward batch by batch, and back over every host that it touched when something
+//! fails. Both courses share the stages of a batch, its traffic rules and its floor: see
+//! [`Batch`]. [`Rollout::advance`] makes one transition at a time, from facts seen in this pass.
+
+mod advance;
+mod batch;
+mod choose;
+mod context;
+mod end;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+pub(crate) use context::{Context, Facts};
+pub(crate) use end::sends;
+
+use crate::configuration::{EnvironmentConfiguration, TargetGroup};
+use crate::name::HostId;
+use crate::observation::{Documents, Sources};
+use crate::order::{Orders, Watch};
+use crate::reason::Reason;
+use crate::release::{Release, Running};
+use crate::time::Timestamp;
+use crate::traffic::{GroupSettings, Target};
+
+/// The ULID of a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RolloutId(pub String);
+
+impl fmt::Display for RolloutId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a rollout was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The environment's tag points to something else than what runs.
+    Push,
+    /// A person asked to go back.
+    Rollback,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Push => "push",
+            Self::Rollback => "rollback",
+        })
+    }
+}
+
+/// How a rollout ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Every live host runs the candidate, healthy and in service.
+    Succeeded,
+    /// It could not go on, and had touched nothing, or there was nothing to go back to.
+    Failed,
+    /// Every live touched host runs its baseline again.
+    Restored,
+    /// A touched host could not be put back.
+    Stuck,
+    /// By policy, the fleet was left as it was when it failed.
+    Halted,
+    /// A person stopped it; touched hosts run their baseline again.
+    Aborted,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Restored => "restored",
+            Self::Stuck => "stuck",
+            Self::Halted => "halted",
+            Self::Aborted => "aborted",
+        })
+    }
+}
+
+/// How far one host is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing was changed on it.
+    Waiting,
+    /// It was taken out of service or ordered to change; what it runs is not verified.
+    Touched,
+    /// It runs the candidate, verified and in service.
+    Done,
+    /// The change failed on it.
+    Failed(Reason),
+    /// It was touched, and runs its baseline again, verified and in service.
+    Restored,
+    /// It was touched, and could not be put back.
+    Lost(Reason),
+    /// It went away before it was touched, or was dead at the end.
+    Skipped(Reason),
+}
+
+/// One host within a rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRun {
+    /// Its availability zone; empty where unknown.
+    pub zone: String,
+    /// What it ran before.
+    pub baseline: Running,
+    /// How far it is.
+    pub progress: Progress,
+    /// What it was registered as, remembered before it was drained; registered again exactly so.
+    pub targets: BTreeSet<Target>,
+    /// Whether its containers were well when it last answered.
+    pub healthy: bool,
+    /// When it last answered.
+    pub answered_at: Timestamp,
+}
+
+impl HostRun {
+    /// A host of which nothing is known yet.
+    #[must_use]
+    pub fn unknown(zone: &str) -> Self {
+        Self {
+            zone: zone.to_owned(),
+            baseline: Running::Nothing,
+            progress: Progress::Waiting,
+            targets: BTreeSet::new(),
+            healthy: false,
+            answered_at: Timestamp::default(),
+        }
+    }
+}
+
+/// Which way a rollout goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// To the candidate.
+    Forward,
+    /// Back to each touched host's baseline.
+    Back {
+        /// Why.
+        cause: Reason,
+        /// When what is not restored counts as lost.
+        deadline: Timestamp,
+    },
+}
+
+/// Where a batch stands: the same stages forward and back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Hosts that have not answered for a minute are asked before they lose their traffic.
+    Checking(Orders),
+    /// Their targets are taken out of service, and finish their requests by `deadline`.
+    Draining {
+        /// Groups whose deregistration is out.
+        sent: BTreeSet<TargetGroup>,
+        /// When to look.
+        watch: Watch,
+        /// When draining counts as failed.
+        deadline: Timestamp,
+    },
+    /// They are told to run the image.
+    Activating(Orders),
+    /// Their targets are registered again, and must be found healthy by `deadline`.
+    Settling {
+        /// Groups whose registration is out.
+        sent: BTreeSet<TargetGroup>,
+        /// Since when all of them have been healthy.
+        healthy_since: Option<Timestamp>,
+        /// How long they must stay so: one check interval, or until old health has gone stale.
+        span: Duration,
+        /// When to look.
+        watch: Watch,
+        /// When settling counts as failed.
+        deadline: Timestamp,
+    },
+}
+
+/// Hosts that are out of service together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Who.
+    pub hosts: Vec<HostId>,
+    /// Whether they were taken out of service; a single host is not.
+    pub drained: bool,
+    /// Where it stands.
+    pub stage: Stage,
+}
+
+/// Where a rollout stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Every host is asked what it runs.
+    Gating(Orders),
+    /// Every host that will change pulls its image; nothing stops.
+    Prefetching(Orders),
+    /// The next batch is chosen, or there is no headroom for one until `deadline`.
+    Choosing {
+        /// When to look again.
+        watch: Watch,
+        /// When the wait counts as failed.
+        deadline: Timestamp,
+    },
+    /// A batch changes.
+    Changing(Batch),
+    /// Every host runs the candidate and is watched until `until`.
+    Baking {
+        /// The end of the watch.
+        until: Timestamp,
+    },
+    /// Every host is asked once more what it runs.
+    Verifying(Orders),
+    /// Over.
+    Ended(End, Reason),
+}
+
+impl Phase {
+    /// The word that `status` and the logs use.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Gating(_) => "gating",
+            Self::Prefetching(_) => "prefetching",
+            Self::Choosing { .. } => "choosing",
+            Self::Changing(batch) => match batch.stage {
+                Stage::Checking(_) => "checking",
+                Stage::Draining { .. } => "draining",
+                Stage::Activating(_) => "activating",
+                Stage::Settling { .. } => "settling",
+            },
+            Self::Baking { .. } => "baking",
+            Self::Verifying(_) => "verifying",
+            Self::Ended(..) => "ended",
+        }
+    }
+}
+
+/// One line of a rollout's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transition {
+    /// When.
+    pub at: Timestamp,
+    /// The phase that was entered.
+    pub phase: String,
+    /// What happened, for a person.
+    pub text: String,
+}
+
+/// One attempt to move a lane's fleet from its baseline to a candidate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// Its name.
+    pub id: RolloutId,
+    /// Why it was started.
+    pub cause: Cause,
+    /// Who started it, when a person did.
+    pub actor: Option<String>,
+    /// What it moves the fleet to.
+    pub candidate: Release,
+    /// What the lane ran when it started.
+    pub baseline: Option<Release>,
+    /// The texts that `settings` was read from.
+    pub sources: Sources,
+    /// The configuration that it keeps until it ends.
+    pub settings: EnvironmentConfiguration,
+    /// The documents that its orders pin.
+    pub documents: Documents,
+    /// The settings of its target groups when it started.
+    pub groups: BTreeMap<TargetGroup, GroupSettings>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it turns back by itself.
+    pub deadline: Timestamp,
+    /// Its hosts.
+    pub hosts: BTreeMap<HostId, HostRun>,
+    /// Which way it goes.
+    pub course: Course,
+    /// Where it stands.
+    pub phase: Phase,
+    /// A person's wish to stop it, taken up where no host is in the middle of a change.
+    pub abort: Option<Reason>,
+    /// What happened, oldest first.
+    pub history: Vec<Transition>,
+}
+
+/// Lines of history that a rollout keeps: its first and its last ones, so that a lane stays far
+/// below the ledger's item size whatever happens to a big fleet.
+const HISTORY: usize = 200;
+
+impl Rollout {
+    /// Enters a phase, and says so in the history.
+    pub(crate) fn enter(&mut self, phase: Phase, now: Timestamp, text: impl Into<String>) {
+        self.phase = phase;
+        self.note(now, text);
+    }
+
+    /// Writes a line of history.
+    pub(crate) fn note(&mut self, now: Timestamp, text: impl Into<String>) {
+        if self.history.len() >= HISTORY {
+            self.history.remove(HISTORY / 2);
+        }
+        let phase = self.phase.word().to_owned();
+        self.history.push(Transition { at: now, phase, text: text.into() });
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn end(&self) -> Option<(End, &Reason)> {
+        match &self.phase {
+            Phase::Ended(end, reason) => Some((*end, reason)),
+            Phase::Gating(_)
+            | Phase::Prefetching(_)
+            | Phase::Choosing { .. }
+            | Phase::Changing(_)
+            | Phase::Baking { .. }
+            | Phase::Verifying(_) => None,
+        }
+    }
+
+    /// The hosts that are still part of it.
+    pub fn live(&self) -> impl Iterator<Item = (&HostId, &HostRun)> {
+        self.hosts.iter().filter(|(_, run)| !matches!(run.progress, Progress::Skipped(_)))
+    }
+
+    /// How many hosts must stay in service.
+    #[must_use]
+    pub fn floor(&self) -> usize {
+        self.settings.min_in_service.floor(self.live().count())
+    }
+
+    /// Whether it is on its way to the candidate.
+    #[must_use]
+    pub fn is_forward(&self) -> bool {
+        self.course == Course::Forward
+    }
+
+    /// The orders that are out or to be sent.
+    #[must_use]
+    pub fn orders(&self) -> Option<&Orders> {
+        match &self.phase {
+            Phase::Gating(orders) | Phase::Prefetching(orders) | Phase::Verifying(orders) => {
+                Some(orders)
+            }
+            Phase::Changing(batch) => match &batch.stage {
+                Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
+                Stage::Draining { .. } | Stage::Settling { .. } => None,
+            },
+            Phase::Choosing { .. } | Phase::Baking { .. } | Phase::Ended(..) => None,
+        }
+    }
+
+    /// The orders that are out or to be sent, to record what became of them.
+    pub(crate) fn orders_mut(&mut self) -> Option<&mut Orders> {
+        match &mut self.phase {
+            Phase::Gating(orders) | Phase::Prefetching(orders) | Phase::Verifying(orders) => {
+                Some(orders)
+            }
+            Phase::Changing(batch) => match &mut batch.stage {
+                Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
+                Stage::Draining { .. } | Stage::Settling { .. } => None,
+            },
+            Phase::Choosing { .. } | Phase::Baking { .. } | Phase::Ended(..) => None,
+        }
+    }
+}

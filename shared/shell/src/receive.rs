@@ -1,0 +1,109 @@
+//! From a notice to the lanes that it may concern.
+
+use std::time::Duration;
+
+use esclusa_core::configuration::Configuration;
+use esclusa_core::name::{LaneId, Service, Tag};
+
+use crate::drive::{DriveError, Driven, Hint, Invocation, drive};
+use crate::ports::{Ports, Unavailable};
+
+/// A hint that something may have happened. Never applied: the lanes look for themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// An image was pushed, or tagged.
+    Pushed {
+        /// Where.
+        service: Service,
+        /// The tag that it was given.
+        tag: Tag,
+    },
+    /// Something happened to this lane's commands.
+    Command(LaneId),
+    /// A host appeared or went away: only a look tells to which lanes it belongs.
+    Hosts,
+    /// It is time to look whether anything was missed.
+    Sweep,
+    /// A lane is to be woken.
+    Wake {
+        /// Which.
+        lane: LaneId,
+        /// The wake-up's name; nothing when someone else asks for it.
+        sequence: Option<u64>,
+    },
+}
+
+/// What became of a notice.
+#[derive(Debug)]
+pub enum Received {
+    /// These lanes were driven.
+    Drove(Vec<(LaneId, Driven)>),
+    /// So many lanes were woken, each by a message of its own.
+    Woke(usize),
+    /// No environment follows the tag, or asks for one like it.
+    NotFollowed(Service, Tag),
+}
+
+/// Drives or wakes the lanes that a notice may concern.
+///
+/// # Errors
+///
+/// The first failure; the notice should be delivered again, which repeats nothing harmful.
+pub async fn receive<P: Ports>(
+    ports: &P,
+    notice: &Notice,
+    me: &Invocation,
+) -> Result<Received, DriveError> {
+    match notice {
+        Notice::Pushed { service, tag } => pushed(ports, service, tag, me).await,
+        Notice::Command(lane) => drive_one(ports, lane, Hint::Outside, me).await,
+        Notice::Hosts | Notice::Sweep => Ok(wake_all(ports).await?),
+        Notice::Wake { lane, sequence } => {
+            let hint = sequence.map_or(Hint::Outside, |sequence| Hint::WakeUp { sequence });
+            drive_one(ports, lane, hint, me).await
+        }
+    }
+}
+
+async fn drive_one<P: Ports>(
+    ports: &P,
+    lane: &LaneId,
+    hint: Hint,
+    me: &Invocation,
+) -> Result<Received, DriveError> {
+    let driven = drive(ports, lane, hint, me).await?;
+    Ok(Received::Drove(vec![(lane.clone(), driven)]))
+}
+
+async fn pushed<P: Ports>(
+    ports: &P,
+    service: &Service,
+    tag: &Tag,
+    me: &Invocation,
+) -> Result<Received, DriveError> {
+    let sources = ports.sources(service).await?;
+    let read = Configuration::read(sources.service.as_deref(), sources.defaults.as_deref());
+    // Where the configuration cannot be read, the lanes of the default environments say so.
+    let environments: Vec<_> = match read.or_else(|_| Configuration::read(None, None)) {
+        Ok(configuration) => configuration.environments_of(tag).cloned().collect(),
+        Err(_) => Vec::new(),
+    };
+    if environments.is_empty() {
+        return Ok(Received::NotFollowed(service.clone(), tag.clone()));
+    }
+    let mut drove = Vec::new();
+    for environment in environments {
+        let lane = LaneId { service: service.clone(), environment };
+        let driven = drive(ports, &lane, Hint::Outside, me).await?;
+        drove.push((lane, driven));
+    }
+    Ok(Received::Drove(drove))
+}
+
+async fn wake_all<P: Ports>(ports: &P) -> Result<Received, Unavailable> {
+    let lanes = ports.lanes().await?;
+    for lane in &lanes {
+        ports.wake(lane, None, Duration::ZERO).await?;
+    }
+    Ok(Received::Woke(lanes.len()))
+}

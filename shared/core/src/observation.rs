@@ -164,8 +164,8 @@ pub enum Sent {
     Refused(PartKey),
     /// The targets are being drained.
     Deregistered(TargetGroup),
-    /// The targets are registered.
-    Registered(TargetGroup),
+    /// These targets are registered.
+    Registered(TargetGroup, Vec<Target>),
 }
 
 /// Something that happened to a lane.

@@ -136,6 +136,13 @@ impl Watch {
         Self { since: now, next: now.after(first) }
     }
 
+    /// Begins the wait anew: what is awaited was only now asked for.
+    pub fn restart(&mut self, deadline: &mut Timestamp, now: Timestamp) {
+        let (first, allowed) = (self.next.since(self.since), deadline.since(self.since));
+        *self = Self::starting(now, first);
+        *deadline = now.after(allowed);
+    }
+
     /// Sets the next look, after one at `now` that did not see the end.
     pub fn looked(&mut self, now: Timestamp) {
         let waited = now.since(self.since);

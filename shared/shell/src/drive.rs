@@ -206,7 +206,7 @@ impl<P: Ports> Pass<'_, P> {
             }
             Order::Register(group, targets) => {
                 self.ports.register(group, targets).await?;
-                Ok(Sent::Registered(group.clone()))
+                Ok(Sent::Registered(group.clone(), targets.clone()))
             }
         }
     }

@@ -8,6 +8,7 @@ use esclusa_core::name::LaneId;
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release};
 use esclusa_core::request::{Refusal, Request, RequestId, Wish};
+use esclusa_core::rollout::Rollout;
 
 use crate::ports::{Clock, Ledger, Queue, Registry, SaveError, Unavailable, Wanted};
 
@@ -95,7 +96,7 @@ async fn wish<P: Registry>(ports: &P, lane: &Lane, action: &Action) -> Result<Wi
     Ok(match action {
         Action::Hold { reason } => Wish::Hold { reason: reason.clone() },
         Action::Release => Wish::Release,
-        Action::Rollback if lane.rollout.as_ref().is_some_and(|it| it.is_forward()) => {
+        Action::Rollback if lane.rollout.as_ref().is_some_and(Rollout::is_forward) => {
             Wish::Rollback { to: None }
         }
         Action::Rollback => Wish::Rollback { to: Some(target(ports, lane).await?) },

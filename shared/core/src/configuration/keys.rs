@@ -68,20 +68,29 @@ impl Keys {
 
     /// What to write instead of `unknown`: where it belongs, what it resembles, or what there is.
     pub(super) fn instead_of(&self, unknown: &str) -> String {
-        let homes: Vec<String> = ALL
-            .iter()
-            .filter(|keys| keys.names.contains(&unknown))
-            .map(|keys| match keys.home {
-                "" => "at the top".to_owned(),
-                home => format!("in `{home}`"),
-            })
-            .collect();
-        if !homes.is_empty() {
-            return format!("it belongs {}", homes.join(" or "));
+        if let Some(homes) = homes(unknown) {
+            return format!("it belongs {homes}");
         }
-        match nearest(unknown, self.names.iter().copied()) {
-            Some(name) => format!("did you mean `{name}`?"),
+        if let Some(name) = nearest(unknown, self.names.iter().copied()) {
+            return format!("did you mean `{name}`?");
+        }
+        let elsewhere = nearest(unknown, ALL.iter().flat_map(|keys| keys.names.iter().copied()));
+        match elsewhere.and_then(|name| Some((name, homes(name)?))) {
+            Some((name, homes)) => format!("did you mean `{name}` {homes}?"),
             None => format!("remove it, or write one of {}", self.listed()),
         }
     }
+}
+
+/// The tables in which a key is known, as a sentence names them.
+fn homes(name: &str) -> Option<String> {
+    let homes: Vec<String> = ALL
+        .iter()
+        .filter(|keys| keys.names.contains(&name))
+        .map(|keys| match keys.home {
+            "" => "at the top".to_owned(),
+            home => format!("in `{home}`"),
+        })
+        .collect();
+    (!homes.is_empty()).then(|| homes.join(" or "))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Asked, Blocker, Hold, HostRecord, Lane};
 use crate::configuration::{Configuration, EnvironmentConfiguration};
 use crate::name::{HostId, LaneId};
-use crate::observation::{Fleet, Look, Sources};
+use crate::observation::{Fleet, Look, SeenHost, Sources};
 use crate::order::{OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Image, Release, Running};
@@ -226,7 +226,7 @@ impl Lane {
         }
         let hosts: BTreeMap<HostId, HostRun> = (fleet.hosts.values())
             .filter(|host| !self.errands.contains_key(&host.id))
-            .map(|host| (host.id.clone(), HostRun::unknown(&host.zone)))
+            .map(|host| (host.id.clone(), self.met(host)))
             .collect();
         self.generation = self.generation.saturating_add(1);
         let fence = crate::order::Fence { epoch: self.epoch, generation: self.generation };
@@ -256,6 +256,12 @@ impl Lane {
         self.blocker = None;
         self.rollout = Some(rollout);
         true
+    }
+
+    /// A host as a rollout meets it: unknown, but for what it is owed.
+    pub(super) fn met(&self, host: &SeenHost) -> HostRun {
+        let targets = self.owed.get(&host.id).cloned().unwrap_or_default();
+        HostRun { targets, ..HostRun::unknown(&host.zone) }
     }
 
     /// The settings of the lane's target groups, or looks for them, or which does not exist.

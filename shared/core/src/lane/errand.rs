@@ -12,7 +12,7 @@ use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
 use crate::reason::Reason;
 use crate::release::{Image, Running};
-use crate::rollout::{Context, HostRun, Phase, Rollout, sends};
+use crate::rollout::{Context, Phase, Rollout, sends};
 use crate::time::Timestamp;
 
 /// A host on its way to `current`.
@@ -32,6 +32,8 @@ pub struct Errand {
     pub retry_at: Timestamp,
     /// Why the last try failed.
     pub failure: Option<Reason>,
+    /// What it was seen to run, once it runs the image; only its registration is missing then.
+    pub runs: Option<Running>,
 }
 
 impl Errand {
@@ -96,6 +98,7 @@ impl Lane {
                 tries: 0,
                 retry_at: now,
                 failure: None,
+                runs: None,
             };
             self.errands.insert(host, errand);
         }
@@ -114,6 +117,13 @@ impl Lane {
 
     /// Moves one errand on; true once it is over.
     fn follow(&mut self, host: &HostId, errand: &mut Errand, now: Timestamp) -> bool {
+        if let Some(running) = &errand.runs {
+            let registered = !self.owed.contains_key(host);
+            if registered {
+                self.joined(host, running.clone(), now);
+            }
+            return registered;
+        }
         let absent = self.facts.fleet.as_ref().is_some_and(|it| !it.hosts.contains_key(host));
         let mut cx = Context {
             now,
@@ -141,8 +151,9 @@ impl Lane {
         }
         match orders.verdict(host).map(|answer| answer.now.clone()) {
             Ok(running) => {
-                self.joined(host, running, now);
-                true
+                errand.orders = None;
+                errand.runs = Some(running);
+                self.follow(host, errand, now)
             }
             Err(reason) => {
                 errand.failed(reason, now);
@@ -169,7 +180,7 @@ impl Lane {
         for (id, host) in &fleet.hosts {
             let ready = self.current.is_none() || self.hosts.contains_key(id);
             if ready && !rollout.hosts.contains_key(id) && !self.errands.contains_key(id) {
-                rollout.hosts.insert(id.clone(), HostRun::unknown(&host.zone));
+                rollout.hosts.insert(id.clone(), self.met(host));
                 rollout.note(now, format!("{id} has joined, and changes last"));
             }
         }

@@ -34,6 +34,7 @@ use crate::release::{Release, Running};
 use crate::request::RequestId;
 use crate::rollout::{Cause, End, Facts, Rollout};
 use crate::time::Timestamp;
+use crate::traffic::Target;
 
 /// Successful releases that a lane remembers, and therefore can go back to.
 pub const SUCCESSES: usize = 10;
@@ -173,6 +174,9 @@ pub struct Lane {
     pub quarantine: BTreeMap<Digest, Quarantine>,
     /// What is known of each host.
     pub hosts: BTreeMap<HostId, HostRecord>,
+    /// What hosts were registered as that a rollout took out of service and could not verify
+    /// afterwards: registered again once they are seen to run what they should.
+    pub owed: BTreeMap<HostId, BTreeSet<Target>>,
     /// Hosts that are brought to `current` outside any rollout.
     pub errands: BTreeMap<HostId, Errand>,
     /// Requests that were taken up, newest last.
@@ -206,6 +210,7 @@ impl Lane {
             adopted: false,
             quarantine: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            owed: BTreeMap::new(),
             errands: BTreeMap::new(),
             requests: Vec::new(),
             ended: Vec::new(),
@@ -225,7 +230,11 @@ impl Lane {
     pub fn orders(&self) -> Vec<Order> {
         let repository = self.repository.as_deref().unwrap_or_default();
         let rollout = self.rollout.iter().flat_map(|rollout| rollout.wanted(repository));
-        rollout.chain(self.errands.values().flat_map(|it| it.wanted(repository))).collect()
+        let errands = self.errands.iter().flat_map(|(host, errand)| {
+            let owed = self.owed.get(host).filter(|_| errand.runs.is_some());
+            errand.wanted(repository).into_iter().chain(owed.map(registrations).unwrap_or_default())
+        });
+        rollout.chain(errands).collect()
     }
 
     /// When the lane wants to look again if nothing happens before.
@@ -269,4 +278,13 @@ impl Lane {
                 && seen.insert(&release.digest)
         })
     }
+}
+
+/// One registration per group.
+fn registrations(targets: &BTreeSet<Target>) -> Vec<Order> {
+    let mut groups: BTreeMap<_, Vec<Target>> = BTreeMap::new();
+    for target in targets {
+        groups.entry(target.group.clone()).or_default().push(target.clone());
+    }
+    groups.into_iter().map(|(group, targets)| Order::Register(group, targets)).collect()
 }

@@ -106,10 +106,20 @@ impl Lane {
                     orders.refuse(key.number);
                 }
             }
-            Sent::Deregistered(group) | Sent::Registered(group) => {
+            Sent::Deregistered(group) => {
                 self.facts.targets.remove(group);
                 if let Some(rollout) = &mut self.rollout {
-                    rollout.traffic_sent(group);
+                    rollout.deregistered(group, now);
+                }
+            }
+            Sent::Registered(group, targets) => {
+                self.facts.targets.remove(group);
+                for target in targets {
+                    self.owed.entry(target.host.clone()).or_default().remove(target);
+                }
+                self.owed.retain(|_, targets| !targets.is_empty());
+                if let Some(rollout) = &mut self.rollout {
+                    rollout.registered(group, targets, now);
                 }
             }
         }
@@ -208,6 +218,11 @@ impl Lane {
     fn remember_hosts(&mut self, rollout: &Rollout, now: Timestamp) {
         let candidate = Running::Digest(rollout.candidate.digest.clone());
         for (host, run) in &rollout.hosts {
+            if let Progress::Lost(_) = run.progress {
+                // Nothing is known of it any more: an errand brings it back to `current`.
+                self.hosts.remove(host);
+                self.owed.insert(host.clone(), run.targets.clone());
+            }
             let running = match &run.progress {
                 Progress::Done => candidate.clone(),
                 Progress::Restored => run.baseline.clone(),

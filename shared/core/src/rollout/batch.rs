@@ -92,7 +92,10 @@ impl Rollout {
         self.targets_of(&batch.hosts).map(|target| target.group.clone()).collect()
     }
 
-    fn targets_of<'a>(&'a self, hosts: &'a [HostId]) -> impl Iterator<Item = &'a Target> {
+    pub(super) fn targets_of<'a>(
+        &'a self,
+        hosts: &'a [HostId],
+    ) -> impl Iterator<Item = &'a Target> {
         hosts.iter().filter_map(|host| self.hosts.get(host)).flat_map(|run| &run.targets)
     }
 
@@ -126,7 +129,7 @@ impl Rollout {
         }
         let mut failure = None;
         for host in &batch.hosts {
-            let verdict = orders.verdict(host).map(|_| ());
+            let verdict = orders.verdict(host).map(|answer| answer.health);
             failure = failure.or(self.judge(host, verdict, cx.now));
         }
         match failure {
@@ -149,12 +152,12 @@ impl Rollout {
     fn judge(
         &mut self,
         host: &HostId,
-        verdict: Result<(), Reason>,
+        verdict: Result<ContainerHealth, Reason>,
         now: Timestamp,
     ) -> Option<Reason> {
         let forward = self.is_forward();
         let run = self.hosts.get_mut(host)?;
-        run.healthy = verdict.is_ok();
+        run.healthy = verdict == Ok(ContainerHealth::Healthy);
         let Err(reason) = verdict else {
             run.answered_at = now;
             return None;
@@ -216,7 +219,9 @@ impl Rollout {
             self.batch_done(&batch, cx.now);
             return true;
         }
-        if cx.now >= deadline {
+        // A deadline is for what does not come. What is healthy is only watched a little longer,
+        // even if nobody looked for a while.
+        if cx.now >= deadline && healthy_since.is_none() {
             let reason = self.unhealthy(&batch, &view);
             return self.fail_batch(&batch, &reason, cx);
         }

@@ -8,7 +8,7 @@ use crate::name::HostId;
 use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
 use crate::plan;
 use crate::reason::{Code, Reason};
-use crate::release::Image;
+use crate::release::{Image, Running};
 use crate::time::Timestamp;
 use crate::traffic::{Health, Target};
 
@@ -128,19 +128,17 @@ impl Rollout {
     }
 
     fn candidates(&self, view: &View) -> Vec<plan::Candidate> {
+        let forward = self.is_forward();
         let to_change = |run: &super::HostRun| {
-            if self.is_forward() {
-                run.progress == Progress::Waiting
-            } else {
-                run.progress.is_touched()
-            }
+            if forward { run.progress == Progress::Waiting } else { run.progress.is_touched() }
         };
         let waiting = self.hosts.iter().filter(|(_, run)| to_change(run));
         waiting
             .map(|(host, run)| plan::Candidate {
                 host: host.clone(),
                 zone: run.zone.clone(),
-                in_service: view.serves(host),
+                // What served nothing before is owed nothing: stopping it needs no headroom.
+                in_service: view.serves(host) && (forward || run.baseline != Running::Nothing),
             })
             .collect()
     }
@@ -245,8 +243,9 @@ impl Rollout {
         }
         let registered = hosts.iter().any(|host| view.registered.contains_key(host));
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
+        let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
         if self.live().count() < 2 || !(registered || draining) {
-            self.activate(hosts, false, text, cx);
+            self.activate(hosts, owed, text, cx);
             return;
         }
         let delay =

@@ -92,14 +92,24 @@ impl Rollout {
         groups.into_iter().map(|(group, targets)| order(group.clone(), targets)).collect()
     }
 
-    /// Records that a deregistration or a registration is out.
-    pub(crate) fn traffic_sent(&mut self, group: &TargetGroup) {
-        let Phase::Changing(batch) = &mut self.phase else { return };
-        match &mut batch.stage {
-            Stage::Draining { sent, .. } | Stage::Settling { sent, .. } => {
-                sent.insert(group.clone());
-            }
-            Stage::Checking(_) | Stage::Activating(_) => {}
+    /// Records that a deregistration is out: draining begins now.
+    pub(crate) fn deregistered(&mut self, group: &TargetGroup, now: Timestamp) {
+        if let Phase::Changing(batch) = &mut self.phase
+            && let Stage::Draining { sent, watch, deadline } = &mut batch.stage
+        {
+            sent.insert(group.clone());
+            watch.restart(deadline, now);
+        }
+    }
+
+    /// Records that a registration is out, if it is the batch's own: health is awaited from now.
+    pub(crate) fn registered(&mut self, group: &TargetGroup, targets: &[Target], now: Timestamp) {
+        if let Phase::Changing(batch) = &mut self.phase
+            && let Stage::Settling { sent, watch, deadline, .. } = &mut batch.stage
+            && targets.iter().all(|target| batch.hosts.contains(&target.host))
+        {
+            sent.insert(group.clone());
+            watch.restart(deadline, now);
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A rollout goes forward batch by batch, and back over every host that it touched when something
 //! fails. Both courses share the stages of a batch, its traffic rules and its floor: see
-//! [`Batch`]. [`Rollout::advance`] makes one transition at a time, from facts seen in this pass.
+//! [`Batch`]. `Rollout::advance` makes one transition at a time, from facts seen in this pass.
 
 mod advance;
 mod batch;

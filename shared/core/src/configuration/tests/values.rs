@@ -83,9 +83,8 @@ fn a_service_without_a_text_works() {
     }
 }
 
-#[test]
-fn every_key_is_read() {
-    let everything = read(EVERYTHING);
+/// What [`EVERYTHING`] says about production.
+fn everything() -> EnvironmentConfiguration {
     let waiver = |id: &str, until: &str, reason: &str, by: &str| Waiver {
         id: id.parse().unwrap(),
         until: until.parse().unwrap(),
@@ -94,7 +93,7 @@ fn every_key_is_read() {
     };
     let group =
         "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef";
-    let expected = EnvironmentConfiguration {
+    EnvironmentConfiguration {
         compose: Compose::Image,
         tag: "stable".parse().unwrap(),
         require_version_tag: Some("release-*".parse().unwrap()),
@@ -133,10 +132,15 @@ fn every_key_is_read() {
             waiver("CVE-2026-1234", "2026-12-31", "not reachable", "ana"),
             waiver("CVE-2026-9", "2027-01-31", "no fix", "ben"),
         ],
-    };
-    assert_eq!(of(&everything, "production"), &expected);
+    }
+}
+
+#[test]
+fn every_key_is_read() {
+    let configuration = read(EVERYTHING);
+    assert_eq!(of(&configuration, "production"), &everything());
     assert_eq!(
-        of(&everything, "staging"),
+        of(&configuration, "staging"),
         &EnvironmentConfiguration { compose: Compose::Image, ..staging() }
     );
     let retention = Retention {
@@ -146,7 +150,7 @@ fn every_key_is_read() {
         max_deletions: 10_000,
         first_run: FirstRun::Apply,
     };
-    assert_eq!(everything.retention, retention);
+    assert_eq!(configuration.retention, retention);
 }
 
 #[test]

@@ -1,0 +1,174 @@
+//! Run Command as it is: delivery that may never come, execution that takes its time, answers
+//! that are there only afterwards.
+
+use std::time::Duration;
+
+use esclusa_core::name::{HostId, LaneId};
+use esclusa_core::observation::HostOrder;
+use esclusa_core::order::{Answer, CommandId, DELIVERY, Heard, Invocation, Verb};
+use esclusa_core::time::Timestamp;
+use esclusa_shell::receive::Notice;
+
+use crate::adversary::Adversary;
+use crate::world::World;
+
+/// Where one invocation stands.
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Not delivered; given up at `until`.
+    Pending { tried_at: Timestamp, until: Timestamp },
+    /// The script runs; it takes effect at `done_at`.
+    Running { started_at: Timestamp, done_at: Timestamp, refused: Option<&'static str> },
+    /// Over.
+    Over(Heard),
+}
+
+/// A command that is out.
+#[derive(Clone, Debug)]
+pub(crate) struct SimCommand {
+    pub(crate) lane: LaneId,
+    pub(crate) order: HostOrder,
+    stages: Vec<(HostId, Stage)>,
+}
+
+impl World {
+    /// Accepts a command, unless one of its hosts does not exist.
+    pub(crate) fn accept(
+        &mut self,
+        lane: &LaneId,
+        order: &HostOrder,
+        adversary: &mut Adversary,
+    ) -> Option<CommandId> {
+        let known = |id: &HostId| self.hosts.get(id).is_some_and(|host| host.alive);
+        if !order.hosts.iter().all(known) {
+            return None;
+        }
+        let id = CommandId(format!("command-{:04}", self.commands.len()));
+        let until = self.now.after(DELIVERY);
+        let mut stages = Vec::new();
+        for host in &order.hosts {
+            let tried_at = self.now.after(adversary.delivery());
+            stages.push((host.clone(), Stage::Pending { tried_at, until }));
+        }
+        self.say(format!(
+            "{} {} {} to {:?} as {}",
+            order.verb, order.key.fence, order.image, order.hosts, id.0
+        ));
+        let command = SimCommand { lane: lane.clone(), order: order.clone(), stages };
+        self.commands.insert(id.clone(), command);
+        Some(id)
+    }
+
+    /// What has become of a command.
+    pub(crate) fn invocations(&self, id: &CommandId) -> Vec<Invocation> {
+        let stages = self.commands.get(id).into_iter().flat_map(|command| &command.stages);
+        stages
+            .map(|(host, stage)| Invocation {
+                host: host.clone(),
+                heard: match stage {
+                    Stage::Over(heard) => Some(heard.clone()),
+                    Stage::Pending { .. } | Stage::Running { .. } => None,
+                },
+            })
+            .collect()
+    }
+
+    /// Lets time pass for every command.
+    pub(crate) fn run_commands(&mut self, adversary: &mut Adversary) {
+        let ids: Vec<CommandId> = self.commands.keys().cloned().collect();
+        for id in ids {
+            let Some(mut command) = self.commands.remove(&id) else { continue };
+            if command.stages.iter().all(|(_, stage)| matches!(stage, Stage::Over(_))) {
+                self.commands.insert(id, command);
+                continue;
+            }
+            let mut ended = false;
+            for (host, stage) in &mut command.stages {
+                let next = self.advance(host, stage, &command.order, adversary);
+                ended |= matches!(next, Some(Stage::Over(_)));
+                if let Some(next) = next {
+                    *stage = next;
+                }
+            }
+            if ended {
+                let delay = adversary.event_delay();
+                for delay in delay {
+                    self.enqueue(Notice::Command(command.lane.clone()), delay);
+                }
+            }
+            self.commands.insert(id, command);
+        }
+    }
+
+    /// Whether a command is under way, or a target is about to change.
+    pub(crate) fn is_busy(&self) -> bool {
+        let over = |stage: &Stage| matches!(stage, Stage::Over(_));
+        let open = |it: &SimCommand| it.stages.iter().any(|(_, stage)| !over(stage));
+        self.commands.values().any(open) || self.targets_change()
+    }
+
+    fn advance(
+        &mut self,
+        id: &HostId,
+        stage: &Stage,
+        order: &HostOrder,
+        adversary: &mut Adversary,
+    ) -> Option<Stage> {
+        let now = self.now;
+        let host = self.hosts.get(id)?;
+        match stage {
+            Stage::Over(_) => None,
+            Stage::Pending { until, .. } if now >= *until => Some(Stage::Over(Heard::Silent)),
+            Stage::Pending { tried_at, .. } => {
+                let listens = host.alive && host.silent_until <= now && *tried_at <= now;
+                listens.then(|| self.begin(id, order, adversary))
+            }
+            Stage::Running { started_at, .. } if !host.alive => {
+                let given_up = now.since(*started_at) > Duration::from_mins(2);
+                given_up.then_some(Stage::Over(Heard::Unclear("terminated".to_owned())))
+            }
+            Stage::Running { done_at, .. } if now < *done_at => None,
+            Stage::Running { started_at, done_at, refused } => {
+                let took = done_at.since(*started_at);
+                let answer = self.carry_out(id, order, *refused, took);
+                Some(Stage::Over(self.deliver(id, answer, order, adversary)))
+            }
+        }
+    }
+
+    /// A script begins; an activation takes the containers down at once.
+    fn begin(&mut self, id: &HostId, order: &HostOrder, adversary: &mut Adversary) -> Stage {
+        let now = self.now;
+        let done_at = now.after(adversary.execution(order.verb));
+        self.check_begin(id, order);
+        let refused = self.admit(id, order);
+        if let Some(host) = self.hosts.get_mut(id) {
+            let changes = order.verb == Verb::Activate
+                && refused.is_none()
+                && !host.answers.contains_key(&order.key.fence)
+                && !order.image.is_run_by(&host.running);
+            if changes {
+                host.changing_until = done_at;
+            }
+        }
+        Stage::Running { started_at: now, done_at, refused }
+    }
+
+    /// An answer may be cut off; an activation may be delivered a second time.
+    fn deliver(
+        &mut self,
+        id: &HostId,
+        answer: Answer,
+        order: &HostOrder,
+        adversary: &mut Adversary,
+    ) -> Heard {
+        if adversary.repeats_delivery() {
+            let refused = self.admit(id, order);
+            let _ = self.carry_out(id, order, refused, Duration::from_secs(1));
+        }
+        if adversary.garbles() {
+            return Heard::Unclear("the answer was cut off".to_owned());
+        }
+        Heard::Answered(answer)
+    }
+}

@@ -1,0 +1,247 @@
+//! The ports as one invocation sees them: each call waits for its turn, and for its fate.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use esclusa_core::configuration::TargetGroup;
+use esclusa_core::lane::Lane;
+use esclusa_core::name::{LaneId, Service};
+use esclusa_core::observation::{Fleet, HostOrder, PartKey, SeenHost, Sources};
+use esclusa_core::order::{CommandId, Invocation, Verb};
+use esclusa_core::release::Release;
+use esclusa_core::rollout::Rollout;
+use esclusa_core::time::Timestamp;
+use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
+use esclusa_shell::ports::{
+    Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError, Traffic,
+    Unavailable, Wanted,
+};
+use esclusa_shell::receive::Notice;
+
+use crate::adversary::{Adversary, Fate};
+use crate::world::World;
+
+/// What invocations share: the world, and who makes it go wrong.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) world: World,
+    pub(crate) adversary: Adversary,
+    /// The fate of the call that is about to be made.
+    pub(crate) fate: Fate,
+    /// Whether the invocation that is being polled has just died.
+    pub(crate) crashed: bool,
+}
+
+/// One invocation's view of the world.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) shared: Arc<Mutex<Shared>>,
+}
+
+/// Waits until the scheduler gives the turn.
+#[derive(Default)]
+struct Turn {
+    given: bool,
+}
+
+impl Future for Turn {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.given {
+            return Poll::Ready(());
+        }
+        self.given = true;
+        Poll::Pending
+    }
+}
+
+impl Caller {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn call<T>(
+        &self,
+        doing: &str,
+        effect: impl FnOnce(&mut World, &mut Adversary) -> T,
+    ) -> Result<T, Unavailable> {
+        Turn::default().await;
+        let fate = self.lock().fate;
+        let failed =
+            || Unavailable { doing: doing.to_owned(), source: "the adversary's work".into() };
+        let crash = || self.lock().crashed = true;
+        match fate {
+            Fate::Fails => Err(failed()),
+            Fate::CrashesBefore => {
+                crash();
+                std::future::pending().await
+            }
+            Fate::Works | Fate::Stalls(_) => Ok(self.apply(effect)),
+            Fate::LosesAnswer => {
+                self.apply(effect);
+                Err(failed())
+            }
+            Fate::CrashesAfter => {
+                self.apply(effect);
+                crash();
+                std::future::pending().await
+            }
+        }
+    }
+
+    fn apply<T>(&self, effect: impl FnOnce(&mut World, &mut Adversary) -> T) -> T {
+        let mut shared = self.lock();
+        let Shared { world, adversary, .. } = &mut *shared;
+        effect(world, adversary)
+    }
+}
+
+impl Ledger for Caller {
+    async fn load(&self, lane: &LaneId) -> Result<Option<Lane>, Unavailable> {
+        self.call("load", |world, _| world.lanes.get(lane).cloned()).await
+    }
+
+    async fn save(&self, lane: &Lane) -> Result<(), SaveError> {
+        let saved = self.call("save", |world, _| world.save(lane)).await?;
+        let revision = lane.revision;
+        if saved { Ok(()) } else { Err(SaveError::Conflict { lane: lane.id.clone(), revision }) }
+    }
+
+    async fn revision(&self, lane: &LaneId) -> Result<u64, Unavailable> {
+        let revision = |world: &mut World, _: &mut Adversary| {
+            world.lanes.get(lane).map_or(0, |lane| lane.revision)
+        };
+        self.call("read the revision", revision).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneId>, Unavailable> {
+        self.call("list", |world, _| world.lanes.keys().cloned().collect()).await
+    }
+
+    async fn rollouts(&self, lane: &LaneId, limit: usize) -> Result<Vec<Rollout>, Unavailable> {
+        let newest = |world: &mut World, _: &mut Adversary| {
+            let rollouts = world.rollouts.get(lane).into_iter().flat_map(|it| it.values().rev());
+            rollouts.take(limit).cloned().collect()
+        };
+        self.call("list rollouts", newest).await
+    }
+}
+
+impl World {
+    /// A conditional write, which checks what it writes against the truth.
+    fn save(&mut self, lane: &Lane) -> bool {
+        let stored = self.lanes.get(&lane.id).cloned();
+        let revision = stored.as_ref().map_or(0, |lane| lane.revision);
+        if revision.saturating_add(1) != lane.revision {
+            return false;
+        }
+        let mut next = lane.clone().at_rest();
+        self.check_save(stored.as_ref(), lane);
+        for rollout in std::mem::take(&mut next.ended) {
+            let rollouts = self.rollouts.entry(lane.id.clone()).or_default();
+            rollouts.insert(rollout.id.clone(), rollout);
+        }
+        self.lanes.insert(lane.id.clone(), next);
+        true
+    }
+}
+
+impl Configurations for Caller {
+    async fn sources(&self, _: &Service) -> Result<Sources, Unavailable> {
+        self.call("read the configuration", |world, _| world.sources.clone()).await
+    }
+}
+
+impl Registry for Caller {
+    async fn resolve(&self, _: &Service, wanted: &Wanted) -> Result<Option<Release>, Unavailable> {
+        let find = |world: &mut World, _: &mut Adversary| {
+            let digest = match wanted {
+                Wanted::Tag(tag) => world.tags.get(tag)?,
+                Wanted::Digest(digest) => digest,
+            };
+            world.images.get(digest).map(|(release, _)| release.clone())
+        };
+        self.call("resolve", find).await
+    }
+}
+
+impl Hosts for Caller {
+    async fn fleet(&self, _: &LaneId) -> Result<Fleet, Unavailable> {
+        let list = |world: &mut World, _: &mut Adversary| {
+            let seen = |(id, host): (&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
+                (id.clone(), SeenHost { id: id.clone(), zone: host.zone.clone() })
+            };
+            Fleet { hosts: world.live().map(seen).collect(), ..Fleet::default() }
+        };
+        self.call("list hosts", list).await
+    }
+
+    async fn send(&self, lane: &LaneId, order: &HostOrder) -> Result<CommandId, SendError> {
+        let accept =
+            |world: &mut World, adversary: &mut Adversary| world.accept(lane, order, adversary);
+        self.call("send", accept).await?.ok_or(SendError::NoSuchHost(order.key))
+    }
+
+    async fn find(
+        &self,
+        lane: &LaneId,
+        key: PartKey,
+        _: Verb,
+        _: Timestamp,
+    ) -> Result<Option<CommandId>, Unavailable> {
+        let find = |world: &mut World, _: &mut Adversary| {
+            let mut commands = world.commands.iter();
+            let found = commands.find(|(_, it)| it.lane == *lane && it.order.key == key);
+            found.map(|(id, _)| id.clone())
+        };
+        self.call("find a command", find).await
+    }
+
+    async fn invocations(&self, command: &CommandId) -> Result<Vec<Invocation>, Unavailable> {
+        self.call("list invocations", |world, _| world.invocations(command)).await
+    }
+}
+
+impl Traffic for Caller {
+    async fn settings(&self, _: &TargetGroup) -> Result<Option<GroupSettings>, Unavailable> {
+        self.call("describe the group", |world, _| Some(world.group)).await
+    }
+
+    async fn targets(&self, group: &TargetGroup) -> Result<Vec<SeenTarget>, Unavailable> {
+        self.call("describe targets", |world, _| world.described(group)).await
+    }
+
+    async fn deregister(&self, _: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
+        let effect = |world: &mut World, _: &mut Adversary| {
+            world.check_deregister(targets);
+            world.deregister(targets);
+        };
+        self.call("deregister", effect).await
+    }
+
+    async fn register(&self, _: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
+        self.call("register", |world, _| world.register(targets)).await
+    }
+}
+
+impl Queue for Caller {
+    async fn wake(
+        &self,
+        lane: &LaneId,
+        sequence: Option<u64>,
+        delay: Duration,
+    ) -> Result<(), Unavailable> {
+        let notice = Notice::Wake { lane: lane.clone(), sequence };
+        self.call("wake", |world, _| world.enqueue(notice, delay)).await
+    }
+}
+
+impl Clock for Caller {
+    fn now(&self) -> Timestamp {
+        self.lock().world.now
+    }
+}

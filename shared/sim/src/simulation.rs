@@ -1,0 +1,235 @@
+//! The scheduler: invocations of the functions over one world, one port call at a time.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use esclusa_core::name::LaneId;
+use esclusa_core::request::RequestId;
+use esclusa_core::time::Timestamp;
+use esclusa_shell::drive::Invocation;
+use esclusa_shell::operate::{Action, operate};
+use esclusa_shell::receive::{Notice, receive};
+
+use crate::adversary::{Adversary, Fate};
+use crate::ports::{Caller, Shared};
+use crate::world::{Message, World};
+
+/// The function's timeout; the queue's visibility timeout is six times that.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const VISIBILITY: Duration = Duration::from_mins(3);
+const SWEEP: Duration = Duration::from_mins(5);
+
+/// Invocations at the same time, as the event source allows.
+const CONCURRENCY: usize = 3;
+
+/// Deliveries of a message before it is given up.
+const DELIVERIES: u32 = 5;
+
+type Work = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// One invocation under way.
+struct Running {
+    work: Work,
+    message: Option<Message>,
+    ends_at: Timestamp,
+    /// A call of it hangs until then.
+    stalled_until: Timestamp,
+    started: bool,
+}
+
+/// Invocations over one world.
+pub struct Simulation {
+    shared: Arc<Mutex<Shared>>,
+    running: Vec<Running>,
+    invocations: u64,
+    next_sweep: Timestamp,
+}
+
+impl Simulation {
+    /// A simulation of this world.
+    #[must_use]
+    pub fn new(world: World, adversary: Adversary) -> Self {
+        let next_sweep = world.now.after(SWEEP);
+        let shared = Shared { world, adversary, fate: Fate::Works, crashed: false };
+        Self {
+            shared: Arc::new(Mutex::new(shared)),
+            running: Vec::new(),
+            invocations: 0,
+            next_sweep,
+        }
+    }
+
+    fn caller(&self) -> Caller {
+        Caller { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Looks at, or changes, the world between two calls.
+    pub fn with<T>(&mut self, act: impl FnOnce(&mut World, &mut Adversary) -> T) -> T {
+        let caller = self.caller();
+        let mut shared = caller.lock();
+        let Shared { world, adversary, .. } = &mut *shared;
+        act(world, adversary)
+    }
+
+    /// A person asks for something, by the function made for it.
+    pub fn ask(&mut self, lane: &LaneId, action: Action) {
+        let caller = self.caller();
+        let lane = lane.clone();
+        self.invocations = self.invocations.saturating_add(1);
+        let id = RequestId(format!("request-{}", self.invocations));
+        let work = async move {
+            let _ = operate(&caller, &lane, (id, "ana".to_owned()), &action).await;
+            true
+        };
+        self.begin(Box::pin(work), None);
+    }
+
+    fn begin(&mut self, work: Work, message: Option<Message>) {
+        let now = self.with(|world, _| world.now);
+        let (ends_at, stalled_until) = (now.after(TIMEOUT), Timestamp::default());
+        self.running.push(Running { work, message, ends_at, stalled_until, started: false });
+    }
+
+    /// Lets the simulation run until `until`, or until nothing is left to do.
+    pub fn run_until(&mut self, until: Timestamp) {
+        while self.with(|world, _| world.now < until && world.broken.is_empty()) {
+            self.turn(until);
+        }
+    }
+
+    /// One turn: a call is made, or a message is received, or time passes.
+    fn turn(&mut self, until: Timestamp) {
+        self.with(|world, adversary| {
+            world.run_commands(adversary);
+            world.run_targets();
+        });
+        self.sweep();
+        let receives = self.running.is_empty() || self.with(|_, adversary| adversary.below(3) == 0);
+        if receives && self.running.len() < CONCURRENCY && self.receive_one() {
+            return;
+        }
+        let now = self.with(|world, _| world.now);
+        let ready: Vec<usize> = (self.running.iter().enumerate())
+            .filter(|(_, it)| it.stalled_until <= now)
+            .map(|(index, _)| index)
+            .collect();
+        if ready.is_empty() {
+            self.pass_time(until);
+            return;
+        }
+        let choice = self.with(|_, adversary| adversary.below(ready.len()));
+        if let Some(index) = ready.get(choice) {
+            self.poll(*index);
+        }
+    }
+
+    fn sweep(&mut self) {
+        let due = self.next_sweep;
+        if self.with(|world, _| world.now >= due) {
+            self.next_sweep = due.after(SWEEP);
+            self.with(|world, _| world.enqueue(Notice::Sweep, Duration::ZERO));
+        }
+    }
+
+    /// Receives a message that is visible, and starts an invocation for it.
+    fn receive_one(&mut self) -> bool {
+        let message = self.with(|world, adversary| {
+            let now = world.now;
+            let visible: Vec<usize> = (world.queue.iter().enumerate())
+                .filter(|(_, message)| message.visible_at <= now)
+                .map(|(index, _)| index)
+                .collect();
+            let index = *visible.get(adversary.below(visible.len()))?;
+            let mut message = world.queue.remove(index);
+            message.received = message.received.saturating_add(1);
+            if adversary.once_in(20) {
+                world.queue.push(message.clone());
+            }
+            Some(message)
+        });
+        let Some(message) = message else { return false };
+        self.invocations = self.invocations.saturating_add(1);
+        let now = self.with(|world, _| world.now);
+        let me = Invocation {
+            id: format!("invocation-{}", self.invocations),
+            ends_at: now.after(TIMEOUT),
+            stops_at: now.after(Duration::from_secs(20)),
+        };
+        let (caller, notice) = (self.caller(), message.notice.clone());
+        let work = async move { Box::pin(receive(&caller, &notice, &me)).await.is_ok() };
+        self.begin(Box::pin(work), Some(message));
+        true
+    }
+
+    /// Lets one invocation make its next call.
+    fn poll(&mut self, index: usize) {
+        let Some(running) = self.running.get_mut(index) else { return };
+        let caller = Caller { shared: Arc::clone(&self.shared) };
+        let now = {
+            let mut shared = caller.lock();
+            let latency = shared.adversary.latency();
+            shared.world.now = shared.world.now.after(latency);
+            shared.world.now
+        };
+        if now >= running.ends_at {
+            self.end(index, false);
+            return;
+        }
+        if running.started && running.stalled_until == Timestamp::default() {
+            let mut shared = caller.lock();
+            shared.fate = shared.adversary.fate();
+            if let Fate::Stalls(span) = shared.fate {
+                running.stalled_until = now.after(span);
+                return;
+            }
+        } else {
+            caller.lock().fate = Fate::Works;
+        }
+        running.started = true;
+        running.stalled_until = Timestamp::default();
+        let polled = running.work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        let crashed = std::mem::take(&mut caller.lock().crashed);
+        match polled {
+            Poll::Ready(done) => self.end(index, done),
+            Poll::Pending if crashed => self.end(index, false),
+            Poll::Pending => {}
+        }
+    }
+
+    /// Ends an invocation; a message that was not dealt with comes back.
+    fn end(&mut self, index: usize, done: bool) {
+        let running = self.running.swap_remove(index);
+        let Some(mut message) = running.message else { return };
+        if done {
+            return;
+        }
+        self.with(|world, _| {
+            if message.received >= DELIVERIES {
+                world.say(format!("given up: {:?}", message.notice));
+                return;
+            }
+            message.visible_at = world.now.after(VISIBILITY);
+            world.queue.push(message);
+        });
+    }
+
+    /// Moves the clock to the next instant at which something can happen.
+    fn pass_time(&mut self, until: Timestamp) {
+        let mut next = self.next_sweep.min(until);
+        for running in &self.running {
+            next = next.min(running.stalled_until);
+        }
+        self.with(|world, _| {
+            for message in &world.queue {
+                next = next.min(message.visible_at);
+            }
+            if world.is_busy() {
+                next = next.min(world.now.after(Duration::from_secs(1)));
+            }
+            world.now = world.now.after(Duration::from_millis(1)).max(next);
+        });
+    }
+}

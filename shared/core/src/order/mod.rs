@@ -1,12 +1,18 @@
 //! Orders to hosts: what they say, which of them are out, and what was heard.
 
+mod answer;
+mod watch;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+pub use answer::{Answer, ContainerHealth, Heard, Invocation, PutBack};
+pub use watch::Watch;
+
 use crate::name::HostId;
 use crate::reason::{Code, Reason};
-use crate::release::{Image, Running};
+use crate::release::Image;
 use crate::time::Timestamp;
 
 /// Hosts in one call of `SendCommand`, at most (SSM's limit on `InstanceIds`).
@@ -117,121 +123,6 @@ pub struct Part {
     pub hosts: Vec<HostId>,
     /// Where the call stands.
     pub state: PartState,
-}
-
-/// When to look next at something that is awaited: first when it can first be true, then every 5 s
-/// for a minute, then at doubling distances up to a minute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Watch {
-    /// When the waiting began.
-    pub since: Timestamp,
-    /// The next look.
-    pub next: Timestamp,
-}
-
-impl Watch {
-    /// A watch that first looks after `first`.
-    #[must_use]
-    pub fn starting(now: Timestamp, first: Duration) -> Self {
-        Self { since: now, next: now.after(first) }
-    }
-
-    /// Begins the wait anew: what is awaited was only now asked for.
-    pub fn restart(&mut self, deadline: &mut Timestamp, now: Timestamp) {
-        let (first, allowed) = (self.next.since(self.since), deadline.since(self.since));
-        *self = Self::starting(now, first);
-        *deadline = now.after(allowed);
-    }
-
-    /// Sets the next look, after one at `now` that did not see the end.
-    pub fn looked(&mut self, now: Timestamp) {
-        let waited = now.since(self.since);
-        let gap = if waited < Duration::from_mins(1) {
-            Duration::from_secs(5)
-        } else {
-            waited.div_f32(6.0).min(Duration::from_mins(1))
-        };
-        self.next = now.after(gap);
-    }
-}
-
-/// How the containers of a service on a host are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContainerHealth {
-    /// All well.
-    Healthy,
-    /// At least one is not.
-    Unhealthy,
-    /// At least one is not judged yet.
-    Starting,
-    /// There is none.
-    Absent,
-}
-
-/// Whether a host put its previous release back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PutBack {
-    /// Nothing had been changed.
-    NotNeeded,
-    /// It did not try.
-    No,
-    /// It did.
-    Yes,
-    /// It tried, and could not.
-    Failed,
-}
-
-/// What a host answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// `ok`, or why not.
-    pub reason: Reason,
-    /// The fence that the host keeps after this order.
-    pub fence: Option<Fence>,
-    /// What ran before.
-    pub before: Running,
-    /// What runs now.
-    pub now: Running,
-    /// How it runs now.
-    pub health: ContainerHealth,
-    /// Whether the last activation of the kept fence was carried out whole.
-    pub finished: bool,
-    /// Whether the previous release was put back.
-    pub put_back: PutBack,
-    /// What a person should know, one sentence each.
-    pub warnings: Vec<String>,
-    /// How long the host itself took.
-    pub took: Duration,
-}
-
-impl Answer {
-    /// Whether the host did what it was told.
-    #[must_use]
-    pub fn is_ok(&self) -> bool {
-        self.reason.code == Code::OK
-    }
-}
-
-/// What was heard of an order, once it can say no more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Heard {
-    /// The host answered.
-    Answered(Answer),
-    /// The script ended without an answer that can be read. What it did is unknown.
-    Unclear(String),
-    /// The order never reached the host, and cannot start any more.
-    Silent,
-    /// The host does not exist any more.
-    Gone,
-}
-
-/// One invocation as SSM described it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invocation {
-    /// Where.
-    pub host: HostId,
-    /// What is known; nothing while it is under way.
-    pub heard: Option<Heard>,
 }
 
 /// One intent, sent to some hosts.

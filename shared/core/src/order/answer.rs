@@ -1,0 +1,87 @@
+//! What hosts answer, and what SSM says of them.
+
+use std::time::Duration;
+
+use super::Fence;
+use crate::name::HostId;
+use crate::reason::{Code, Reason};
+use crate::release::Running;
+
+/// How the containers of a service on a host are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerHealth {
+    /// All well.
+    Healthy,
+    /// At least one is not.
+    Unhealthy,
+    /// At least one is not judged yet.
+    Starting,
+    /// There is none.
+    Absent,
+}
+
+/// Whether a host put its previous release back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutBack {
+    /// Nothing had been changed.
+    NotNeeded,
+    /// It did not try.
+    No,
+    /// It did.
+    Yes,
+    /// It tried, and could not.
+    Failed,
+}
+
+/// What a host answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// `ok`, or why not.
+    pub reason: Reason,
+    /// The fence that the host keeps after this order.
+    pub fence: Option<Fence>,
+    /// What ran before.
+    pub before: Running,
+    /// What runs now.
+    pub now: Running,
+    /// How it runs now.
+    pub health: ContainerHealth,
+    /// Whether the last activation of the kept fence was carried out whole.
+    pub finished: bool,
+    /// Whether the previous release was put back.
+    pub put_back: PutBack,
+    /// What a person should know, one sentence each.
+    pub warnings: Vec<String>,
+    /// How long the host itself took.
+    pub took: Duration,
+}
+
+impl Answer {
+    /// Whether the host did what it was told.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.reason.code == Code::OK
+    }
+}
+
+/// What was heard of an order, once it can say no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The host answered.
+    Answered(Answer),
+    /// The script ended without an answer that can be read. What it did is unknown.
+    Unclear(String),
+    /// The order never reached the host, and cannot start any more.
+    Silent,
+    /// The host does not exist any more.
+    Gone,
+}
+
+/// One invocation as SSM described it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// Where.
+    pub host: HostId,
+    /// What is known; nothing while it is under way.
+    pub heard: Option<Heard>,
+}

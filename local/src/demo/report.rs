@@ -1,0 +1,145 @@
+//! What was expected and what was seen, chapter by chapter: `target/demo/report.json`.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::traffic::Seen;
+
+/// The version of the report's form, which the README describes.
+const SCHEMA: u32 = 1;
+
+/// One expectation.
+#[derive(Debug, Serialize)]
+pub struct Expectation {
+    /// What it is about.
+    pub what: String,
+    /// What should have been seen.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+    /// Whether the two are the same.
+    pub met: bool,
+}
+
+/// One chapter of the story.
+#[derive(Debug, Serialize)]
+pub struct Chapter {
+    /// What happens in it.
+    pub name: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// How much of that at least one host was carrying out an order.
+    pub host_seconds: f64,
+    /// What was expected and seen.
+    pub expectations: Vec<Expectation>,
+    /// What a client saw meanwhile, where one asked.
+    pub requests: Option<Seen>,
+}
+
+/// The whole story.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// The version of this form.
+    pub schema: u32,
+    /// Whether every expectation was met.
+    pub met: bool,
+    /// How long everything took.
+    pub seconds: f64,
+    /// What the demo's configuration shortens, so that it can be watched.
+    pub shortened: Vec<String>,
+    /// The chapters.
+    pub chapters: Vec<Chapter>,
+}
+
+impl Report {
+    /// An empty report.
+    #[must_use]
+    pub fn new(shortened: &[&str]) -> Self {
+        let shortened = shortened.iter().map(|&it| it.to_owned()).collect();
+        Self { schema: SCHEMA, met: true, seconds: 0.0, shortened, chapters: Vec::new() }
+    }
+
+    /// Opens a chapter.
+    pub fn open(&mut self, name: &str) -> Open {
+        eprintln!("\n== {name}");
+        let (name, expectations) = (name.to_owned(), Vec::new());
+        Open { name, begun: Instant::now(), expectations, requests: None }
+    }
+
+    /// Closes a chapter.
+    pub fn close(&mut self, open: Open, hosts: Duration) {
+        self.met &= open.expectations.iter().all(|it| it.met);
+        let seconds = open.begun.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        let Open { name, expectations, requests, .. } = open;
+        let host_seconds = hosts.as_secs_f64();
+        self.chapters.push(Chapter { name, seconds, host_seconds, expectations, requests });
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        std::fs::write(path, serde_json::to_string_pretty(self)? + "\n")
+    }
+
+    /// The table that ends the demo.
+    #[must_use]
+    pub fn table(&self) -> String {
+        let mut text =
+            format!("{:<58} {:>7} {:>7} {:>9} {:>6}\n", "", "s", "hosts", "requests", "failed");
+        for chapter in &self.chapters {
+            let (sent, failed) = chapter.requests.as_ref().map_or_else(
+                || (String::new(), String::new()),
+                |seen| (seen.sent.to_string(), seen.failed.to_string()),
+            );
+            let _ = writeln!(
+                text,
+                "{:<58} {:>7.1} {:>7.1} {sent:>9} {failed:>6}",
+                chapter.name, chapter.seconds, chapter.host_seconds
+            );
+            for it in &chapter.expectations {
+                let word = if it.met { "met  " } else { "UNMET" };
+                let _ = write!(text, "  {word} {}: {}", it.what, it.seen);
+                let _ =
+                    if it.met { writeln!(text) } else { writeln!(text, ", not {}", it.expected) };
+            }
+        }
+        let word = if self.met { "every expectation met" } else { "NOT every expectation met" };
+        let _ = writeln!(text, "{word}, {:.1} s", self.seconds);
+        text
+    }
+}
+
+/// A chapter that is being played.
+#[derive(Debug)]
+pub struct Open {
+    name: String,
+    begun: Instant,
+    expectations: Vec<Expectation>,
+    requests: Option<Seen>,
+}
+
+impl Open {
+    /// Compares what was seen with what was expected.
+    pub fn expect(&mut self, what: &str, expected: impl ToString, seen: impl ToString) {
+        let (what, expected, seen) = (what.to_owned(), expected.to_string(), seen.to_string());
+        let met = expected == seen;
+        eprintln!("   {} {what}: {seen}", if met { "met  " } else { "UNMET" });
+        self.expectations.push(Expectation { what, expected, seen, met });
+    }
+
+    /// Adds what a client saw.
+    pub fn requests(&mut self, seen: Seen) {
+        self.requests = Some(seen);
+    }
+}

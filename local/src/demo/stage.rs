@@ -1,0 +1,223 @@
+//! The stage of the story: the environment, the example service, and ways to see what is there.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::DemoError;
+use crate::balancer::{Balance, balance};
+use crate::environment::{Environment, Options, Service};
+use crate::host::Limits;
+
+/// The service of the story: its repository, and its directory below `examples`.
+pub(super) const SERVICE: &str = "tickets";
+
+/// The base image of the example, from the machine's static busybox: no registry is needed.
+const BASE: &str = "esclusa-demo/busybox";
+
+/// The environment on which the story is played.
+pub(super) struct Stage {
+    pub(super) environment: Environment,
+    /// Where a user's browser would go.
+    pub(super) address: String,
+    example: PathBuf,
+    work: PathBuf,
+    group: String,
+}
+
+impl Stage {
+    /// Starts the environment with two production hosts behind a load balancer.
+    pub(super) async fn set(root: &Path, directory: &Path) -> Result<Self, DemoError> {
+        let example = root.join("examples").join(SERVICE);
+        let work = root.join("target/demo/work");
+        let files = work.join("host");
+        copy(&example.join("docker-compose.yml"), &files.join("docker-compose.yml"))?;
+        let service = Service::parse(&format!("{SERVICE}={}", files.display()))?;
+        let options = Options {
+            services: vec![service],
+            progress: |line| eprintln!("   {line}"),
+            ..Options::new(root, directory)
+        };
+        let environment = Environment::up(options).await?;
+        let listen = free_port()?;
+        let wanted = Balance {
+            name: SERVICE.to_owned(),
+            port: 8080,
+            path: "/health".to_owned(),
+            interval: Duration::from_secs(5),
+            drain: Duration::from_secs(2),
+            listen,
+        };
+        let hosts: Vec<String> = (environment.record().hosts.iter())
+            .filter(|host| host.environment == "production")
+            .map(|host| host.instance_id.clone())
+            .collect();
+        let group = balance(&environment, &wanted, &hosts).await?;
+        let address = format!("http://127.0.0.1:{listen}/");
+        let made = Self { environment, address, example, work, group };
+        made.prepare_hosts()?;
+        made.configure().await?;
+        made.make_base()?;
+        Ok(made)
+    }
+
+    /// What a team writes on its hosts once: where the registry is, and what the host is called.
+    fn prepare_hosts(&self) -> Result<(), DemoError> {
+        let registry = self.environment.record().registry();
+        for host in &self.environment.record().hosts {
+            let lines = format!("REGISTRY={registry}\nHOST={}\n", host.name);
+            let script = format!("cat >> /srv/{SERVICE}/.env");
+            let opened = self.environment.host(&host.name)?;
+            let limits = Limits::seconds(10);
+            let done = opened.exec(&["sh", "-c", &script], &[], lines.as_bytes(), limits);
+            let done = done.map_err(crate::environment::EnvironmentError::Host)?;
+            if done.code != Some(0) {
+                let output = String::from_utf8_lossy(&done.stderr).into_owned();
+                return Err(DemoError::Command {
+                    what: format!("preparing {}", host.name),
+                    output,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The example's own configuration, with its bake shortened and the load balancer's group.
+    async fn configure(&self) -> Result<(), DemoError> {
+        let path = self.example.join("esclusa.toml");
+        let text = read(&path)?.replace("for = \"5m\"", "for = \"5s\"");
+        let group = format!("[environments.production]\ntarget_groups = [\"{}\"]", self.group);
+        let text = text.replace("[environments.production]\n", &format!("{group}\n"));
+        Ok(self.environment.configure(SERVICE, &text).await?)
+    }
+
+    fn make_base(&self) -> Result<(), DemoError> {
+        let context = self.work.join("base");
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
+        let busybox = busybox.into_iter().find(|it| it.exists()).unwrap_or(Path::new("busybox"));
+        copy(busybox, &context.join("busybox"))?;
+        let text = "FROM scratch\nCOPY busybox /bin/busybox\n\
+                    RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
+        write(&context.join("Dockerfile"), text)?;
+        let docker = std::process::Command::new("docker")
+            .args(["build", "--quiet", "--tag", BASE])
+            .arg(&context)
+            .output();
+        let done = docker.map_err(|source| DemoError::Io {
+            doing: "run",
+            path: "docker".to_owned(),
+            source,
+        })?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let output = String::from_utf8_lossy(&done.stderr).into_owned();
+        Err(DemoError::Command { what: "docker build".to_owned(), output })
+    }
+
+    /// Builds a version of the example and pushes it under `tags`, in that order.
+    pub(super) async fn push(&self, version: &str, tags: &[&str]) -> Result<(), DemoError> {
+        let context = self.work.join(version);
+        if !context.exists() {
+            copy(&self.example.join("site/health"), &context.join("site/health"))?;
+            let dockerfile = read(&self.example.join("Dockerfile"))?
+                .replace("FROM busybox:stable", &format!("FROM {BASE}"))
+                .replace("ARG VERSION=dev", &format!("ARG VERSION={version}"));
+            write(&context.join("Dockerfile"), &dockerfile)?;
+        }
+        Ok(self.environment.push(&context, SERVICE, tags).await?)
+    }
+
+    /// Builds a version whose health page is missing, and pushes it.
+    pub(super) async fn push_broken(&self, version: &str, tags: &[&str]) -> Result<(), DemoError> {
+        let site = self.work.join(version).join("site");
+        write(&site.join("welcome"), "no health page here\n")?;
+        let dockerfile = read(&self.example.join("Dockerfile"))?
+            .replace("FROM busybox:stable", &format!("FROM {BASE}"))
+            .replace("ARG VERSION=dev", &format!("ARG VERSION={version}"));
+        write(&self.work.join(version).join("Dockerfile"), &dockerfile)?;
+        Ok(self.environment.push(&self.work.join(version), SERVICE, tags).await?)
+    }
+
+    /// Asks `operator` about the production lane.
+    pub(super) async fn ask(&self, action: &str) -> Result<Value, DemoError> {
+        let question = json!({
+            "action": action,
+            "service": SERVICE,
+            "environment": "production",
+            "actor": "the demo",
+            "reason": "the demo",
+        });
+        Ok(self.environment.invoke("operator", &question).await?)
+    }
+
+    /// The rollouts that have ended, newest first, as `label end`.
+    pub(super) async fn ends(&self) -> Result<Vec<String>, DemoError> {
+        let answer = self.ask("history").await?;
+        let rollouts = answer["history"].as_array().cloned().unwrap_or_default();
+        let line = |it: &Value| {
+            let text = |pointer: &str| it.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
+            format!("{} {}", text("/candidate/label"), text("/end"))
+        };
+        Ok(rollouts.iter().map(line).collect())
+    }
+
+    /// Waits until so many rollouts have ended.
+    pub(super) async fn until_ended(&self, count: usize) -> Result<Vec<String>, DemoError> {
+        let patience = Duration::from_secs(180);
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            let ends = self.ends().await?;
+            if ends.len() >= count {
+                return Ok(ends);
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let what = format!("the end of rollout {count}");
+        Err(DemoError::Late { what, seconds: patience.as_secs() })
+    }
+
+    /// What each production host's Docker says that it runs: the image's version label.
+    pub(super) fn running(&self) -> Result<BTreeMap<String, String>, DemoError> {
+        let script = "docker ps --quiet --filter status=running | xargs -r docker inspect --format \
+                      '{{ index .Config.Labels \"org.opencontainers.image.version\" }} \
+                      {{ .State.Health.Status }}'";
+        let mut running = BTreeMap::new();
+        for host in &self.environment.record().hosts {
+            if host.environment == "production" {
+                let opened = self.environment.host(&host.name)?;
+                let done = opened.exec(&["sh", "-c", script], &[], b"", Limits::seconds(20));
+                let done = done.map_err(crate::environment::EnvironmentError::Host)?;
+                let text = String::from_utf8_lossy(&done.stdout).trim().to_owned();
+                running.insert(host.name.clone(), text);
+            }
+        }
+        Ok(running)
+    }
+}
+
+fn free_port() -> Result<u16, DemoError> {
+    let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|it| it.local_addr());
+    let failed = |source| DemoError::Io { doing: "find", path: "a free port".to_owned(), source };
+    bound.map(|address| address.port()).map_err(failed)
+}
+
+fn read(path: &Path) -> Result<String, DemoError> {
+    let failed = |source| DemoError::Io { doing: "read", path: path.display().to_string(), source };
+    std::fs::read_to_string(path).map_err(failed)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), DemoError> {
+    let failed =
+        |source| DemoError::Io { doing: "write", path: path.display().to_string(), source };
+    std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(failed)?;
+    std::fs::write(path, text).map_err(failed)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), DemoError> {
+    let failed = |source| DemoError::Io { doing: "copy", path: from.display().to_string(), source };
+    std::fs::create_dir_all(to.parent().unwrap_or(to)).map_err(failed)?;
+    std::fs::copy(from, to).map(drop).map_err(failed)
+}

@@ -1,1 +1,10 @@
 //! The local environment: AWS on one machine, for demos, end-to-end tests and a team's first try.
+
+pub mod aws;
+pub mod balancer;
+pub mod command;
+mod demo;
+pub mod documents;
+pub mod environment;
+pub mod host;
+pub mod registry;

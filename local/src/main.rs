@@ -1,3 +1,11 @@
 //! The command that starts and stops the local environment.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use esclusa_local::command::{Arguments, run};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run(Arguments::parse()).await
+}

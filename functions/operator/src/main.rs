@@ -1,3 +1,34 @@
 //! The function that answers a person.
 
-fn main() {}
+mod answer;
+mod ask;
+mod describe;
+mod handler;
+
+use std::sync::Arc;
+
+use esclusa_aws::{Aws, Names, SetupError, chain, log, setup};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::init();
+    let aws = match start().await {
+        Ok(aws) => Arc::new(aws),
+        Err(error) => {
+            tracing::error!("the function cannot start: {}", chain(&error));
+            return Err(error.into());
+        }
+    };
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
+        let aws = Arc::clone(&aws);
+        async move { handler::handle(aws.as_ref(), &event.payload, &event.context.request_id).await }
+    }))
+    .await
+}
+
+async fn start() -> Result<Aws, SetupError> {
+    let names = Names::from_environment()?;
+    Ok(Aws::new(&setup::sdk().await?, names))
+}

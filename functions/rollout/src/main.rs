@@ -1,3 +1,37 @@
 //! The function that reconciles lanes.
 
-fn main() {}
+mod handler;
+mod invocation;
+mod report;
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use esclusa_aws::{Aws, Machines, Names, SetupError, chain, log, setup};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    log::init();
+    let aws = match start().await {
+        Ok(aws) => Arc::new(aws),
+        Err(error) => {
+            tracing::error!("the function cannot start: {}", chain(&error));
+            return Err(error.into());
+        }
+    };
+    lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let aws = Arc::clone(&aws);
+        async move {
+            let me = invocation::of(&event.context, aws.as_ref());
+            Ok::<_, Error>(handler::handle(aws, event.payload, me).await)
+        }
+    }))
+    .await
+}
+
+async fn start() -> Result<Aws<Machines>, SetupError> {
+    let names = Names::from_environment()?;
+    let sdk = setup::sdk().await?;
+    Ok(Aws::new(&sdk, names).with_machines(&sdk))
+}

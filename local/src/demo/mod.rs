@@ -16,7 +16,7 @@ use crate::environment::chain;
 
 /// Why the story could not be told to its end. An unmet expectation is no error.
 #[derive(Debug, thiserror::Error)]
-pub enum DemoError {
+pub(crate) enum DemoError {
     /// The environment refused something.
     #[error(transparent)]
     Environment(#[from] crate::environment::EnvironmentError),
@@ -57,7 +57,7 @@ pub enum DemoError {
 /// Plays the story in an environment of its own below `target/demo`, and takes it down afterwards.
 ///
 /// Ends well only if every expectation was met.
-pub async fn demo(root: &Path) -> ExitCode {
+pub(crate) async fn demo(root: &Path) -> ExitCode {
     let state = root.join("target/demo/state");
     // What an interrupted demo left behind.
     let _ = crate::environment::down(&state);

@@ -1,6 +1,6 @@
 //! What was expected and what was seen, chapter by chapter: `target/demo/report.json`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,64 +14,64 @@ const SCHEMA: u32 = 1;
 
 /// One expectation.
 #[derive(Debug, Serialize)]
-pub struct Expectation {
+pub(super) struct Expectation {
     /// What it is about.
-    pub what: String,
+    pub(super) what: String,
     /// What should have been seen.
-    pub expected: String,
+    pub(super) expected: String,
     /// What was seen.
-    pub seen: String,
+    pub(super) seen: String,
     /// Whether the two are the same.
-    pub met: bool,
+    pub(super) met: bool,
 }
 
 /// One chapter of the story.
 #[derive(Debug, Serialize)]
-pub struct Chapter {
+pub(super) struct Chapter {
     /// What happens in it.
-    pub name: String,
+    pub(super) name: String,
     /// How long it took.
-    pub seconds: f64,
+    pub(super) seconds: f64,
     /// How much of that at least one host was carrying out an order.
-    pub host_seconds: f64,
+    pub(super) host_seconds: f64,
     /// What was expected and seen.
-    pub expectations: Vec<Expectation>,
+    pub(super) expectations: Vec<Expectation>,
     /// What a client saw meanwhile, where one asked.
-    pub requests: Option<Seen>,
+    pub(super) requests: Option<Seen>,
 }
 
 /// The whole story.
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub(super) struct Report {
     /// The version of this form.
-    pub schema: u32,
+    pub(super) schema: u32,
     /// Whether every expectation was met.
-    pub met: bool,
+    pub(super) met: bool,
     /// How long everything took.
-    pub seconds: f64,
+    pub(super) seconds: f64,
     /// What the demo's configuration shortens, so that it can be watched.
-    pub shortened: Vec<String>,
+    pub(super) shortened: Vec<String>,
     /// The chapters.
-    pub chapters: Vec<Chapter>,
+    pub(super) chapters: Vec<Chapter>,
 }
 
 impl Report {
     /// An empty report.
     #[must_use]
-    pub fn new(shortened: &[&str]) -> Self {
+    pub(super) fn new(shortened: &[&str]) -> Self {
         let shortened = shortened.iter().map(|&it| it.to_owned()).collect();
         Self { schema: SCHEMA, met: true, seconds: 0.0, shortened, chapters: Vec::new() }
     }
 
     /// Opens a chapter.
-    pub fn open(&mut self, name: &str) -> Open {
+    pub(super) fn open(name: &str) -> Open {
         eprintln!("\n== {name}");
         let (name, expectations) = (name.to_owned(), Vec::new());
         Open { name, begun: Instant::now(), expectations, requests: None }
     }
 
     /// Closes a chapter.
-    pub fn close(&mut self, open: Open, hosts: Duration) {
+    pub(super) fn close(&mut self, open: Open, hosts: Duration) {
         self.met &= open.expectations.iter().all(|it| it.met);
         let seconds = open.begun.elapsed().as_secs_f64();
         self.seconds += seconds;
@@ -85,7 +85,7 @@ impl Report {
     /// # Errors
     ///
     /// When the file cannot be written.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
+    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
         }
@@ -94,7 +94,7 @@ impl Report {
 
     /// The table that ends the demo.
     #[must_use]
-    pub fn table(&self) -> String {
+    pub(super) fn table(&self) -> String {
         let mut text =
             format!("{:<58} {:>7} {:>7} {:>9} {:>6}\n", "", "s", "hosts", "requests", "failed");
         for chapter in &self.chapters {
@@ -122,7 +122,7 @@ impl Report {
 
 /// A chapter that is being played.
 #[derive(Debug)]
-pub struct Open {
+pub(super) struct Open {
     name: String,
     begun: Instant,
     expectations: Vec<Expectation>,
@@ -131,7 +131,7 @@ pub struct Open {
 
 impl Open {
     /// Compares what was seen with what was expected.
-    pub fn expect(&mut self, what: &str, expected: impl ToString, seen: impl ToString) {
+    pub(super) fn expect(&mut self, what: &str, expected: impl Display, seen: impl Display) {
         let (what, expected, seen) = (what.to_owned(), expected.to_string(), seen.to_string());
         let met = expected == seen;
         eprintln!("   {} {what}: {seen}", if met { "met  " } else { "UNMET" });
@@ -139,7 +139,7 @@ impl Open {
     }
 
     /// Adds what a client saw.
-    pub fn requests(&mut self, seen: Seen) {
+    pub(super) fn requests(&mut self, seen: Seen) {
         self.requests = Some(seen);
     }
 }

@@ -156,7 +156,7 @@ impl Stage {
     /// The rollouts that have ended, newest first, as `label end`.
     pub(super) async fn ends(&self) -> Result<Vec<String>, DemoError> {
         let answer = self.ask("history").await?;
-        let rollouts = answer["history"].as_array().cloned().unwrap_or_default();
+        let rollouts = answer.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
         let line = |it: &Value| {
             let text = |pointer: &str| it.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
             format!("{} {}", text("/candidate/label"), text("/end"))
@@ -166,7 +166,7 @@ impl Stage {
 
     /// Waits until so many rollouts have ended.
     pub(super) async fn until_ended(&self, count: usize) -> Result<Vec<String>, DemoError> {
-        let patience = Duration::from_secs(180);
+        let patience = Duration::from_mins(3);
         let begun = Instant::now();
         while begun.elapsed() < patience {
             let ends = self.ends().await?;

@@ -25,7 +25,7 @@ pub(super) async fn tell(root: &Path, directory: &Path) -> Result<Report, DemoEr
     for line in SHORTENED {
         eprintln!("shortened: {line}");
     }
-    let open = report.open("the local environment starts");
+    let open = Report::open("the local environment starts");
     let stage = Stage::set(root, directory).await?;
     report.close(open, Duration::ZERO);
     first(&stage, &mut report).await?;
@@ -39,7 +39,7 @@ pub(super) async fn tell(root: &Path, directory: &Path) -> Result<Report, DemoEr
 }
 
 async fn first(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
-    let mut open = report.open("v1.0.0 is pushed: the first rollout");
+    let mut open = Report::open("v1.0.0 is pushed: the first rollout");
     let since = now();
     stage.push("v1.0.0", &["v1.0.0", "latest"]).await?;
     let ends = stage.until_ended(1).await?;
@@ -51,7 +51,7 @@ async fn first(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
 }
 
 async fn second(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
-    let mut open = report.open("v1.1.0 is pushed while a client asks");
+    let mut open = Report::open("v1.1.0 is pushed while a client asks");
     let since = now();
     let client = Client::start(&stage.address)?;
     stage.push("v1.1.0", &["v1.1.0", "latest"]).await?;
@@ -67,7 +67,7 @@ async fn second(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
 }
 
 async fn broken(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
-    let mut open = report.open("v1.2.0 is pushed, and never becomes healthy");
+    let mut open = Report::open("v1.2.0 is pushed, and never becomes healthy");
     let since = now();
     let client = Client::start(&stage.address)?;
     stage.push_broken("v1.2.0", &["v1.2.0", "latest"]).await?;
@@ -76,7 +76,8 @@ async fn broken(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     open.expect("how it ended", "v1.2.0 restored", newest(&ends));
     expect_running(stage, &mut open, "v1.1.0 healthy")?;
     let status = stage.ask("status").await?;
-    let quarantined = status["lane"]["quarantine"].as_array().map_or(0, Vec::len);
+    let quarantined =
+        status.pointer("/lane/quarantine").and_then(|it| it.as_array()).map_or(0, Vec::len);
     open.expect("releases in quarantine", 1, quarantined);
     let good = seen.answers.keys().all(|answer| answer.starts_with("v1.1.0 "));
     open.expect("only v1.1.0 answered", true, good);
@@ -86,7 +87,7 @@ async fn broken(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
 }
 
 async fn again(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
-    let mut open = report.open("v1.2.0 is pushed again: it stays out");
+    let mut open = Report::open("v1.2.0 is pushed again: it stays out");
     let since = now();
     stage.push_broken("v1.2.0", &["latest"]).await?;
     expect_blocked(stage, &mut open, "release.quarantined", 3).await?;
@@ -96,11 +97,11 @@ async fn again(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
 }
 
 async fn rollback(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
-    let mut open = report.open("a person rolls back while a client asks: the lane is held");
+    let mut open = Report::open("a person rolls back while a client asks: the lane is held");
     let since = now();
     let client = Client::start(&stage.address)?;
     let answer = stage.ask("rollback").await?;
-    open.expect("the request was taken", true, &answer["ok"]);
+    open.expect("the request was taken", true, is_ok(&answer));
     let ends = stage.until_ended(4).await?;
     let seen = client.stop();
     open.expect("how it ended", "v1.0.0 succeeded", newest(&ends));
@@ -114,7 +115,7 @@ async fn rollback(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
 }
 
 async fn held(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
-    let mut open = report.open("v1.3.0 is pushed: it waits");
+    let mut open = Report::open("v1.3.0 is pushed: it waits");
     let since = now();
     stage.push("v1.3.0", &["v1.3.0", "latest"]).await?;
     expect_blocked(stage, &mut open, "lane.held", 4).await?;
@@ -124,11 +125,11 @@ async fn held(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
 }
 
 async fn release(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
-    let mut open = report.open("a person releases the lane: v1.3.0 goes");
+    let mut open = Report::open("a person releases the lane: v1.3.0 goes");
     let since = now();
     let client = Client::start(&stage.address)?;
     let answer = stage.ask("release").await?;
-    open.expect("the request was taken", true, &answer["ok"]);
+    open.expect("the request was taken", true, is_ok(&answer));
     let ends = stage.until_ended(5).await?;
     let seen = client.stop();
     open.expect("how it ended", "v1.3.0 succeeded", newest(&ends));
@@ -136,6 +137,10 @@ async fn release(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     expect_served(&mut open, seen);
     report.close(open, stage.host_time(since).await?);
     Ok(())
+}
+
+fn is_ok(answer: &serde_json::Value) -> bool {
+    answer.get("ok").and_then(serde_json::Value::as_bool) == Some(true)
 }
 
 fn newest(ends: &[String]) -> &str {
@@ -154,7 +159,10 @@ fn expect_running(stage: &Stage, open: &mut Open, wanted: &str) -> Result<(), De
 async fn expect_one_by_one(stage: &Stage, open: &mut Open) -> Result<(), DemoError> {
     let answer = stage.ask("history").await?;
     let transitions = answer.pointer("/history/0/transitions").and_then(|it| it.as_array());
-    let phases = transitions.into_iter().flatten().filter(|it| it["phase"] == "activating");
+    let phases = transitions
+        .into_iter()
+        .flatten()
+        .filter(|it| it.get("phase").and_then(|it| it.as_str()) == Some("activating"));
     open.expect("batches, one host each", 2, phases.count());
     Ok(())
 }

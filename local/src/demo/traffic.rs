@@ -12,26 +12,26 @@ const PACE: Duration = Duration::from_millis(25);
 
 /// What the client saw.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Seen {
+pub(super) struct Seen {
     /// Requests sent.
-    pub sent: u64,
+    pub(super) sent: u64,
     /// Requests without the answer that they should have had.
-    pub failed: u64,
+    pub(super) failed: u64,
     /// The first few failures.
-    pub failures: Vec<String>,
+    pub(super) failures: Vec<String>,
     /// Answers by what the service said of itself: version and host.
-    pub answers: BTreeMap<String, u64>,
+    pub(super) answers: BTreeMap<String, u64>,
     /// The same, in the order in which each was first heard.
-    pub order: Vec<String>,
+    pub(super) order: Vec<String>,
     /// For how long was asked.
-    pub seconds: f64,
+    pub(super) seconds: f64,
 }
 
 impl Seen {
     /// Requests a second.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a demo sends thousands, not quadrillions")]
-    pub fn rate(&self) -> f64 {
+    pub(super) fn rate(&self) -> f64 {
         self.sent as f64 / self.seconds.max(0.001)
     }
 
@@ -57,7 +57,7 @@ impl Seen {
 
 /// A client at work.
 #[derive(Debug)]
-pub struct Client {
+pub(super) struct Client {
     seen: Arc<Mutex<Seen>>,
     begun: Instant,
     tasks: Vec<JoinHandle<()>>,
@@ -69,7 +69,7 @@ impl Client {
     /// # Errors
     ///
     /// When no HTTP client can be made.
-    pub fn start(address: &str) -> Result<Self, reqwest::Error> {
+    pub(super) fn start(address: &str) -> Result<Self, reqwest::Error> {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let mut tasks = Vec::new();
         for kept in [1, 0] {
@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// Stops, and returns what was seen.
-    pub fn stop(self) -> Seen {
+    pub(super) fn stop(self) -> Seen {
         for task in &self.tasks {
             task.abort();
         }

@@ -34,6 +34,7 @@ pub use environment::{
     Unreachable, WhenMissing,
 };
 pub use freeze::{Freeze, FreezeStart, Zone};
+pub use nearest::nearest;
 pub use pattern::Pattern;
 pub use probe::{HttpPath, HttpProbe, Statuses};
 pub use problem::{ConfigurationError, Origin, Problem};

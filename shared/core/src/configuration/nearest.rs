@@ -6,7 +6,8 @@ use std::cmp::Reverse;
 ///
 /// Near: at most a quarter of the longer word's letters differ, case aside. Of two as near, the one
 /// that begins alike.
-pub(super) fn nearest<'a>(
+#[must_use]
+pub fn nearest<'a>(
     text: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -1,0 +1,43 @@
+# `make` alone lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
+export PATH := $(VENV)/bin:$(PATH)
+# cargo-lambda would otherwise build for the machine's own glibc.
+FUNCTIONS := operator rollout
+# Namespaces and engines need root; the build does not.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo 'sudo --preserve-env=PATH,ESCLUSA_VENV')
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## install what is missing on this machine (says what and why)
+	@scripts/setup
+
+.PHONY: demo
+demo: build ## a rollout, a failed one, a rollback, on real engines: target/demo/report.json
+	cargo build --quiet --locked --package esclusa-local
+	$(AS_ROOT) target/debug/esclusa-local demo
+
+.PHONY: build
+build: setup ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
+	cargo lambda build --release --locked $(addprefix --package ,$(FUNCTIONS))
+
+.PHONY: check
+check: setup ## format, lints, documentation, shell scripts, template
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
+	shellcheck --external-sources scripts/setup .ci/run
+	for verb in prefetch activate inspect; do \
+	  { echo '#!/usr/bin/env bash'; cat hosts/lib.sh "hosts/$$verb.sh"; } | shellcheck -; \
+	done
+	cargo run --quiet --locked --package esclusa-local -- documents --check
+	cfn-lint template.yaml
+
+.PHONY: test
+test: check build ## check, then every test; needs root or sudo for the hosts
+	$(AS_ROOT) $(shell command -v cargo) test --workspace --locked

@@ -1,0 +1,238 @@
+//! What `operator` answers: the whole of its schema. Members are added, never renamed or removed.
+//!
+//! Instants are RFC 3339 in UTC, digests are whole, and whatever is not known is `null`.
+
+use esclusa_core::reason::Reason;
+use serde::Serialize;
+
+/// An answer. `ok` tells the two forms apart.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    /// What was asked was done, or is told.
+    Done(Box<Done>),
+    /// The answer is no; nothing was changed.
+    Refused(Refused),
+}
+
+/// What was asked was done, or is told.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Done {
+    /// Always true.
+    pub(crate) ok: bool,
+    /// The action that was asked for.
+    pub(crate) action: &'static str,
+    /// What it came to, for a person.
+    pub(crate) text: String,
+    /// What could be asked next, for a person; nothing when nothing suggests itself.
+    pub(crate) next: Option<String>,
+    /// The lane as it is after that.
+    pub(crate) lane: Lane,
+    /// For `history`: the lane's ended rollouts, newest first, at most ten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) history: Option<Vec<Past>>,
+}
+
+/// The answer is no; nothing was changed.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Refused {
+    /// Always false.
+    pub(crate) ok: bool,
+    /// Why: `question.invalid`, `lane.unknown`, or a reason code of the lane.
+    pub(crate) code: String,
+    /// Why, for a person.
+    pub(crate) text: String,
+    /// What to do instead.
+    pub(crate) next: String,
+}
+
+impl Refused {
+    /// The question itself cannot be answered.
+    pub(crate) fn question(text: &str, next: String) -> Self {
+        Self { ok: false, code: "question.invalid".to_owned(), text: text.to_owned(), next }
+    }
+}
+
+/// A lane.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Lane {
+    pub(crate) service: String,
+    pub(crate) environment: String,
+    /// Counts the changes of the lane.
+    pub(crate) revision: u64,
+    /// `idle`, or the phase of the active rollout: `gating`, `prefetching`, `choosing`,
+    /// `checking`, `draining`, `activating`, `settling`, `baking`, `verifying`.
+    pub(crate) phase: &'static str,
+    /// What every host runs since the last success.
+    pub(crate) current: Option<Release>,
+    /// What the environment's tag resolved to at the last look.
+    pub(crate) desired: Option<Release>,
+    /// The rollout that is under way.
+    pub(crate) rollout: Option<Active>,
+    /// The rollback that was asked for and has not started.
+    pub(crate) asked: Option<Asked>,
+    /// Why no rollout starts until someone releases the lane.
+    pub(crate) hold: Option<Hold>,
+    /// Why `desired` is not rolled out.
+    pub(crate) blocker: Option<Blocker>,
+    /// Digests that are not rolled out again here.
+    pub(crate) quarantine: Vec<Quarantined>,
+    /// The last rollout that did not succeed, until a newer release is desired.
+    pub(crate) last_attempt: Option<Attempt>,
+    /// What each host was last verified to run, outside the active rollout.
+    pub(crate) hosts: Vec<Host>,
+    /// Where a rollback would go, the nearest first.
+    pub(crate) rollback_to: Vec<Release>,
+}
+
+/// An image that may run.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Release {
+    /// What a person calls it: its version tag, else the tag that was followed.
+    pub(crate) label: String,
+    pub(crate) digest: String,
+    /// Every tag that it had when it was looked at.
+    pub(crate) tags: Vec<String>,
+    /// Nothing for what ran before Esclusa knew the lane.
+    pub(crate) pushed_at: Option<String>,
+}
+
+/// A rollout that is under way.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Active {
+    pub(crate) id: String,
+    /// `push` or `rollback`.
+    pub(crate) cause: String,
+    /// Who asked for it, when someone did.
+    pub(crate) actor: Option<String>,
+    pub(crate) candidate: Release,
+    pub(crate) baseline: Option<Release>,
+    /// `forward`, or `back` while touched hosts are put back.
+    pub(crate) course: &'static str,
+    /// Why it turns back.
+    pub(crate) turned_back: Option<Why>,
+    /// The wave that changes, from 1.
+    pub(crate) wave: usize,
+    pub(crate) waves: usize,
+    pub(crate) started: String,
+    /// When it turns back by itself.
+    pub(crate) deadline: String,
+    pub(crate) hosts: Vec<HostRun>,
+    pub(crate) transitions: Vec<Transition>,
+}
+
+/// A rollout that has ended.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Past {
+    pub(crate) id: String,
+    /// `push` or `rollback`.
+    pub(crate) cause: String,
+    /// Who asked for it, when someone did.
+    pub(crate) actor: Option<String>,
+    pub(crate) candidate: Release,
+    pub(crate) baseline: Option<Release>,
+    /// `succeeded`, `failed`, `restored`, `stuck`, `halted` or `aborted`.
+    pub(crate) end: String,
+    /// Why it ended so.
+    pub(crate) reason: Option<Why>,
+    pub(crate) started: String,
+    pub(crate) ended: Option<String>,
+    /// Whole seconds from start to end.
+    pub(crate) seconds: Option<u64>,
+    pub(crate) hosts: Vec<HostRun>,
+    pub(crate) transitions: Vec<Transition>,
+}
+
+/// A host within a rollout.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct HostRun {
+    pub(crate) id: String,
+    /// `waiting`, `touched`, `done`, `failed`, `restored`, `lost` or `skipped`.
+    pub(crate) progress: &'static str,
+    /// Why it failed, is lost, or was skipped.
+    pub(crate) reason: Option<Why>,
+    /// What it ran before: `none`, `sha256:…`, `local:sha256:…` or `mixed`.
+    pub(crate) baseline: String,
+}
+
+/// A host outside rollouts.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Host {
+    pub(crate) id: String,
+    /// What it was last verified to run; nothing for one that is only now brought to `current`.
+    pub(crate) runs: Option<String>,
+    /// When.
+    pub(crate) seen_at: Option<String>,
+    /// Why it could not be brought to `current` yet.
+    pub(crate) problem: Option<Why>,
+}
+
+/// A line of a rollout's history.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Transition {
+    pub(crate) at: String,
+    /// The phase that was entered.
+    pub(crate) phase: String,
+    pub(crate) text: String,
+}
+
+/// A rollback that has not started.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Asked {
+    pub(crate) release: Release,
+    pub(crate) actor: String,
+}
+
+/// A paused lane.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Hold {
+    pub(crate) code: String,
+    pub(crate) text: String,
+    /// Who paused it; nothing when Esclusa did.
+    pub(crate) actor: Option<String>,
+    pub(crate) since: String,
+}
+
+/// What keeps a release from being rolled out.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Blocker {
+    pub(crate) code: String,
+    pub(crate) text: String,
+    pub(crate) release: Option<Release>,
+    /// When that ends by itself, if it does.
+    pub(crate) lifts_at: Option<String>,
+}
+
+/// A digest that is not rolled out again.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Quarantined {
+    pub(crate) digest: String,
+    pub(crate) code: String,
+    pub(crate) text: String,
+    pub(crate) since: String,
+}
+
+/// A rollout that did not succeed.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Attempt {
+    pub(crate) digest: String,
+    pub(crate) end: String,
+    pub(crate) code: String,
+    pub(crate) text: String,
+    pub(crate) at: String,
+    /// When the same is tried again by itself, if it is.
+    pub(crate) retry_at: Option<String>,
+}
+
+/// A reason: a stable code, and a sentence.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Why {
+    pub(crate) code: String,
+    pub(crate) text: String,
+}
+
+impl Why {
+    pub(crate) fn of(reason: &Reason) -> Self {
+        Self { code: reason.code.as_str().to_owned(), text: reason.text.clone() }
+    }
+}

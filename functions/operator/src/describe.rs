@@ -1,0 +1,208 @@
+//! From the core's values to the answer's.
+
+use esclusa_core::lane::{Attempt, Blocker, Hold, Lane};
+use esclusa_core::release::Release;
+use esclusa_core::rollout::{Course, HostRun, Phase, Progress, Rollout, Transition};
+use esclusa_core::time::Timestamp;
+
+use crate::answer::{self, Why};
+
+/// A lane.
+pub(crate) fn lane(lane: &Lane) -> answer::Lane {
+    let quarantine = lane.quarantine.iter().map(|(digest, it)| answer::Quarantined {
+        digest: digest.to_string(),
+        code: it.reason.code.to_string(),
+        text: it.reason.text.clone(),
+        since: it.since.to_string(),
+    });
+    let asked = lane
+        .asked
+        .as_ref()
+        .map(|it| answer::Asked { release: release(&it.release), actor: it.actor.clone() });
+    answer::Lane {
+        service: lane.id.service.to_string(),
+        environment: lane.id.environment.to_string(),
+        revision: lane.revision,
+        phase: lane.rollout.as_ref().map_or("idle", |it| it.phase.word()),
+        current: lane.current.as_ref().map(release),
+        desired: lane.desired.as_ref().map(release),
+        rollout: lane.rollout.as_ref().map(active),
+        asked,
+        hold: lane.hold.as_ref().map(hold),
+        blocker: lane.blocker.as_ref().map(blocker),
+        quarantine: quarantine.collect(),
+        last_attempt: lane.last_attempt.as_ref().map(attempt),
+        hosts: hosts(lane),
+        rollback_to: lane.rollback_targets().map(release).collect(),
+    }
+}
+
+fn release(release: &Release) -> answer::Release {
+    let known = release.pushed_at != Timestamp::default();
+    answer::Release {
+        label: release.label.to_string(),
+        digest: release.digest.to_string(),
+        tags: release.tags.iter().map(ToString::to_string).collect(),
+        pushed_at: known.then(|| release.pushed_at.to_string()),
+    }
+}
+
+fn active(rollout: &Rollout) -> answer::Active {
+    let (wave, waves) = rollout.wave();
+    let (course, turned_back) = match &rollout.course {
+        Course::Forward => ("forward", None),
+        Course::Back { cause, .. } => ("back", Some(Why::of(cause))),
+    };
+    answer::Active {
+        id: rollout.id.to_string(),
+        cause: rollout.cause.to_string(),
+        actor: rollout.actor.clone(),
+        candidate: release(&rollout.candidate),
+        baseline: rollout.baseline.as_ref().map(release),
+        course,
+        turned_back,
+        wave,
+        waves,
+        started: rollout.started.to_string(),
+        deadline: rollout.deadline.to_string(),
+        hosts: runs(rollout),
+        transitions: rollout.history.iter().map(transition).collect(),
+    }
+}
+
+/// A rollout that has ended.
+pub(crate) fn ended(rollout: &Rollout) -> answer::Past {
+    let at = rollout.history.last().map(|line| line.at);
+    let end = rollout.end();
+    answer::Past {
+        id: rollout.id.to_string(),
+        cause: rollout.cause.to_string(),
+        actor: rollout.actor.clone(),
+        candidate: release(&rollout.candidate),
+        baseline: rollout.baseline.as_ref().map(release),
+        end: end.map_or_else(|| rollout.phase.word().to_owned(), |(end, _)| end.to_string()),
+        reason: end.map(|(_, reason)| Why::of(reason)),
+        started: rollout.started.to_string(),
+        ended: at.map(|at| at.to_string()),
+        seconds: at.map(|at| at.since(rollout.started).as_secs()),
+        hosts: runs(rollout),
+        transitions: rollout.history.iter().map(transition).collect(),
+    }
+}
+
+fn runs(rollout: &Rollout) -> Vec<answer::HostRun> {
+    let run = |run: &HostRun| match &run.progress {
+        Progress::Waiting => ("waiting", None),
+        Progress::Touched => ("touched", None),
+        Progress::Done => ("done", None),
+        Progress::Failed(reason) => ("failed", Some(Why::of(reason))),
+        Progress::Restored => ("restored", None),
+        Progress::Lost(reason) => ("lost", Some(Why::of(reason))),
+        Progress::Skipped(reason) => ("skipped", Some(Why::of(reason))),
+    };
+    let described = rollout.hosts.iter().map(|(host, it)| {
+        let (progress, reason) = run(it);
+        let (id, baseline) = (host.to_string(), it.baseline.to_string());
+        answer::HostRun { id, progress, reason, baseline }
+    });
+    described.collect()
+}
+
+fn transition(line: &Transition) -> answer::Transition {
+    answer::Transition {
+        at: line.at.to_string(),
+        phase: line.phase.clone(),
+        text: line.text.clone(),
+    }
+}
+
+fn hosts(lane: &Lane) -> Vec<answer::Host> {
+    let known = lane.hosts.iter().map(|(host, record)| answer::Host {
+        id: host.to_string(),
+        runs: Some(record.running.to_string()),
+        seen_at: Some(record.seen_at.to_string()),
+        problem: None,
+    });
+    let joining = lane.errands.iter().map(|(host, errand)| answer::Host {
+        id: host.to_string(),
+        runs: errand.runs.as_ref().map(ToString::to_string),
+        seen_at: None,
+        problem: errand.failure.as_ref().map(Why::of),
+    });
+    known.chain(joining).collect()
+}
+
+fn hold(hold: &Hold) -> answer::Hold {
+    answer::Hold {
+        code: hold.reason.code.to_string(),
+        text: hold.reason.text.clone(),
+        actor: hold.actor.clone(),
+        since: hold.since.to_string(),
+    }
+}
+
+fn blocker(blocker: &Blocker) -> answer::Blocker {
+    answer::Blocker {
+        code: blocker.reason.code.to_string(),
+        text: blocker.reason.text.clone(),
+        release: blocker.release.as_ref().map(release),
+        lifts_at: blocker.lifts_at.map(|at| at.to_string()),
+    }
+}
+
+fn attempt(attempt: &Attempt) -> answer::Attempt {
+    answer::Attempt {
+        digest: attempt.digest.to_string(),
+        end: attempt.end.to_string(),
+        code: attempt.reason.code.to_string(),
+        text: attempt.reason.text.clone(),
+        at: attempt.at.to_string(),
+        retry_at: attempt.retry_at().map(|at| at.to_string()),
+    }
+}
+
+/// How a lane is, in one sentence.
+pub(crate) fn sentence(lane: &Lane) -> String {
+    let (service, environment) = (&lane.id.service, &lane.id.environment);
+    let runs = match &lane.current {
+        Some(current) => format!("{service} in {environment} runs {current}"),
+        None => format!("{service} in {environment} has no successful release yet"),
+    };
+    if let Some(rollout) = &lane.rollout {
+        return format!("{runs}; {}", progress(rollout));
+    }
+    if let Some(asked) = &lane.asked {
+        return format!("{runs}; the rollback to {} is about to start", asked.release);
+    }
+    match (&lane.blocker, &lane.hold) {
+        (Some(blocker), _) => format!("{runs}; {}", blocker.reason),
+        (None, Some(hold)) => format!("{runs}; {}", hold.reason),
+        (None, None) => runs,
+    }
+}
+
+fn progress(rollout: &Rollout) -> String {
+    let done = rollout.live().filter(|(_, run)| run.progress == Progress::Done).count();
+    let (all, word) = (rollout.live().count(), rollout.phase.word());
+    let candidate = &rollout.candidate;
+    match (&rollout.course, &rollout.phase) {
+        (Course::Back { cause, .. }, _) => format!("turning back from {candidate}: {cause}"),
+        (Course::Forward, Phase::Changing(_)) => {
+            let (wave, waves) = rollout.wave();
+            format!("{word} wave {wave} of {waves} to {candidate}, {done} of {all} host(s) done")
+        }
+        (Course::Forward, _) => format!("{word} {candidate}, {done} of {all} host(s) done"),
+    }
+}
+
+/// What could be asked next.
+pub(crate) fn next(lane: &Lane) -> Option<String> {
+    if lane.rollout.as_ref().is_some_and(Rollout::is_forward) {
+        return Some("`rollback` stops the rollout and puts back what it has touched".to_owned());
+    }
+    if lane.rollout.is_some() || lane.asked.is_some() {
+        return Some("`status` tells how it goes on".to_owned());
+    }
+    let hold = lane.hold.as_ref()?;
+    Some(format!("`release` lets it follow the tag again; held since {}", hold.since))
+}

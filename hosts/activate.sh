@@ -1,0 +1,471 @@
+# shellcheck shell=bash
+# Esclusa-Activate: makes this host run a release, sees that it is healthy, and puts the previous
+# one back if it is not. It may be killed at any point: the same order, run again, carries on from
+# what `order` says. That file is written before the first change, `answer` after the last.
+
+order='{}' phase='' why=''
+
+main() {
+  begin activate
+  take_lock
+  take_fence
+  repeat_answer
+  remember=yes
+  if [[ $SSM_Image == none ]]; then
+    look_leniently
+    open_order
+    stop_all
+  elif [[ $phase == restoring ]]; then
+    look_leniently
+    restore
+  fi
+  find_release
+  open_order
+  apply
+  check_health
+  settle
+}
+
+# An order that has ended is answered as it was; one that was cut off is carried on.
+repeat_answer() {
+  local file
+  for file in answer order; do
+    if [[ $(kept_field $file .fence) == "$SSM_Fence" ]]; then
+      check_same "$(kept_field $file '"\(.image) \(.mode)"')"
+      if [[ $file == answer ]]; then
+        answered=yes
+        jq --compact-output .answer "$state/answer" >&3
+        exit "$(kept_field answer .exit)"
+      fi
+      carry_on
+      return
+    fi
+  done
+}
+
+check_same() {
+  if [[ $1 != "$SSM_Image $SSM_Mode" ]]; then
+    finish order.stale "Order $SSM_Fence was already used on this host, for $1."
+  fi
+}
+
+carry_on() {
+  say 'carrying on with an order that was cut off'
+  changed=yes restored=no
+  order=$(<"$state/order")
+  phase=$(jq --raw-output .phase <<<"$order")
+  before=$(jq --raw-output .before <<<"$order")
+}
+
+# ---- Before the change -------------------------------------------------------------------------
+
+find_release() {
+  image_is_here || finish release.not_in_registry \
+    "The image $SSM_Image is not on this host: Esclusa-Prefetch brings it."
+  keep_image
+  if [[ $SSM_Compose == image ]]; then ship_compose_file; fi
+  find_project
+  # Once it has begun, what differs from the files is this order's own doing.
+  if [[ -z $phase && $SSM_Compose != image ]]; then check_mounts; fi
+}
+
+# Writes down what is about to be changed, and what was there before.
+open_order() {
+  if [[ -n $phase ]]; then return; fi
+  keep_running
+  keep_shipped
+  order=$(jq --null-input --compact-output --arg fence "$SSM_Fence" --arg image "$SSM_Image" \
+    --arg mode "$SSM_Mode" --arg before "$before" --argjson files "$(files_before)" \
+    --argjson baseline "$(baseline)" '{fence: $fence, image: $image, mode: $mode, phase: "changing",
+      began: (now | floor), before: $before, files: $files, baseline: $baseline}')
+  replace "$state/order" <<<"$order"
+  changed=yes restored=no phase=changing
+}
+
+set_phase() {
+  phase=$1
+  order=$(jq --compact-output --arg phase "$1" --arg code "${2:-}" --arg text "${3:-}" \
+    '. + {phase: $phase, code: $code, text: $text}' <<<"$order")
+  replace "$state/order" <<<"$order"
+}
+
+# Each service with the image it runs, by a name that no prune takes away. What an order that was
+# cut off had found is better known to be good than what it left behind.
+baseline() {
+  if [[ -f $state/order && $(kept_field order .fence) != "$(kept_field answer .fence)" ]]; then
+    kept_field order .baseline
+    return
+  fi
+  jq --compact-output --arg keep "esclusa/keep:$(keep_name)-" --arg repository "$SSM_Repository" '
+    map(select(.known and .runs)) | sort_by(.state != "running") | group_by(.service)
+    | map({key: .[0].service, value: (.[0] | if (.ref | contains("@sha256:")) then .ref
+        elif .repository == $repository and (.digest | startswith("sha256:"))
+        then .ref + "@" + .digest
+        else $keep + (.digest | sub("^.*sha256:"; "") | .[:12]) end)}) | from_entries' \
+    <<<"$containers"
+}
+
+# The Compose files as they were listed, with the shipped one where there was one.
+files_before() {
+  local base_files=() problem=''
+  SSM_Compose='' find_files
+  jq --null-input --compact-output '$ARGS.positional' --args -- "${base_files[@]}"
+}
+
+keep_shipped() {
+  rm -f "$state/shipped"
+  if [[ -f $dir/$shipped ]]; then
+    cp "$dir/$shipped" "$state/shipped.esclusa"
+    mv "$state/shipped.esclusa" "$state/shipped"
+  fi
+}
+
+# ---- The change --------------------------------------------------------------------------------
+
+apply() {
+  local started=$SECONDS goals
+  if [[ $SSM_Compose == image ]]; then
+    mv "$dir/$next" "$dir/$shipped"
+    base_files[0]=$shipped
+  fi
+  goals=$(jq --compact-output --arg reference "$(pin_reference)" \
+    'map({key: ., value: $reference}) | from_entries' <<<"$services")
+  write_pin "$goals"
+  start_missing_dependencies
+  bring_up "${targets[@]}" || fail hosts.up "docker compose up failed: $(complaint \
+    "$scratch/errors")"
+  set_phase changed
+  seconds[up]=$((SECONDS - started))
+}
+
+# The name under which a digest is pinned stays while the digest does: another tag would recreate
+# the containers for nothing.
+pin_reference() {
+  local known=''
+  if [[ $SSM_Image == local@* ]]; then
+    keep_tag "$SSM_Image"
+    return
+  fi
+  if [[ -f $dir/$pin ]]; then
+    known=$(sed -nE "s|^ *image: \"(${SSM_Repository}[:@].*${SSM_Image#*@})\"$|\1|p" "$dir/$pin" |
+      sed -n 1p)
+  fi
+  echo "${known:-$SSM_Repository:$SSM_Image}"
+}
+
+# Writes the override that names the image, then has `.env` list it last. In this order, a kill in
+# between leaves a file that nobody reads; the other way round it would leave a file missing.
+write_pin() {
+  {
+    echo '# Written by Esclusa: the image that this host runs. A rollout replaces this file.'
+    jq --raw-output '"services:", (to_entries[]
+      | "  \(.key | tojson):\n    image: \(.value | tojson)\n    pull_policy: never")' <<<"$1"
+  } | replace "$dir/$pin" 644
+  write_env "$(joined "${base_files[@]}" "$pin")"
+}
+
+remove_pin() {
+  local listed
+  listed=$(joined "${base_files[@]}")
+  # What Compose finds by itself needs no line.
+  base_files=()
+  add_first "${default_files[@]}"
+  add_first "${override_files[@]}"
+  if [[ $listed == "$(joined "${base_files[@]}")" ]]; then listed=''; fi
+  write_env "$listed"
+  rm -f "${dir:?}/$pin"
+}
+
+# Sets the two variables that are Esclusa's in `.env` and leaves every other line alone.
+write_env() {
+  local file=$dir/.env mode=644
+  if [[ ! -d $dir ]]; then return; fi
+  if [[ -e $file ]]; then
+    file=$(realpath "$file")
+    mode=$(stat --format=%a "$file")
+  fi
+  files=$1 name=$project awk '
+    function give(key, value) { if (value != "" && !(key in given)) print key "=" value
+      given[key] = 1 }
+    { line = $0; sub(/^[ \t]*(export[ \t]+)?/, "", line); sub(/[ \t]*=.*/, "", line) }
+    line == "COMPOSE_FILE" { give(line, ENVIRON["files"]); next }
+    line == "COMPOSE_PROJECT_NAME" { give(line, ENVIRON["name"]); next }
+    { print }
+    END { give("COMPOSE_PROJECT_NAME", ENVIRON["name"]); give("COMPOSE_FILE", ENVIRON["files"]) }' \
+    "$(if [[ -e $file ]]; then echo "$file"; else echo /dev/null; fi)" >"$scratch/env"
+  if ! cmp --silent "$scratch/env" "$file"; then
+    replace_env "$file" "$mode"
+  fi
+}
+
+replace_env() {
+  local owner=''
+  if [[ -e $1 ]]; then owner=$(stat --format=%u:%g "$1"); fi
+  replace "$1" "$2" <"$scratch/env"
+  if [[ -n $owner ]]; then chown "$owner" "$1"; fi
+}
+
+# Starts just these services, as a person in this directory would.
+bring_up() {
+  local force=() limit
+  if [[ $SSM_Mode == restart && $phase == changing ]]; then force=(--force-recreate); fi
+  limit=$(jq '120 + ([.services[] | .grace * ([.scale, 1] | max)] | add // 0) | floor' <<<"$plan")
+  say "docker compose up of $*"
+  limit=$limit compose up --detach --no-build --no-deps "${force[@]}" "$@" 2>"$scratch/errors"
+}
+
+# On a new host the services that ours depend on were never made. Those that exist stay as they are.
+start_missing_dependencies() {
+  local missing
+  mapfile -t missing < <(jq --raw-output --argjson plan "$plan" --argjson services "$services" \
+    --arg project "$project" '(map(select(.project == $project) | .service) | unique) as $made
+    | def reach: . as $from | (. + [.[] | $plan.services[.].needs // [] | .[]] | unique)
+        | if length > ($from | length) then reach else . end;
+    ($ARGS.positional | unique | reach) - $services - $made
+    | map(select($plan.services[.].scale > 0)) | .[]' --args -- "${targets[@]}" <<<"$everything")
+  if ((${#missing[@]} == 0)); then return; fi
+  say "starting what the service depends on: ${missing[*]}"
+  limit=900 compose up --detach --no-build --no-deps --no-recreate "${missing[@]}" \
+    2>"$scratch/errors" || fail hosts.up \
+    "Starting ${missing[*]}, which the service depends on, failed: $(complaint "$scratch/errors")"
+  await_dependencies "${missing[@]}"
+}
+
+await_dependencies() {
+  local started names
+  started=$(date +%s)
+  names=$(jq --null-input --compact-output '$ARGS.positional' --args -- "$@")
+  while (($(date +%s) - started < 180)); do
+    look
+    sum_up "$(jq --compact-output --argjson names "$names" --arg project "$project" 'map(select(
+      .project == $project and (.oneoff | not)) | select(.service as $it | $names | index([$it])))' \
+      <<<"$everything" | SSM_Deadline=auto judge 0 "$started")"
+    case $health in
+      healthy) return ;;
+      unhealthy) break ;;
+    esac
+    sleep 0.5
+  done
+  warn "$* is not healthy, and this service depends on it."
+}
+
+# ---- Health ------------------------------------------------------------------------------------
+
+check_health() {
+  local started=$SECONDS
+  await_containers "${targets[@]}"
+  [[ -z $why ]] || fail health.container "$why"
+  probe
+  [[ -z $why ]] || fail health.http "$why"
+  # What answered a moment ago may have ended since.
+  await_containers "${targets[@]}"
+  [[ -z $why ]] || fail health.container "$why"
+  seconds[health]=$((SECONDS - started))
+}
+
+# Waits until every container of these services is well, or `why` says which is not. It ends,
+# because no verdict is `wait` for longer than the container's patience.
+await_containers() {
+  local since verdicts pause=0.5 ids=()
+  since=$(date +%s) why=''
+  survey
+  mapfile -t ids < <(jq --raw-output '.[] | select(.service | IN($ARGS.positional[])) | .id' \
+    --args -- "$@" <<<"$containers")
+  why=$(jq --raw-output '(map(.service) | unique) as $made | $ARGS.positional - $made
+    | .[] | "The service \(.) has no container."' --args -- "$@" <<<"$containers" | sed -n 1p)
+  while [[ -z $why ]]; do
+    verdicts=$(quick inspect "${ids[@]}" | describe_containers |
+      judge "$(jq .began <<<"$order")" "$since") || finish hosts.docker \
+      'The containers cannot be looked at: somebody removed one, or the engine does not answer.'
+    sum_up "$verdicts"
+    why=$(jq --raw-output 'map(select(.verdict[0] == "bad"))
+      | .[] | "The container \(.name) \(.verdict[1])."' <<<"$verdicts" | sed -n 1p)
+    if [[ -n $why || $health == healthy ]]; then return; fi
+    if (($(date +%s) - since > 10)); then pause=1; fi
+    sleep "$pause"
+  done
+}
+
+probe() {
+  local url end status low=200 high=299
+  if [[ -z $SSM_HttpPort ]]; then return; fi
+  if [[ -n $SSM_HttpExpect ]]; then low=${SSM_HttpExpect%-*} high=${SSM_HttpExpect#*-}; fi
+  url=http://127.0.0.1:$SSM_HttpPort${SSM_HttpPath:-/}
+  end=$((SECONDS + 30))
+  if [[ $SSM_Deadline != auto ]]; then end=$((SECONDS + SSM_Deadline)); fi
+  while :; do
+    status=$(curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' "$url") ||
+      status="nothing (curl's code $?)"
+    if [[ $status =~ ^[0-9]+$ ]] && ((status >= low && status <= high)); then return; fi
+    if ((SECONDS >= end)); then break; fi
+    sleep 0.5
+  done
+  why="$url answers $status, not $low to $high."
+}
+
+# ---- The end -----------------------------------------------------------------------------------
+
+settle() {
+  survey
+  remark
+  is_wanted || fail hosts.up "The containers run $now, not ${SSM_Image#*@}."
+  record_activation
+  prune_images
+  warn_about_others
+  restored=not-needed
+  finish ok "$SSM_Service runs ${SSM_Image:0:60} on this host."
+}
+
+is_wanted() {
+  local digest=${SSM_Image#*@}
+  [[ $now == "$digest" ]] || [[ $SSM_Image == local@* && $(jq --raw-output \
+    'map(select(.runs and (.gone | not)) | .image) | unique[]' <<<"$containers") == "$digest" ]]
+}
+
+# The newest first. What ran before comes second, though no order of ours may have brought it.
+record_activation() {
+  {
+    echo "$SSM_Image $(date +%s)"
+    case $before in
+      local:*) echo "local@${before#local:} 0" ;;
+      sha256:*) echo "before@$before 0" ;;
+    esac
+    if [[ -f $state/history ]]; then cat "$state/history"; fi
+  } | awk '{ digest = $1; sub(/^.*@/, "", digest) } !seen[digest]++ && kept++ < 10' |
+    replace "$state/history"
+}
+
+# Keeps the current, the two before it, and what was fetched for the next order.
+prune_images() {
+  local kept tag id name digest
+  kept=" $({
+    awk 'NR <= 3 { print $1 }' "$state/history"
+    if [[ -f $state/fetched ]]; then cat "$state/fetched"; fi
+  } | sed -E 's/.*sha256:(.{12}).*/\1/' | tr '\n' ' ') "
+  while read -r tag; do
+    if [[ $kept != *" ${tag##*-} "* ]]; then quick rmi "esclusa/keep:$tag" || true; fi
+  done < <(quick image ls esclusa/keep | awk -v start="$(keep_name)-" '
+    index($2, start) == 1 && length($2) == length(start) + 12 { print $2 }')
+  kept=" $({
+    quick image ls --no-trunc esclusa/keep |
+      awk -v start="$(keep_name)-" 'index($2, start) == 1 { print $3 }'
+    jq --raw-output --arg repository "$SSM_Repository" \
+      '.[] | select(.repository == $repository) | .image' <<<"$everything"
+  } | tr '\n' ' ') "
+  while read -r name tag digest id; do
+    if [[ $kept == *" $id "* ]]; then continue; fi
+    say "removing the image $name $tag $digest"
+    if [[ $tag != '<none>' ]]; then quick rmi "$name:$tag" || true; fi
+    if [[ $digest != '<none>' ]]; then quick rmi "$name@$digest" 2>/dev/null || true; fi
+  done < <(quick image ls --digests --no-trunc "$SSM_Repository" |
+    awk 'NR > 1 { print $1, $2, $3, $4 }')
+}
+
+# Services of other images are the team's: what changed in their files is told, not done.
+warn_about_others() {
+  local name
+  compose config --hash '*' >"$scratch/hashes" 2>/dev/null || return 0
+  while read -r name; do
+    warn "The Compose files changed $name too: \`docker compose up -d $name\` applies that."
+  done < <(jq --raw-output --raw-input --slurp --argjson everything "$everything" \
+    --arg project "$project" --argjson services "$services" '
+    (. / "\n" | map(select(. != "") / " " | {key: .[0], value: .[1]}) | from_entries) as $hashes
+    | [$everything[] | select(.project == $project and (.oneoff | not) and .service)
+      | select(.service as $it | $services | index([$it]) | not)
+      | select($hashes[.service] and .hash and .hash != $hashes[.service]) | .service]
+    | unique[]' "$scratch/hashes")
+  while read -r name; do
+    warn "$name is no longer in the Compose files, but its container is still there."
+  done < <(jq --raw-output 'map(select(.gone) | .name)[]' <<<"$containers")
+  if jq --exit-status 'map(select(.state == "running")) | length == 0' <<<"$containers" >/dev/null
+  then
+    warn 'Every container of this service has ended.'
+  fi
+}
+
+stop_all() {
+  local started=$SECONDS
+  remove_containers 'true'
+  remove_pin
+  survey
+  remark
+  restored=not-needed
+  seconds[stop]=$((SECONDS - started))
+  finish ok "Nothing of $SSM_Service runs on this host."
+}
+
+# Stops and removes the service's containers that the filter picks, with their own grace period.
+remove_containers() {
+  local ids=()
+  mapfile -t ids < <(jq --raw-output ".[] | select($1) | .id" <<<"$containers")
+  if ((${#ids[@]} == 0)); then return; fi
+  timeout --foreground --kill-after=5 900 docker stop "${ids[@]}"
+  quick rm --force "${ids[@]}"
+}
+
+# ---- Failure -----------------------------------------------------------------------------------
+
+fail() {
+  say "$1: $2"
+  if [[ $SSM_OnFailure == restore ]]; then
+    set_phase restoring "$1" "$2"
+    restore
+  fi
+  survey
+  remark
+  restored=no
+  finish "$1" "$2"
+}
+
+# Brings back what the order found: each service's own image, by a name that is only here.
+restore() {
+  local names=()
+  say 'putting back what ran before'
+  restore_files
+  mapfile -t names < <(jq --raw-output '.baseline | keys[]' <<<"$order")
+  survey
+  remove_containers "[.service] | inside($(jq --compact-output '.baseline | keys' <<<"$order")) | not"
+  if ((${#names[@]} == 0)); then
+    remove_pin
+    restored=not-needed
+  else
+    write_pin "$(jq --compact-output .baseline <<<"$order")"
+    bring_back "${names[@]}"
+  fi
+  survey
+  remark
+  if [[ $now != "$before" ]]; then restored=failed; fi
+  finish "$(jq --raw-output .code <<<"$order")" "$(jq --raw-output .text <<<"$order")"
+}
+
+bring_back() {
+  if ! bring_up "$@"; then
+    restored=failed
+    warn "Putting back failed: $(complaint "$scratch/errors")"
+    return
+  fi
+  await_containers "$@"
+  if [[ -z $why ]]; then
+    restored=yes
+  else
+    restored=failed
+    warn "What was put back is not well: $why"
+  fi
+}
+
+restore_files() {
+  if [[ -f $state/shipped ]]; then
+    replace "$dir/$shipped" 644 <"$state/shipped"
+  else
+    rm -f "${dir:?}/$shipped"
+  fi
+  rm -f "${dir:?}/$next"
+  mapfile -t base_files < <(jq --raw-output '.files[]' <<<"$order")
+  problem=''
+  if ((${#base_files[@]} > 0)); then
+    find_name
+    read_plan
+  fi
+}
+
+main

@@ -1,0 +1,142 @@
+"""Gives MiniStack's IAM evaluator the resources and condition keys that it does not know.
+
+AWS authorises a call once for every resource that it names, each with its own condition keys, and
+all must pass. The evaluator gets exactly those; no policy is widened and no call is let through
+that AWS would refuse.
+"""
+
+import contextvars
+import json
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs
+
+import upstream
+
+
+@dataclass
+class Check:
+    """One resource to authorise, with the condition keys that belong to it."""
+
+    resource: str
+    keys: dict = field(default_factory=dict)
+
+
+# The checks of the request at hand, between MiniStack's look for a resource and its verdict.
+_checks: contextvars.ContextVar = contextvars.ContextVar("esclusa_checks", default=None)
+
+
+def _payload(body: bytes, headers: dict) -> dict:
+    try:
+        if "cbor" in headers.get("content-type", ""):
+            import cbor2
+
+            return cbor2.loads(body)
+        if body[:1] == b"{":
+            return json.loads(body)
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def _instance_tags() -> dict:
+    """Every host's tags, from the server that stands in for EC2 and SSM."""
+    status, _, body = upstream.exchange("GET", "/_esclusa/hosts", {}, b"")
+    if status != 200:
+        return {}
+    hosts = [entry["host"] for entry in json.loads(body)]
+    return {host["instanceId"]: host.get("tags", {}) for host in hosts}
+
+
+def _send_command(payload: dict, ssm: str, ec2: str) -> list:
+    document = payload.get("DocumentName", "")
+    name = document if document.startswith("arn:") else f"{ssm}:document/{document}"
+    wanted = list(payload.get("InstanceIds") or [])
+    tags = _instance_tags()
+    for target in payload.get("Targets") or []:
+        wanted += _targeted(target, tags)
+    checks = [Check(name)]
+    for instance in wanted:
+        keys = {f"ssm:resourceTag/{key}": value for key, value in tags.get(instance, {}).items()}
+        keys |= {f"aws:ResourceTag/{key}": value for key, value in tags.get(instance, {}).items()}
+        checks.append(Check(f"{ec2}:instance/{instance}", keys))
+    # A call that names no instance could reach any of them.
+    return checks if wanted else [*checks, Check(f"{ec2}:instance/*")]
+
+
+def _targeted(target: dict, tags: dict) -> list:
+    key, values = target.get("Key", ""), target.get("Values") or []
+    if key == "InstanceIds":
+        return list(values)
+    tag = key.removeprefix("tag:")
+    return [instance for instance, own in tags.items() if own.get(tag) in values]
+
+
+def _ssm(action: str, payload: dict, region: str, account: str) -> list | None:
+    ssm = f"arn:aws:ssm:{region}:{account}"
+    if action == "SendCommand":
+        return _send_command(payload, ssm, f"arn:aws:ec2:{region}:{account}")
+    if action == "GetParameters":
+        return [Check(f"{ssm}:parameter/{name.lstrip('/')}") for name in payload.get("Names", [])]
+    if action == "GetParametersByPath":
+        return [Check(f"{ssm}:parameter/{payload.get('Path', '').strip('/')}")]
+    if "Parameter" in action:
+        return None
+    if action.endswith(("Document", "DocumentDefaultVersion")) and payload.get("Name"):
+        return [Check(f"{ssm}:document/{payload['Name']}")]
+    return [Check("*")]
+
+
+def _ecr(payload: dict, region: str, account: str) -> list | None:
+    if payload.get("repositoryName"):
+        return None
+    base = f"arn:aws:ecr:{region}:{account}:repository"
+    names = payload.get("repositoryNames")
+    return [Check(f"{base}/{name}") for name in names] if names else None
+
+
+def checks_for(service, headers, body, params, region, account, iam_action) -> list | None:
+    """The checks that AWS makes for this call, or None where MiniStack's own are right."""
+    action = iam_action.split(":", 1)[-1]
+    payload = _payload(body, headers)
+    if service == "ssm":
+        return _ssm(action, payload, region, account)
+    if service == "ecr":
+        if action == "DescribeRepositories" and not payload.get("repositoryNames"):
+            return [Check(f"arn:aws:ecr:{region}:{account}:repository/*")]
+        return _ecr(payload, region, account)
+    if service == "elasticloadbalancing" and action.startswith("Describe"):
+        return [Check("*")]
+    if service == "monitoring" and action == "PutMetricData":
+        namespace = payload.get("Namespace") or (params.get("Namespace") or [""])[0]
+        return [Check("*", {"cloudwatch:namespace": namespace})]
+    return None
+
+
+def install() -> None:
+    from ministack.core import iam_actions, iam_evaluator
+
+    resource_of = iam_actions.extract_resource_arn
+    action_of = iam_actions.extract_iam_action
+    enforce = iam_evaluator.enforce
+
+    def extract_resource_arn(service, method, path, headers, body, params, region, account):
+        found = resource_of(service, method, path, headers, body, params, region, account)
+        action = action_of(service, method, path, headers, body, params) or ""
+        checks = checks_for(service, headers, body, params, region, account, action)
+        _checks.set((action, checks) if checks else None)
+        return checks[0].resource if checks else found
+
+    def enforce_all(access_key, iam_action, service, region, resource_arn="*",
+                    service_context=None):
+        pending = _checks.get()
+        if pending is None or pending[0] != iam_action:
+            return enforce(access_key, iam_action, service, region, resource_arn, service_context)
+        for check in pending[1]:
+            keys = {**(service_context or {}), **check.keys}
+            denied = enforce(access_key, iam_action, service, region, check.resource, keys)
+            if denied:
+                return denied
+        return None
+
+    iam_actions.extract_resource_arn = extract_resource_arn
+    iam_evaluator.enforce = enforce_all

@@ -1,0 +1,202 @@
+"""Kills a function's process at a chosen API call: the one fault that only a test can time.
+
+`POST /_esclusa/kill {"service", "action", "nth", "when", "function"}` arms one kill. The process
+that makes the nth matching call from then on gets SIGKILL, `before` the call has any effect or
+`after` it had its effect and before its answer is written. `GET` tells what is armed and what was
+killed, `DELETE` disarms. `GET /_esclusa/calls` counts every call by its caller, so that a test can
+tell which calls a function makes at all.
+"""
+
+import asyncio
+import collections
+import contextvars
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+
+_peer: contextvars.ContextVar = contextvars.ContextVar("esclusa_peer", default=None)
+_armed: list = []
+_killed: list = []
+_calls: collections.Counter = collections.Counter()
+
+
+@dataclass
+class Fault:
+    """One kill that waits for its call."""
+
+    service: str
+    action: str
+    nth: int = 1
+    when: str = "before"
+    function: str = ""
+
+
+def _children() -> list:
+    """Every process that MiniStack started: the functions' bootstraps are among them."""
+    found = []
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children", encoding="ascii") as children:
+            found += [int(pid) for pid in children.read().split()]
+    return found
+
+
+def _socket_inode(host: str, port: int) -> str | None:
+    """The inode of the client's end of the connection that came from host:port."""
+    raw = bytes(int(part) for part in host.split("."))[::-1].hex().upper()
+    wanted = f"{raw}:{port:04X}"
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        next(table)
+        for line in table:
+            fields = line.split()
+            if fields[1] == wanted:
+                return fields[9]
+    return None
+
+
+def _function_of(pid: int) -> str:
+    with open(f"/proc/{pid}/environ", "rb") as environ:
+        for entry in environ.read().split(b"\0"):
+            name, _, value = entry.partition(b"=")
+            if name == b"AWS_LAMBDA_FUNCTION_NAME":
+                return value.decode()
+    return ""
+
+
+def _caller() -> tuple[int, str] | None:
+    """The process and name of the function that made the request at hand, if one did."""
+    peer = _peer.get()
+    inode = _socket_inode(*peer) if peer else None
+    if inode is None or inode == "0":
+        return None
+    wanted = f"socket:[{inode}]"
+    for pid in _children():
+        try:
+            if not os.readlink(f"/proc/{pid}/exe").endswith("/bootstrap"):
+                continue
+            descriptors = os.listdir(f"/proc/{pid}/fd")
+            if any(_link(pid, descriptor) == wanted for descriptor in descriptors):
+                return pid, _function_of(pid)
+        except OSError:
+            # The process ended while it was looked at.
+            continue
+    return None
+
+
+def _link(pid: int, descriptor: str) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{descriptor}")
+    except OSError:
+        return ""
+
+
+def _due(service: str, action: str) -> tuple[Fault, int, str] | None:
+    """The fault that this call triggers, with the process to kill and its function."""
+    for fault in list(_armed):
+        if (fault.service, fault.action) != (service, action):
+            continue
+        caller = _caller()
+        if caller is None or fault.function not in caller[1]:
+            continue
+        fault.nth -= 1
+        if fault.nth <= 0:
+            _armed.remove(fault)
+            return fault, *caller
+    return None
+
+
+def _kill(fault: Fault, pid: int, function: str) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    _killed.append({
+        "service": fault.service,
+        "action": fault.action,
+        "when": fault.when,
+        "function": function,
+        "pid": pid,
+        "at": time.time(),
+    })
+
+
+def _arm(request: dict) -> tuple[int, dict]:
+    try:
+        fault = Fault(**request)
+    except TypeError as error:
+        return 400, {"error": f"a kill has service, action, nth, when and function: {error}"}
+    if fault.when not in ("before", "after") or fault.nth < 1:
+        return 400, {"error": "`when` is `before` or `after`, and `nth` is at least 1"}
+    _armed.append(fault)
+    return 200, asdict(fault)
+
+
+def _answer(method: str, path: str, body: bytes) -> tuple[int, object]:
+    if path == "/_esclusa/calls":
+        if method == "DELETE":
+            _calls.clear()
+        rows = [
+            {"caller": caller, "service": service, "action": action, "count": count}
+            for (caller, service, action), count in sorted(_calls.items())
+        ]
+        return 200, rows
+    if path != "/_esclusa/kill":
+        return 404, {"error": f"there is no {path}"}
+    if method == "POST":
+        try:
+            return _arm(json.loads(body))
+        except ValueError as error:
+            return 400, {"error": f"the body is not JSON: {error}"}
+    if method == "DELETE":
+        _armed.clear()
+        _killed.clear()
+    return 200, {"armed": [asdict(fault) for fault in _armed], "killed": _killed}
+
+
+async def _serve_admin(scope, receive, send) -> None:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    status, content = _answer(scope["method"], scope["path"], body)
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(content).encode()})
+
+
+def install(app) -> None:
+    from ministack.core import iam_actions, iam_evaluator
+    from ministack.core.router import detect_service
+
+    served = app.app
+    dispatch = app._dispatch_service_request
+
+    async def with_admin(scope, receive, send):
+        if scope["type"] == "http":
+            _peer.set(scope.get("client"))
+            if scope["path"].startswith("/_esclusa/"):
+                await _serve_admin(scope, receive, send)
+                return
+        await served(scope, receive, send)
+
+    async def with_faults(method, path, headers, body, query_params, request_id):
+        params = app._routing_params(method, path, headers, body, query_params)
+        service = detect_service(method, path, headers, params)
+        full = iam_actions.extract_iam_action(service, method, path, headers, body, params) or ""
+        service, _, action = full.partition(":")
+        _calls[(iam_evaluator.request_caller_arn(headers, query_params), service, action)] += 1
+        due = _due(service, action) if _armed else None
+        if due and due[0].when == "before":
+            _kill(*due)
+            return 503, {"content-type": "text/plain"}, b"the caller was killed before this call"
+        answer = await dispatch(method, path, headers, body, query_params, request_id)
+        if due:
+            _kill(*due)
+            # The connection is closed by the kernel before anything could be written to it.
+            await asyncio.sleep(0)
+        return answer
+
+    app.app = with_admin
+    app._dispatch_service_request = with_faults

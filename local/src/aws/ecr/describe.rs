@@ -1,0 +1,143 @@
+//! `DescribeImages` and `ListImages`.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::catalog::{Image, ImageId, Repository};
+use super::images::check_count;
+use super::{Ecr, invalid};
+use crate::aws::error::ApiResult;
+use crate::aws::json::{page, set};
+
+/// What both listings take.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Listing {
+    repository_name: String,
+    image_ids: Option<Vec<ImageId>>,
+    next_token: Option<String>,
+    max_results: Option<usize>,
+    #[serde(default)]
+    filter: Filter,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Filter {
+    tag_status: Option<String>,
+    image_status: Option<String>,
+}
+
+impl Filter {
+    fn check(&self) -> ApiResult<()> {
+        let known = |value: &Option<String>, values: &[&str]| {
+            value.as_deref().is_none_or(|it| values.contains(&it))
+        };
+        if !known(&self.tag_status, &["TAGGED", "UNTAGGED", "ANY"]) {
+            return Err(invalid("filter.tagStatus is TAGGED, UNTAGGED or ANY"));
+        }
+        if !known(&self.image_status, &["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"]) {
+            return Err(invalid("filter.imageStatus is ACTIVE, ARCHIVED, ACTIVATING or ANY"));
+        }
+        Ok(())
+    }
+
+    /// Without a word about it, only what can be pulled is shown.
+    fn selects(&self, repository: &Repository, image: &Image) -> bool {
+        let tagged = !repository.tags_of(&image.manifest.digest).is_empty();
+        let by_tag = match self.tag_status.as_deref() {
+            Some("TAGGED") => tagged,
+            Some("UNTAGGED") => !tagged,
+            _ => true,
+        };
+        let status = self.image_status.as_deref().unwrap_or("ACTIVE");
+        by_tag && (status == "ANY" || status == image.status)
+    }
+}
+
+impl Listing {
+    fn size(&self) -> ApiResult<usize> {
+        match self.max_results.unwrap_or(100) {
+            size @ 1..=1000 => Ok(size),
+            _ => Err(invalid(
+                "Invalid parameter at 'maxResults' failed to satisfy constraint: 'Member must \
+                 have value less than or equal to 1000, and greater than or equal to 1'",
+            )),
+        }
+    }
+}
+
+impl Ecr {
+    pub(super) fn describe_images(&self, input: &Listing) -> ApiResult<Value> {
+        let repository = self.repository(&input.repository_name)?;
+        input.filter.check()?;
+        if let Some(ids) = &input.image_ids {
+            return self.describe_named(&repository, ids, input);
+        }
+        let size = input.size()?;
+        let all = repository.images.values();
+        let wanted: Vec<&Image> = all.filter(|it| input.filter.selects(&repository, it)).collect();
+        let key = |it: &&Image| it.manifest.digest.clone();
+        let shown = page(wanted, key, input.next_token.as_deref(), size).map_err(invalid)?;
+        let details = shown.items.iter().map(|it| repository.describe_image(self.account(), it));
+        let mut answer = json!({ "imageDetails": details.collect::<Vec<_>>() });
+        set(&mut answer, "nextToken", shown.next);
+        Ok(answer)
+    }
+
+    /// All of the images that are named, each once, or the exception for the first that is not.
+    fn describe_named(
+        &self,
+        repository: &Repository,
+        ids: &[ImageId],
+        input: &Listing,
+    ) -> ApiResult<Value> {
+        check_count(ids.len())?;
+        if input.max_results.is_some() || input.next_token.is_some() {
+            return Err(invalid("imageIds cannot be combined with maxResults or nextToken"));
+        }
+        let mut digests = Vec::new();
+        for id in ids {
+            let not_found = || id.not_found(&repository.name, self.account());
+            let digest = repository.resolve(id).map_err(|(code, reason)| match code {
+                "ImageNotFound" | "ImageTagDoesNotMatchDigest" => not_found(),
+                _ => invalid(reason),
+            })?;
+            let image = repository.images.get(&digest);
+            if !image.is_some_and(|it| input.filter.selects(repository, it)) {
+                return Err(not_found());
+            }
+            if !digests.contains(&digest) {
+                digests.push(digest);
+            }
+        }
+        let images = digests.iter().filter_map(|digest| repository.images.get(digest));
+        let details = images.map(|it| repository.describe_image(self.account(), it));
+        Ok(json!({ "imageDetails": details.collect::<Vec<_>>() }))
+    }
+
+    /// One entry for each tag, and one for an image without tags.
+    pub(super) fn list_images(&self, input: &Listing) -> ApiResult<Value> {
+        let repository = self.repository(&input.repository_name)?;
+        input.filter.check()?;
+        let size = input.size()?;
+        let mut ids = Vec::new();
+        let all = repository.images.values();
+        for image in all.filter(|it| input.filter.selects(&repository, it)) {
+            let digest = &image.manifest.digest;
+            let tags = repository.tags_of(digest);
+            if tags.is_empty() {
+                ids.push(ImageId::of(digest, None));
+            }
+            ids.extend(tags.into_iter().map(|tag| ImageId::of(digest, Some(tag))));
+        }
+        let key = |it: &ImageId| {
+            let (digest, tag) = (it.image_digest.as_deref(), it.image_tag.as_deref());
+            format!("{} {}", digest.unwrap_or_default(), tag.unwrap_or_default())
+        };
+        let shown = page(ids, key, input.next_token.as_deref(), size).map_err(invalid)?;
+        let mut answer = json!({ "imageIds": shown.items });
+        set(&mut answer, "nextToken", shown.next);
+        Ok(answer)
+    }
+}

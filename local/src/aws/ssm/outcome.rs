@@ -1,0 +1,93 @@
+//! What a step of a document did, as far as Systems Manager keeps it.
+
+use serde_json::{Value, json};
+
+use super::command::State;
+use crate::aws::clock::Moment;
+use crate::aws::json::set;
+use crate::aws::runner::ScriptOutcome;
+
+/// Standard output that `GetCommandInvocation` keeps, in characters from the start.
+const OUTPUT_KEPT: usize = 24_000;
+
+/// Standard error that `GetCommandInvocation` keeps.
+const ERROR_KEPT: usize = 8_000;
+
+/// Both together, as `ListCommandInvocations` shows them.
+const SUMMARY_KEPT: usize = 2_500;
+
+/// A step's result.
+#[derive(Debug, Clone)]
+pub(crate) struct Plugin {
+    pub(crate) name: String,
+    pub(crate) state: State,
+    /// -1 before it started.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) started_at: Option<Moment>,
+    pub(crate) ended_at: Option<Moment>,
+}
+
+impl Plugin {
+    /// A step that has not started.
+    pub(crate) fn waiting(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            state: State::PENDING,
+            code: -1,
+            stdout: String::new(),
+            stderr: String::new(),
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    /// A step that ended by itself, at its timeout, or before it could start.
+    pub(crate) fn ended(name: &str, from: Moment, result: Result<ScriptOutcome, String>) -> Self {
+        let outcome = result.unwrap_or_else(|why| ScriptOutcome {
+            stderr: why.into_bytes(),
+            exit_code: 1,
+            ..ScriptOutcome::default()
+        });
+        let state = match (outcome.timed_out, outcome.exit_code) {
+            (true, _) => State::EXECUTION_TIMED_OUT,
+            (false, 0) => State::SUCCESS,
+            (false, _) => State::FAILED,
+        };
+        Self {
+            name: name.to_owned(),
+            state,
+            code: outcome.exit_code,
+            stdout: head(&String::from_utf8_lossy(&outcome.stdout), OUTPUT_KEPT),
+            stderr: head(&String::from_utf8_lossy(&outcome.stderr), ERROR_KEPT),
+            started_at: Some(from),
+            ended_at: Some(Moment::now()),
+        }
+    }
+
+    /// The `CommandPlugin` structure of answers.
+    pub(crate) fn describe(&self) -> Value {
+        let mut answer = json!({
+            "Name": self.name, "Status": self.state.status, "StatusDetails": self.state.details,
+            "ResponseCode": self.code, "Output": self.summary(), "StandardOutputUrl": "",
+            "StandardErrorUrl": "", "OutputS3Region": "", "OutputS3BucketName": "",
+            "OutputS3KeyPrefix": "",
+        });
+        set(&mut answer, "ResponseStartDateTime", self.started_at.map(Moment::epoch));
+        set(&mut answer, "ResponseFinishDateTime", self.ended_at.map(Moment::epoch));
+        answer
+    }
+
+    fn summary(&self) -> String {
+        if self.stderr.is_empty() {
+            return head(&self.stdout, SUMMARY_KEPT);
+        }
+        let both = format!("{}\n----------ERROR-------\n{}", self.stdout, self.stderr);
+        head(&both, SUMMARY_KEPT)
+    }
+}
+
+fn head(text: &str, characters: usize) -> String {
+    text.chars().take(characters).collect()
+}

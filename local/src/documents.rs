@@ -1,0 +1,310 @@
+//! The SSM documents of `template.yaml`, made from the scripts in `hosts/`.
+//!
+//! The scripts are the one source. This module holds what a script cannot say about itself: the
+//! parameters with their patterns, the time limit, and the names.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+const BEGIN: &str = "  # >>> documents\n";
+const END: &str = "  # <<< documents\n";
+
+/// What an SSM document may weigh. Longer ones are refused by Systems Manager.
+const MAX_BYTES: usize = 64 * 1024;
+
+const DIGITS_10: &str = "^[0-9]{10}$";
+const IMAGE: &str = "^(none|local@sha256:[a-f0-9]{64}\
+    |[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}@sha256:[a-f0-9]{64})$";
+
+/// One of the documents that Esclusa sends to hosts.
+#[derive(Debug, Clone, Copy)]
+pub struct Document {
+    /// The name in Systems Manager.
+    pub name: &'static str,
+    /// The logical name in the template.
+    pub resource: &'static str,
+    /// The script in `hosts/`, after the shared part.
+    pub script: &'static str,
+    /// What it does, for a person who looks at the list of documents.
+    pub description: &'static str,
+    /// How long the agent lets the script run, in seconds.
+    pub seconds: u32,
+    /// The parameters that only this document has, after the common ones.
+    parameters: &'static [Parameter],
+}
+
+/// A document's parameter: a name that is a shell identifier, and what its value must look like.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// The script sees it as `SSM_<name>`.
+    pub name: &'static str,
+    /// Anchored, in the common subset of the API's and the agent's regular expressions.
+    pub pattern: &'static str,
+}
+
+const fn parameter(name: &'static str, pattern: &'static str) -> Parameter {
+    Parameter { name, pattern }
+}
+
+const COMMON: &[Parameter] = &[
+    parameter("Service", "^[a-z0-9]+([._-][a-z0-9]+)*(/[a-z0-9]+([._-][a-z0-9]+)*)*$"),
+    parameter("Environment", "^[a-z][a-z0-9-]{0,31}$"),
+    parameter("Project", "^[a-z0-9][a-z0-9_-]{0,254}$"),
+    parameter("Repository", "^[a-z0-9][a-z0-9.:/_-]{0,300}$"),
+    parameter("IssuedAt", DIGITS_10),
+];
+
+const FENCE: Parameter = parameter("Fence", "^[0-9]{1,10}\\.[0-9]{1,12}$");
+const COMPOSE: Parameter = parameter("Compose", "^(host|image)$");
+
+/// The documents, in the order in which a rollout uses them.
+pub const DOCUMENTS: &[Document] = &[
+    Document {
+        name: "Esclusa-Prefetch",
+        resource: "PrefetchDocument",
+        script: "prefetch.sh",
+        description: "Checks a host and pulls a release; changes nothing that runs.",
+        seconds: 1800,
+        parameters: &[
+            parameter("Image", IMAGE),
+            parameter("ImageBytes", "^[0-9]{1,15}$"),
+            FENCE,
+            parameter("NotAfter", DIGITS_10),
+            COMPOSE,
+        ],
+    },
+    Document {
+        name: "Esclusa-Activate",
+        resource: "ActivateDocument",
+        script: "activate.sh",
+        description: "Makes a host run a release, checks its health, and restores it on failure.",
+        seconds: 7200,
+        parameters: &[
+            parameter("Image", IMAGE),
+            FENCE,
+            parameter("NotAfter", DIGITS_10),
+            parameter("OnFailure", "^(restore|leave)$"),
+            parameter("Mode", "^(change|restart)$"),
+            parameter("Deadline", "^(auto|[0-9]{1,5})$"),
+            parameter("HttpPort", "^([0-9]{1,5})?$"),
+            parameter("HttpPath", "^(/[A-Za-z0-9._~/?=&%-]{0,200})?$"),
+            parameter("HttpExpect", "^([0-9]{3}(-[0-9]{3})?)?$"),
+            COMPOSE,
+        ],
+    },
+    Document {
+        name: "Esclusa-Inspect",
+        resource: "InspectDocument",
+        script: "inspect.sh",
+        description: "Tells what a host runs; changes nothing.",
+        seconds: 120,
+        parameters: &[parameter("Logs", "^(no|yes)$")],
+    },
+];
+
+impl Document {
+    /// The parameters in the order of the document.
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        COMMON.iter().chain(self.parameters)
+    }
+
+    /// The name of the document's one step.
+    fn step(&self) -> &str {
+        self.script.trim_end_matches(".sh")
+    }
+
+    /// The script that the agent runs: the interpreter's line, the shared part, the verb's part.
+    ///
+    /// # Errors
+    ///
+    /// When one of the two files cannot be read.
+    pub fn text(&self, hosts: &Path) -> io::Result<String> {
+        let shared = std::fs::read_to_string(hosts.join("lib.sh"))?;
+        let own = std::fs::read_to_string(hosts.join(self.script))?;
+        Ok(format!("#!/usr/bin/env bash\n{shared}{own}"))
+    }
+}
+
+/// Why the documents could not be made or compared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DocumentsError {
+    /// A script or the template could not be read or written.
+    #[error("cannot use `{path}`")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The two marker comments are not both in the template: put them back.
+    #[error("`{path}` lacks the lines `# >>> documents` and `# <<< documents`")]
+    Markers {
+        /// The template.
+        path: PathBuf,
+    },
+    /// Systems Manager would refuse a document of this size: shorten the scripts.
+    #[error("document `{name}` has {bytes} bytes, more than the {MAX_BYTES} that SSM takes")]
+    TooLong {
+        /// The document.
+        name: &'static str,
+        /// Its size in the template.
+        bytes: usize,
+    },
+    /// The template holds other scripts than `hosts/`: run `esclusa-local documents`.
+    #[error("`{path}` differs from hosts/*.sh: run `esclusa-local documents`")]
+    Differs {
+        /// The template.
+        path: PathBuf,
+    },
+}
+
+/// Rewrites the documents in the template, or with `check` only compares them.
+///
+/// # Errors
+///
+/// When a file cannot be used, a document is too long, or `check` found a difference.
+pub fn write(root: &Path, check: bool) -> Result<(), DocumentsError> {
+    let path = root.join("template.yaml");
+    let file = |source| DocumentsError::File { path: path.clone(), source };
+    let old = std::fs::read_to_string(&path).map_err(file)?;
+    let markers = || DocumentsError::Markers { path: path.clone() };
+    let (before, rest) = old.split_once(BEGIN).ok_or_else(markers)?;
+    let (_, after) = rest.split_once(END).ok_or_else(markers)?;
+    let new = format!("{before}{BEGIN}{}{END}{after}", render(&root.join("hosts"))?);
+    if new == old {
+        return Ok(());
+    }
+    if check {
+        return Err(DocumentsError::Differs { path });
+    }
+    std::fs::write(&path, new).map_err(file)
+}
+
+fn render(hosts: &Path) -> Result<String, DocumentsError> {
+    let mut all = String::new();
+    for document in DOCUMENTS {
+        let text = document
+            .text(hosts)
+            .map_err(|source| DocumentsError::File { path: hosts.join(document.script), source })?;
+        let bytes = weight(document, &text);
+        if bytes > MAX_BYTES {
+            return Err(DocumentsError::TooLong { name: document.name, bytes });
+        }
+        all.push('\n');
+        all.push_str(&resource(document, &text));
+    }
+    Ok(all)
+}
+
+/// The size of the document as the stack hands it to Systems Manager: as JSON.
+fn weight(document: &Document, text: &str) -> usize {
+    let parameters: serde_json::Map<_, _> = document
+        .parameters()
+        .map(|Parameter { name, pattern }| {
+            let form = json!({
+                "type": "String", "interpolationType": "ENV_VAR", "allowedPattern": pattern,
+            });
+            ((*name).to_owned(), form)
+        })
+        .collect();
+    let step = json!({
+        "action": "aws:runShellScript",
+        "name": document.step(),
+        "precondition": { "StringEquals": ["platformType", "Linux"] },
+        "inputs": { "timeoutSeconds": document.seconds.to_string(), "runCommand": [text] },
+    });
+    let content = json!({
+        "schemaVersion": "2.2", "description": document.description,
+        "parameters": parameters, "mainSteps": [step],
+    });
+    content.to_string().len()
+}
+
+const RESOURCE: &str = r#"  @resource:
+    Type: AWS::SSM::Document
+    Metadata:
+      # The script's own variables look like a substitution that was forgotten.
+      cfn-lint: { config: { ignore_checks: [E1029] } }
+    Properties:
+      Name: @name
+      DocumentType: Command
+      DocumentFormat: JSON
+      TargetType: /AWS::EC2::Instance
+      UpdateMethod: NewVersion
+      Content:
+        schemaVersion: "2.2"
+        description: @description
+        parameters:
+@parameters        mainSteps:
+          - action: aws:runShellScript
+            name: @step
+            precondition: { StringEquals: [platformType, Linux] }
+            inputs:
+              timeoutSeconds: "@seconds"
+              runCommand:
+                - |
+@script"#;
+
+const PARAMETER: &str = r"          @name:
+            type: String
+            interpolationType: ENV_VAR
+            allowedPattern: '@pattern'
+";
+
+fn resource(document: &Document, text: &str) -> String {
+    let parameters: String = document
+        .parameters()
+        .map(|it| PARAMETER.replace("@name", it.name).replace("@pattern", it.pattern))
+        .collect();
+    // The script comes last, so that nothing in it is taken for a place to fill.
+    RESOURCE
+        .replace("@resource", document.resource)
+        .replace("@name", document.name)
+        .replace("@description", document.description)
+        .replace("@parameters", &parameters)
+        .replace("@step", document.step())
+        .replace("@seconds", &document.seconds.to_string())
+        .replace("@script", &indented(text))
+}
+
+/// The script as a block scalar's lines.
+fn indented(text: &str) -> String {
+    text.lines().fold(String::new(), |mut all, line| {
+        if !line.is_empty() {
+            all.push_str("                  ");
+            all.push_str(line);
+        }
+        all.push('\n');
+        all
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_holds_the_scripts_of_the_hosts() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        write(&root, true).unwrap();
+    }
+
+    #[test]
+    fn every_pattern_is_anchored_and_every_name_is_a_shell_identifier() {
+        for parameter in DOCUMENTS.iter().flat_map(Document::parameters) {
+            let Parameter { name, pattern } = parameter;
+            assert!(pattern.starts_with('^') && pattern.ends_with('$'), "{name}: {pattern}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{name}");
+            regex::Regex::new(pattern).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_script_becomes_a_block_scalar_without_trailing_blanks() {
+        let expected = "                  if x; then\n\n                    y\n";
+        assert_eq!(indented("if x; then\n\n  y\n"), expected);
+    }
+}

@@ -1,0 +1,120 @@
+//! The logs of every part by its name, the functions' included.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::error::{EnvironmentError, io_at};
+use super::{Environment, calls, preflight};
+
+/// How often a followed log is looked at.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Whether to end at the end of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follow {
+    /// End there.
+    No,
+    /// Wait for more until the process is ended.
+    Yes,
+}
+
+impl Environment {
+    /// The names of the parts that have logs.
+    #[must_use]
+    pub fn log_names(&self) -> Vec<String> {
+        let files = self.record.logs.keys().cloned();
+        files.chain(preflight::FUNCTIONS.map(str::to_owned)).collect()
+    }
+
+    /// Writes the log of a part to `out`.
+    ///
+    /// # Errors
+    ///
+    /// [`EnvironmentError::UnknownPart`] for a name that is none; else what cannot be read.
+    pub async fn logs(
+        &self,
+        part: &str,
+        follow: Follow,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), EnvironmentError> {
+        if let Some(path) = self.record.logs.get(part) {
+            return file(path, follow, out).await;
+        }
+        if preflight::FUNCTIONS.contains(&part) {
+            return self.function_logs(part, follow, out).await;
+        }
+        let known = self.log_names().join(", ");
+        Err(EnvironmentError::UnknownPart { name: part.to_owned(), known })
+    }
+
+    async fn function_logs(
+        &self,
+        function: &str,
+        follow: Follow,
+        out: &mut (dyn Write + Send),
+    ) -> Result<(), EnvironmentError> {
+        let group = format!("/aws/lambda/{}-{function}", self.record.stack);
+        let mut seen = BTreeSet::new();
+        let mut since = 0;
+        loop {
+            for event in self.log_events(&group, since).await? {
+                let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
+                // MiniStack gives events no id of their own; stream, time and text are one.
+                if seen.insert(event.to_string()) {
+                    writeln!(out, "{}", text("message").trim_end())
+                        .map_err(io_at("print", Path::new(&group)))?;
+                    since = event.get("timestamp").and_then(Value::as_i64).unwrap_or(since);
+                }
+            }
+            if follow == Follow::No {
+                return Ok(());
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Everything that a log group holds from `since` on, in milliseconds since the Unix epoch.
+    async fn log_events(&self, group: &str, since: i64) -> Result<Vec<Value>, EnvironmentError> {
+        let target = "Logs_20140328.FilterLogEvents";
+        let mut events = Vec::new();
+        let mut token = Value::Null;
+        loop {
+            let mut request = json!({ "logGroupName": group, "startTime": since });
+            if let (Some(members), Value::String(_)) = (request.as_object_mut(), &token) {
+                members.insert("nextToken".to_owned(), token.clone());
+            }
+            let mut page = calls::json(&self.record, "logs", target, &request).await?;
+            if let Some(Value::Array(some)) = page.get_mut("events").map(Value::take) {
+                events.extend(some);
+            }
+            token = page.get_mut("nextToken").map_or(Value::Null, Value::take);
+            if token.is_null() {
+                return Ok(events);
+            }
+        }
+    }
+}
+
+async fn file(
+    path: &Path,
+    follow: Follow,
+    out: &mut (dyn Write + Send),
+) -> Result<(), EnvironmentError> {
+    let mut at = 0;
+    loop {
+        let mut open = std::fs::File::open(path).map_err(io_at("read", path))?;
+        open.seek(SeekFrom::Start(at)).map_err(io_at("read", path))?;
+        let mut text = Vec::new();
+        let count = open.read_to_end(&mut text).map_err(io_at("read", path))?;
+        at = at.saturating_add(u64::try_from(count).unwrap_or(0));
+        out.write_all(&text).and_then(|()| out.flush()).map_err(io_at("print", path))?;
+        if follow == Follow::No {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

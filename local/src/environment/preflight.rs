@@ -1,0 +1,72 @@
+//! What must hold before anything is started, each refusal in one sentence.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use nix::unistd::geteuid;
+
+use super::error::EnvironmentError;
+use super::options::Options;
+
+/// The functions of the template.
+pub(super) const FUNCTIONS: [&str; 2] = ["rollout", "operator"];
+
+/// The programs that this module's own work needs; the hosts and the registry check theirs.
+const PROGRAMS: [&str; 4] = ["curl", "docker", "haproxy", "setsid"];
+
+/// Refuses a machine or a user that cannot run an environment.
+///
+/// # Errors
+///
+/// The first thing that is missing, with what to do about it.
+pub(super) fn check_machine() -> Result<(), EnvironmentError> {
+    if !cfg!(target_os = "linux") {
+        return Err(EnvironmentError::NotLinux);
+    }
+    if !geteuid().is_root() {
+        return Err(EnvironmentError::NotRoot);
+    }
+    for program in PROGRAMS {
+        if !on_path(program) {
+            return Err(EnvironmentError::NotSetUp { what: format!("`{program}`") });
+        }
+    }
+    docker_answers()
+}
+
+/// Refuses a checkout that was not set up and built.
+///
+/// # Errors
+///
+/// The first thing that is missing, with what to do about it.
+pub(super) fn check_built(options: &Options) -> Result<(), EnvironmentError> {
+    let python = options.python();
+    if !python.is_file() {
+        let what = format!("the virtual environment ({})", python.display());
+        return Err(EnvironmentError::NotSetUp { what });
+    }
+    for name in FUNCTIONS {
+        let path = options.code().join(name).join("bootstrap");
+        if !path.is_file() {
+            return Err(EnvironmentError::NotBuilt { name, path });
+        }
+    }
+    Ok(())
+}
+
+fn on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+        || Path::new("/usr/sbin").join(program).is_file()
+}
+
+/// Images are built and pushed with the machine's own engine; the hosts bring their own.
+fn docker_answers() -> Result<(), EnvironmentError> {
+    let mut docker = Command::new("docker");
+    docker.args(["version", "--format", "{{.Server.Version}}"]);
+    docker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    match docker.status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(EnvironmentError::NoDocker),
+    }
+}

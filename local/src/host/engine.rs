@@ -1,0 +1,78 @@
+//! The host's own Docker Engine.
+
+use std::fs;
+
+use super::Host;
+use super::exec::Limits;
+use super::start::wait_for;
+use super::tools::{HostError, io};
+
+const PID_FILE: &str = "/run/docker.pid";
+
+/// Writes the engine's configuration, so that the machine's own is not read.
+pub(super) fn configure(host: &Host) -> Result<(), HostError> {
+    let text = format!(
+        r#"{{
+  "cgroup-parent": "/{name}",
+  "data-root": "/var/lib/docker",
+  "exec-root": "/run/docker",
+  "hosts": ["unix:///run/docker.sock"],
+  "log-level": "warn",
+  "pidfile": "{PID_FILE}",
+  "shutdown-timeout": 5
+}}
+"#,
+        name = host.name
+    );
+    let path = host.directory.join("daemon.json");
+    fs::write(&path, text).map_err(io("write", &path))?;
+    let inside = host.directory.join("root/daemon.json");
+    fs::copy(&path, &inside).map(|_| ()).map_err(io("write", &inside))
+}
+
+/// Starts the engine unless it answers already, and waits until it does.
+pub(super) fn start(host: &Host) -> Result<(), HostError> {
+    if answers(host) {
+        return Ok(());
+    }
+    // A killed host leaves the file behind, and its number may belong to another process by then.
+    let _absent = fs::remove_file(host.directory.join("run/docker.pid"));
+    let log = host.log("dockerd");
+    let file = fs::OpenOptions::new().create(true).append(true).open(&log);
+    let file = file.map_err(io("write", &log))?;
+    let errors = file.try_clone().map_err(io("write", &log))?;
+    let engine = "exec setsid --fork dockerd --config-file /root/daemon.json";
+    let mut command = host.command(&["bash", "-c", engine])?;
+    command.stdout(file).stderr(errors).status().map_err(io("start the engine, see", &log))?;
+    wait_for("the start of the Docker Engine", &log, || answers(host))
+}
+
+/// Asks the engine to end, which stops its containers, and ends it by force if it does not.
+pub(super) fn stop(host: &Host) -> Result<(), HostError> {
+    let script = format!(
+        "[[ -e {PID_FILE} ]] || exit 0; pid=$(<{PID_FILE}); kill \"$pid\"; \
+         while kill -0 \"$pid\" 2>/dev/null; do sleep 0.05; done"
+    );
+    match host.exec(&["bash", "-c", &script], &[], b"", Limits::seconds(15)) {
+        Ok(_) | Err(HostError::Stopped { .. }) => Ok(()),
+        Err(other) => Err(other),
+    }
+}
+
+impl Host {
+    /// Ends the engine by force and leaves the host and its containers running.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Stopped`] when the host does not run.
+    pub fn kill_engine(&self) -> Result<(), HostError> {
+        let script = format!("pkill --signal KILL --pidfile {PID_FILE}");
+        self.exec(&["bash", "-c", &script], &[], b"", Limits::seconds(10)).map(|_| ())
+    }
+}
+
+fn answers(host: &Host) -> bool {
+    let question = ["docker", "version", "--format", "{{.Server.Version}}"];
+    let asked = host.exec(&question, &[], b"", Limits::seconds(5));
+    asked.is_ok_and(|it| it.code == Some(0))
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The first process of a host. It runs in the host's own network, mount, process, name and IPC
+# namespaces, gives the host directories of its own, and then does nothing but reap: whatever the
+# host runs is its descendant, so when it ends the kernel ends all of it and every mount goes too.
+#
+# usage: init.sh esclusa-host=<name> <directory> <disk MiB or 0> [compose plugin]
+set -euo pipefail
+
+readonly name=${1#esclusa-host=} home=$2 disk=$3 plugin=${4:-}
+
+main() {
+  # A slave, not a private copy: what the machine unmounts must not stay pinned in here.
+  mount --make-rslave /
+  mount -t proc proc /proc
+  umount --lazy --recursive /run/netns 2>/dev/null || true
+  hostname "$name"
+  # Relative and not canonicalised: a target may hide the path by which a later source is known.
+  cd "$home"
+  lend_plugin
+  own var-lib /var/lib
+  own srv /srv
+  own run /run
+  own root /root
+  own tmp /tmp
+  limit_disk
+  touch ready
+  while :; do
+    sleep 1000 &
+    wait $! || true
+  done
+}
+
+own() {
+  mount --no-canonicalize --rbind "./$1" "$2"
+}
+
+# A small engine disk of its own, for hosts that shall run out of space.
+limit_disk() {
+  if ((disk > 0)); then
+    mount -t tmpfs -o "size=${disk}m" docker /var/lib/docker
+  fi
+}
+
+# A plugin in a person's home would vanish behind the host's own /root.
+lend_plugin() {
+  local place=./root/.docker/cli-plugins/docker-compose
+  if [[ -n $plugin ]]; then
+    mkdir -p "${place%/*}"
+    touch "$place"
+    mount --no-canonicalize --bind "$plugin" "$place"
+  fi
+}
+
+main

@@ -1,0 +1,68 @@
+//! The policies of the template, as MiniStack's IAM judges them for the functions' roles.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_ssm::error::ProvideErrorMetadata;
+use esclusa_local::environment::Environment;
+
+use crate::{SERVICE, with_environment};
+
+/// `ok` or the error's code.
+fn verdict<T, E: ProvideErrorMetadata>(answer: Result<T, E>) -> String {
+    answer.map_or_else(|error| error.code().unwrap_or("no code").to_owned(), |_| "ok".to_owned())
+}
+
+async fn send(ssm: &aws_sdk_ssm::Client, document: &str, host: &str) -> String {
+    let parameters = [
+        ("Service", SERVICE),
+        ("Environment", "production"),
+        ("Project", "acme--tickets"),
+        ("Repository", "127.0.0.1:1/acme/tickets"),
+        ("IssuedAt", "1790000000"),
+        ("Logs", "no"),
+    ];
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), vec![value.to_owned()]));
+    let command = ssm.send_command().document_name(document).instance_ids(host);
+    verdict(command.set_parameters(Some(parameters.into())).send().await)
+}
+
+async fn unmanage(environment: &Environment, host: &str) {
+    let url = format!("{}/_esclusa/hosts/{host}/tags", environment.record().control());
+    let tags = BTreeMap::from([("esclusa:managed", "false")]);
+    let answer = reqwest::Client::new().put(url).json(&tags).send().await.unwrap();
+    assert!(answer.status().is_success(), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_may_do_its_work_and_nothing_more() {
+    with_environment("policies", |environment| async move {
+        let hosts = &environment.record().hosts;
+        let (managed, foreign) = (hosts[0].instance_id.clone(), hosts[1].instance_id.clone());
+        unmanage(&environment, &foreign).await;
+        let rollout = environment.sdk_config_as("RolloutRole").await.unwrap();
+        let operator = environment.sdk_config_as("OperatorRole").await.unwrap();
+        let ssm = aws_sdk_ssm::Client::new(&rollout);
+        let people = aws_sdk_ssm::Client::new(&operator);
+        let ecr = aws_sdk_ecr::Client::new(&rollout);
+        let groups = aws_sdk_elasticloadbalancingv2::Client::new(&rollout);
+        let ours = "/esclusa/defaults";
+        let denied = "AccessDeniedException";
+        for (call, expected, seen) in [
+            ("our document", "ok", send(&ssm, "Esclusa-Inspect", &managed).await),
+            ("a foreign document", denied, send(&ssm, "AWS-RunShellScript", &managed).await),
+            ("a host without our tag", denied, send(&ssm, "Esclusa-Inspect", &foreign).await),
+            ("the operator to a host", denied, send(&people, "Esclusa-Inspect", &managed).await),
+            ("our parameter", "ok", verdict(ssm.get_parameters().names(ours).send().await)),
+            ("another's", denied, verdict(ssm.get_parameters().names("/other").send().await)),
+            ("both", denied, verdict(ssm.get_parameters().names(ours).names("/o").send().await)),
+            ("fleet", "ok", verdict(ssm.describe_instance_information().send().await)),
+            ("images", "ok", verdict(ecr.describe_images().repository_name(SERVICE).send().await)),
+            ("a login", denied, verdict(ecr.get_authorization_token().send().await)),
+            ("groups", "ok", verdict(groups.describe_target_groups().send().await)),
+            ("rules", "AccessDenied", verdict(groups.describe_rules().send().await)),
+        ] {
+            assert_eq!(seen, expected, "{call}");
+        }
+    })
+    .await;
+}

@@ -1,0 +1,36 @@
+//! One host brought to the lane's release, outside any rollout.
+
+use std::collections::BTreeMap;
+
+use esclusa_core::configuration::{Compose, HttpPath, HttpProbe, Statuses};
+use esclusa_core::lane::Errand;
+use esclusa_core::observation::HostSettings;
+
+use super::form::{Instant, Text};
+use super::order::{DocumentRecord, OrdersRecord, VerbRecord};
+use super::release::{ImageRecord, ReasonRecord, RunningRecord};
+
+words!(ComposeRecord = Compose { Host, Image });
+
+fields!(ProbeRecord = HttpProbe {
+    port: u16,
+    path: Text<HttpPath>,
+    expect: Text<Statuses>,
+});
+
+fields!(SettingsRecord = HostSettings {
+    deadline: Option<u64>,
+    http: Option<ProbeRecord>,
+    compose: ComposeRecord,
+});
+
+fields!(ErrandRecord = Errand {
+    image: ImageRecord,
+    orders: Option<OrdersRecord>,
+    documents: BTreeMap<VerbRecord, DocumentRecord>,
+    settings: SettingsRecord,
+    tries: u32,
+    retry_at: Instant,
+    failure: Option<ReasonRecord>,
+    runs: Option<RunningRecord>,
+});

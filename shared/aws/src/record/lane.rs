@@ -1,0 +1,130 @@
+//! A lane.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use esclusa_core::digest::Digest;
+use esclusa_core::lane::{
+    Asked, Attempt, Blocker, Hold, HostRecord, Lane, Lease, Quarantine, Success, WakeUp,
+};
+use esclusa_core::name::{HostId, LaneId};
+use esclusa_core::request::RequestId;
+use serde::{Deserialize, Serialize};
+
+use super::errand::ErrandRecord;
+use super::form::{Instant, Record, RecordError, Text};
+use super::release::{ReasonRecord, ReleaseRecord, RunningRecord};
+use super::rollout::{CauseRecord, RolloutRecord, TargetRecord};
+use super::stage::EndRecord;
+
+fields!(LeaseRecord = Lease { owner: String, until: Instant });
+
+fields!(WakeUpRecord = WakeUp { sequence: u64, at: Instant });
+
+fields!(SuccessRecord = Success { release: ReleaseRecord, at: Instant });
+
+fields!(BlockerRecord = Blocker {
+    release: Option<ReleaseRecord>,
+    reason: ReasonRecord,
+    lifts_at: Option<Instant>,
+});
+
+fields!(AskedRecord = Asked { release: ReleaseRecord, cause: CauseRecord, actor: String });
+
+fields!(AttemptRecord = Attempt {
+    digest: Text<Digest>,
+    end: EndRecord,
+    reason: ReasonRecord,
+    with: String,
+    at: Instant,
+    tries: u32,
+});
+
+fields!(HoldRecord = Hold {
+    reason: ReasonRecord,
+    actor: Option<String>,
+    since: Instant,
+});
+
+fields!(QuarantineRecord = Quarantine { reason: ReasonRecord, since: Instant });
+
+fields!(HostRecordRecord = HostRecord { running: RunningRecord, seen_at: Instant });
+
+/// All of a lane but what was seen in the pass, and the rollouts that ended in it, which have
+/// items of their own.
+#[derive(Serialize, Deserialize)]
+pub(super) struct LaneRecord {
+    id: Text<LaneId>,
+    revision: u64,
+    epoch: u64,
+    generation: u64,
+    lease: Option<LeaseRecord>,
+    armed: Option<WakeUpRecord>,
+    repository: Option<String>,
+    current: Option<ReleaseRecord>,
+    successes: Vec<SuccessRecord>,
+    desired: Option<ReleaseRecord>,
+    blocker: Option<BlockerRecord>,
+    rollout: Option<RolloutRecord>,
+    asked: Option<AskedRecord>,
+    last_attempt: Option<AttemptRecord>,
+    hold: Option<HoldRecord>,
+    adopted: bool,
+    quarantine: BTreeMap<Text<Digest>, QuarantineRecord>,
+    hosts: BTreeMap<Text<HostId>, HostRecordRecord>,
+    owed: BTreeMap<Text<HostId>, BTreeSet<TargetRecord>>,
+    errands: BTreeMap<Text<HostId>, ErrandRecord>,
+    requests: Vec<String>,
+}
+
+impl LaneRecord {
+    pub(super) fn of(core: &Lane) -> Self {
+        Self {
+            id: Record::of(&core.id),
+            revision: core.revision,
+            epoch: core.epoch,
+            generation: core.generation,
+            lease: Record::of(&core.lease),
+            armed: Record::of(&core.armed),
+            repository: core.repository.clone(),
+            current: Record::of(&core.current),
+            successes: Record::of(&core.successes),
+            desired: Record::of(&core.desired),
+            blocker: Record::of(&core.blocker),
+            rollout: core.rollout.as_ref().map(RolloutRecord::of),
+            asked: Record::of(&core.asked),
+            last_attempt: Record::of(&core.last_attempt),
+            hold: Record::of(&core.hold),
+            adopted: core.adopted,
+            quarantine: Record::of(&core.quarantine),
+            hosts: Record::of(&core.hosts),
+            owed: Record::of(&core.owed),
+            errands: Record::of(&core.errands),
+            requests: core.requests.iter().map(|id| id.0.clone()).collect(),
+        }
+    }
+
+    pub(super) fn read(self) -> Result<Lane, RecordError> {
+        let mut lane = Lane::new(self.id.read_in("id")?, self.epoch);
+        lane.revision = self.revision;
+        lane.generation = self.generation;
+        lane.lease = self.lease.read()?;
+        lane.armed = self.armed.read()?;
+        lane.repository = self.repository;
+        lane.current = self.current.read_in("current")?;
+        lane.successes = self.successes.read_in("successes")?;
+        lane.desired = self.desired.read_in("desired")?;
+        lane.blocker = self.blocker.read_in("blocker")?;
+        let rollout = self.rollout.map(|it| it.read(&lane.id.environment)).transpose();
+        lane.rollout = rollout.map_err(|error| error.within("rollout"))?;
+        lane.asked = self.asked.read_in("asked")?;
+        lane.last_attempt = self.last_attempt.read_in("last_attempt")?;
+        lane.hold = self.hold.read()?;
+        lane.adopted = self.adopted;
+        lane.quarantine = self.quarantine.read_in("quarantine")?;
+        lane.hosts = self.hosts.read_in("hosts")?;
+        lane.owed = self.owed.read_in("owed")?;
+        lane.errands = self.errands.read_in("errands")?;
+        lane.requests = self.requests.into_iter().map(RequestId).collect();
+        Ok(lane)
+    }
+}

@@ -1,0 +1,168 @@
+//! A rollout, active or ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use esclusa_core::configuration::{Configuration, EnvironmentConfiguration, TargetGroup};
+use esclusa_core::name::{Environment, HostId};
+use esclusa_core::observation::Sources;
+use esclusa_core::rollout::{Cause, HostRun, Progress, Rollout, RolloutId, Transition};
+use esclusa_core::traffic::{GroupSettings, Target};
+use serde::{Deserialize, Serialize};
+
+use super::form::{Instant, Record, RecordError, Span, Text};
+use super::order::{DocumentRecord, VerbRecord};
+use super::release::{ReasonRecord, ReleaseRecord, RunningRecord};
+use super::stage::{CourseRecord, PhaseRecord};
+
+words!(CauseRecord = Cause { Push, Rollback });
+
+fields!(SourcesRecord = Sources {
+    service: Option<String>,
+    defaults: Option<String>,
+});
+
+fields!(
+    GroupRecord = GroupSettings {
+        deregistration_delay: Span,
+        interval: Span,
+        unhealthy_threshold: u32,
+        healthy_threshold: u32,
+    }
+);
+
+fields!(
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    TargetRecord = Target {
+        group: Text<TargetGroup>,
+        host: Text<HostId>,
+        port: u16,
+    }
+);
+
+fields!(TransitionRecord = Transition { at: Instant, phase: String, text: String });
+
+/// How far one host is.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ProgressRecord {
+    Waiting,
+    Touched,
+    Done,
+    Failed(ReasonRecord),
+    Restored,
+    Lost(ReasonRecord),
+    Skipped(ReasonRecord),
+}
+
+impl Record for ProgressRecord {
+    type Core = Progress;
+
+    fn of(core: &Progress) -> Self {
+        match core {
+            Progress::Waiting => Self::Waiting,
+            Progress::Touched => Self::Touched,
+            Progress::Done => Self::Done,
+            Progress::Failed(reason) => Self::Failed(Record::of(reason)),
+            Progress::Restored => Self::Restored,
+            Progress::Lost(reason) => Self::Lost(Record::of(reason)),
+            Progress::Skipped(reason) => Self::Skipped(Record::of(reason)),
+        }
+    }
+
+    fn read(self) -> Result<Progress, RecordError> {
+        Ok(match self {
+            Self::Waiting => Progress::Waiting,
+            Self::Touched => Progress::Touched,
+            Self::Done => Progress::Done,
+            Self::Failed(reason) => Progress::Failed(reason.read()?),
+            Self::Restored => Progress::Restored,
+            Self::Lost(reason) => Progress::Lost(reason.read()?),
+            Self::Skipped(reason) => Progress::Skipped(reason.read()?),
+        })
+    }
+}
+
+fields!(HostRunRecord = HostRun {
+    zone: String,
+    baseline: RunningRecord,
+    progress: ProgressRecord,
+    targets: BTreeSet<TargetRecord>,
+    healthy: bool,
+    answered_at: Instant,
+});
+
+/// All of a rollout but its configuration, which is read again from `sources`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct RolloutRecord {
+    id: String,
+    cause: CauseRecord,
+    actor: Option<String>,
+    candidate: ReleaseRecord,
+    baseline: Option<ReleaseRecord>,
+    sources: SourcesRecord,
+    documents: BTreeMap<VerbRecord, DocumentRecord>,
+    groups: BTreeMap<Text<TargetGroup>, GroupRecord>,
+    started: Instant,
+    deadline: Instant,
+    hosts: BTreeMap<Text<HostId>, HostRunRecord>,
+    course: CourseRecord,
+    phase: PhaseRecord,
+    abort: Option<ReasonRecord>,
+    history: Vec<TransitionRecord>,
+}
+
+impl RolloutRecord {
+    pub(super) fn of(core: &Rollout) -> Self {
+        Self {
+            id: core.id.0.clone(),
+            cause: Record::of(&core.cause),
+            actor: core.actor.clone(),
+            candidate: Record::of(&core.candidate),
+            baseline: Record::of(&core.baseline),
+            sources: Record::of(&core.sources),
+            documents: Record::of(&core.documents),
+            groups: Record::of(&core.groups),
+            started: Record::of(&core.started),
+            deadline: Record::of(&core.deadline),
+            hosts: Record::of(&core.hosts),
+            course: Record::of(&core.course),
+            phase: Record::of(&core.phase),
+            abort: Record::of(&core.abort),
+            history: Record::of(&core.history),
+        }
+    }
+
+    pub(super) fn read(self, environment: &Environment) -> Result<Rollout, RecordError> {
+        let sources = self.sources.read()?;
+        let settings = settings(&sources, environment).map_err(|it| it.within("sources"))?;
+        Ok(Rollout {
+            id: RolloutId(self.id),
+            cause: self.cause.read()?,
+            actor: self.actor,
+            candidate: self.candidate.read_in("candidate")?,
+            baseline: self.baseline.read_in("baseline")?,
+            sources,
+            settings,
+            documents: self.documents.read_in("documents")?,
+            groups: self.groups.read_in("groups")?,
+            started: self.started.read()?,
+            deadline: self.deadline.read()?,
+            hosts: self.hosts.read_in("hosts")?,
+            course: self.course.read_in("course")?,
+            phase: self.phase.read_in("phase")?,
+            abort: self.abort.read()?,
+            history: self.history.read()?,
+        })
+    }
+}
+
+/// The configuration that these texts gave when they were first read.
+fn settings(
+    sources: &Sources,
+    environment: &Environment,
+) -> Result<EnvironmentConfiguration, RecordError> {
+    let read = Configuration::read(sources.service.as_deref(), sources.defaults.as_deref());
+    let mut environments = read.map_err(RecordError::new)?.environments;
+    let missing = || RecordError::new(format!("no environment `{environment}`"));
+    environments.remove(environment).ok_or_else(missing)
+}

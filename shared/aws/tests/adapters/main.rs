@@ -1,0 +1,14 @@
+//! The adapters, tested where they end: at the messages that arrive, the texts that are stored,
+//! and the HTTP requests and answers of AWS.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop where it is")]
+#![expect(clippy::indexing_slicing, reason = "a test knows what it has made")]
+#![expect(clippy::panic, reason = "a test says what it saw")]
+
+mod aws;
+mod events;
+mod hosts;
+mod ledger;
+mod record;
+mod record_samples;
+mod registry;
+mod traffic;

@@ -1,0 +1,235 @@
+//! What is stored is what was stored.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use esclusa_aws::record::{read_lane, read_rollout, write_lane, write_rollout};
+use esclusa_core::lane::{Lane, Step};
+use esclusa_core::observation::{Event, Fleet, Look, Order, Saw, SeenHost, Sent, Sources};
+use esclusa_core::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
+use esclusa_core::reason::{Code, Reason};
+use esclusa_core::release::{Availability, Release, Running};
+use esclusa_core::request::{Request, RequestId, Wish};
+use esclusa_core::time::Timestamp;
+use serde_json::Value;
+
+use crate::record_samples::{digest, full, host, phases, release, rollout};
+
+#[track_caller]
+fn assert_kept(lane: &Lane) {
+    let text = write_lane(lane).unwrap();
+    let read = read_lane(&text).unwrap();
+    assert_eq!(read, *lane, "{text}");
+    assert_eq!(write_lane(&read).unwrap(), text, "the same lane, the same text");
+}
+
+#[test]
+fn every_variant_is_kept() {
+    assert_kept(&Lane::new("a1#staging".parse().unwrap(), 1));
+    for phase in phases() {
+        assert_kept(&full(phase.clone()));
+        let (lane, ended) = (full(phase.clone()).id, rollout(phase));
+        let text = write_rollout(&ended).unwrap();
+        assert_eq!(read_rollout(&lane, &text).unwrap(), ended, "{text}");
+    }
+}
+
+/// A lane is read into an empty one, so a new field would be forgotten without a word.
+#[test]
+fn every_field_of_a_lane_is_stored() {
+    let lane = Lane::new("a1#staging".parse().unwrap(), 1);
+    let printed = format!("{lane:#?}");
+    let fields = printed.lines().filter_map(|line| {
+        let name = line.strip_prefix("    ")?.split_once(": ")?.0;
+        (!name.starts_with(' ')).then(|| name.to_owned())
+    });
+    let of_the_pass = ["ended", "facts", "due"];
+    let fields: BTreeSet<String> =
+        fields.filter(|name| !of_the_pass.contains(&name.as_str())).collect();
+    let stored: Value = serde_json::from_str(&write_lane(&lane).unwrap()).unwrap();
+    let stored: BTreeSet<String> = stored["record"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(stored, fields);
+}
+
+/// What is stored today must be readable tomorrow: a change of this text is a change of the
+/// contract, and needs a new version and a reader of the old one.
+#[test]
+fn the_stored_form_is_version_1() {
+    let lane = Lane::new("a1#staging".parse().unwrap(), 1);
+    let expected = concat!(
+        r#"{"v":1,"record":{"id":"a1#staging","revision":0,"epoch":1,"generation":0,"#,
+        r#""lease":null,"armed":null,"repository":null,"current":null,"successes":[],"#,
+        r#""desired":null,"blocker":null,"rollout":null,"asked":null,"last_attempt":null,"#,
+        r#""hold":null,"adopted":false,"quarantine":{},"hosts":{},"owed":{},"errands":{},"#,
+        r#""requests":[]}}"#
+    );
+    assert_eq!(write_lane(&lane).unwrap(), expected);
+}
+
+#[test]
+fn what_cannot_be_read_says_where() {
+    let good = write_lane(&full(phases()[0].clone())).unwrap();
+    for (from, to, expected) in [
+        ("\"v\":1", "\"v\":2", "the stored form cannot be read at `v`: version 2 is newer than"),
+        ("{\"v\"", "{", "the stored form cannot be read at `JSON`: expected `,` or `}`"),
+        (
+            "\"id\":\"acme/boletos#production\"",
+            "\"id\":\"acme\"",
+            "the stored form cannot be read at `id`: `acme` is not a lane",
+        ),
+        (
+            "\"defaults\":\"\"",
+            "\"defaults\":\"nonsense = 1\"",
+            "the stored form cannot be read at `rollout.sources`: ",
+        ),
+    ] {
+        let error = read_lane(&good.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{from} → {to}: {error}");
+    }
+}
+
+/// A world that answers whatever a lane looks for, by chance.
+struct Chance {
+    random: fastrand::Rng,
+    now: Timestamp,
+}
+
+impl Chance {
+    fn release(&mut self) -> Release {
+        let mut release = release(self.random.u32(1..5));
+        release.availability = Availability::Active;
+        release
+    }
+
+    fn running(&mut self) -> Running {
+        match self.random.u32(0..6) {
+            0 => Running::Nothing,
+            1 => Running::Mixed,
+            2 => Running::Local(digest(9)),
+            _ => Running::Digest(digest(self.random.u32(1..5))),
+        }
+    }
+
+    fn answer(&mut self, lane: &Lane) -> Answer {
+        let wanted = lane.rollout.as_ref().map(|it| Running::Digest(it.candidate.digest.clone()));
+        let now = match wanted {
+            Some(wanted) if self.random.u32(0..4) > 0 => wanted,
+            _ => self.running(),
+        };
+        let ok = self.random.u32(0..8) > 0;
+        let code = if ok { Code::OK } else { Code::HEALTH_CONTAINER };
+        Answer {
+            reason: Reason::new(code, "said"),
+            fence: None,
+            before: self.running(),
+            now,
+            health: ContainerHealth::Healthy,
+            finished: true,
+            put_back: PutBack::NotNeeded,
+            warnings: Vec::new(),
+            took: Duration::from_secs(1),
+        }
+    }
+
+    fn invocations(&mut self, lane: &Lane) -> Vec<Invocation> {
+        let heard = (0..4).map(|number| {
+            let heard = match self.random.u32(0..12) {
+                0 => None,
+                1 => Some(Heard::Unclear("noise".to_owned())),
+                2 => Some(Heard::Silent),
+                3 => Some(Heard::Gone),
+                _ => Some(Heard::Answered(self.answer(lane))),
+            };
+            Invocation { host: host(number), heard }
+        });
+        heard.collect()
+    }
+
+    fn saw(&mut self, lane: &Lane, look: Look) -> Saw {
+        match look {
+            Look::Configuration => Saw::Configuration(Sources::default()),
+            Look::Tag(tag) => {
+                let release = (self.random.u32(0..8) > 0).then(|| self.release());
+                Saw::Tag(tag, release)
+            }
+            Look::Fleet => {
+                let zone = String::new();
+                let hosts = (0..self.random.u32(1..5)).map(host);
+                let seen = hosts.map(|id| (id.clone(), SeenHost { id, zone: zone.clone() }));
+                Saw::Fleet(Fleet { hosts: seen.collect(), ..Fleet::default() })
+            }
+            Look::Settings(group) => Saw::Settings(group, None),
+            Look::Targets(group) => Saw::Targets(group, Vec::new()),
+            Look::Command(command) => Saw::Command(command, self.invocations(lane)),
+            Look::Lost(key, ..) => {
+                let found = self.random.bool().then(|| CommandId("found".to_owned()));
+                Saw::Lost(key, found)
+            }
+        }
+    }
+
+    fn sent(&mut self, order: Order) -> Sent {
+        match order {
+            Order::Send(order) if self.random.u32(0..10) == 0 => Sent::Refused(order.key),
+            Order::Send(order) => {
+                Sent::Command(order.key, CommandId(format!("c-{}", self.random.u32(..))))
+            }
+            Order::Deregister(group, _) => Sent::Deregistered(group),
+            Order::Register(group, targets) => Sent::Registered(group, targets),
+        }
+    }
+
+    fn request(&mut self, lane: &Lane) -> Request {
+        let back = lane.rollback_targets().next().cloned();
+        let wish = match self.random.u32(0..4) {
+            0 => Wish::Hold { reason: "lunch".to_owned() },
+            1 => Wish::Rollback { to: back },
+            _ => Wish::Release,
+        };
+        let id = RequestId(format!("r-{}", self.random.u32(..)));
+        Request { id, actor: "ana".to_owned(), wish }
+    }
+
+    fn event(&mut self, lane: &Lane) -> Event {
+        if let Some(look) = lane.looks().first().cloned() {
+            return Event::Saw(self.saw(lane, look));
+        }
+        if let Some(order) = lane.orders().into_iter().next().filter(|_| self.random.u32(0..10) > 0)
+        {
+            return Event::Sent(self.sent(order));
+        }
+        self.now = self.now.after(Duration::from_secs(self.random.u64(1..200)));
+        match self.random.u32(0..12) {
+            0 => Event::Asked(self.request(lane)),
+            _ => Event::Woke,
+        }
+    }
+}
+
+#[test]
+fn whatever_happens_to_a_lane_is_kept() {
+    let (mut ended, mut phases) = (0, BTreeSet::new());
+    for seed in 0..60 {
+        let mut chance = Chance {
+            random: fastrand::Rng::with_seed(seed),
+            now: Timestamp::from_millis(1_790_000_000_000),
+        };
+        let mut lane = Lane::new("acme/boletos#production".parse().unwrap(), 1);
+        for _ in 0..400 {
+            let event = chance.event(&lane);
+            let Step::Advance(next) = lane.step(&event, chance.now) else { continue };
+            lane = *next;
+            for rollout in std::mem::take(&mut lane.ended) {
+                let text = write_rollout(&rollout).unwrap();
+                assert_eq!(read_rollout(&lane.id, &text).unwrap(), rollout, "seed {seed}");
+                ended += 1;
+            }
+            phases.extend(lane.rollout.as_ref().map(|it| it.phase.word()));
+            assert_kept(&lane.clone().at_rest());
+        }
+    }
+    assert!(ended > 50, "only {ended} rollouts ended");
+    for word in ["gating", "prefetching", "activating", "baking", "verifying"] {
+        assert!(phases.contains(word), "{word} was never met: {phases:?}");
+    }
+}

@@ -1,0 +1,130 @@
+//! The team's files: which count, and that they stay as they are.
+
+use crate::Row;
+use crate::order::Service;
+use crate::world::World;
+
+pub(crate) const ROWS: &[Row] = &[
+    ("an .env with COMPOSE_FILE keeps its files and its other lines", listed_files),
+    ("the default override file is not lost to the pin", default_override),
+    ("Compose files in a subdirectory are found", subdirectory),
+    ("a name in the Compose file is the project's", named_project),
+    ("a repository whose name needs encoding has its own directory and project", encoding),
+    ("a Compose file can come with the image, and goes back with it", shipped),
+    ("a missing Compose file is named", missing_file),
+    ("a Compose file that does not use the image is named", other_image),
+    ("a Compose file that cannot be read is named", broken_file),
+    ("a variable in COMPOSE_FILE is refused", variable_in_list),
+];
+
+const WEB: &str = "services:\n  web: {image: IMAGE, restart: always}\n";
+const LABEL: &str = "{{index .Config.Labels \"here\"}}";
+
+fn listed_files(world: &World) {
+    let service = Service::bare(world, "files/listed");
+    service.write("base.yml", WEB);
+    service.write("extra.yml", "services:\n  web: {labels: {here: 'extra $SPICE'}}\n");
+    service.write("compose.yaml", "services: {}\n");
+    let mine = "# ours\nSPICE=salt\nexport COMPOSE_FILE=\"base.yml:extra.yml\"  # both\nLAST='a b'";
+    service.write(".env", mine);
+    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    service.roll_out(&first, "1.1");
+    service.roll_out(&second, "1.2");
+    assert_eq!(service.container("web", LABEL), "extra salt");
+    let project = &service.project;
+    assert_eq!(
+        service.read(".env"),
+        format!(
+            "# ours\nSPICE=salt\nCOMPOSE_FILE=base.yml:extra.yml:esclusa.release.yaml\nLAST='a b'\n\
+             COMPOSE_PROJECT_NAME={project}\n"
+        )
+    );
+    service.activate("none", "1.3").expect("ok", 0);
+    assert!(service.read(".env").contains("\nCOMPOSE_FILE=base.yml:extra.yml\n"));
+}
+
+fn default_override(world: &World) {
+    let service = Service::bare(world, "files/override");
+    service.write("docker-compose.yml", WEB);
+    service.write("docker-compose.override.yml", "services: {web: {labels: {here: override}}}\n");
+    let image = service.push("web1", "v1");
+    service.roll_out(&image, "1.1");
+    assert_eq!(service.container("web", LABEL), "override");
+}
+
+fn subdirectory(world: &World) {
+    let service = Service::bare(world, "files/below");
+    service.write("deploy/compose.yaml", &format!("{WEB}    \n"));
+    service.write(".env", "COMPOSE_FILE=deploy/compose.yaml\n");
+    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    service.roll_out(&first, "1.1");
+    service.roll_out(&second, "1.2");
+    assert_eq!(service.containers(), [format!("{}-web-1", service.project)]);
+}
+
+fn named_project(world: &World) {
+    let service = Service::bare(world, "files/named");
+    service.write("compose.yaml", &format!("name: teams-own-name\n{WEB}"));
+    let image = service.push("web1", "v1");
+    let answer = service.roll_out(&image, "1.1");
+    assert_eq!(answer.text("project"), "teams-own-name");
+    assert_eq!(world.run(&["docker", "inspect", "--format", "up", "teams-own-name-web-1"]), "up\n");
+}
+
+fn encoding(world: &World) {
+    let nested = Service::new(world, "a.b/c_d/e-f", "  web: {image: IMAGE, restart: always}\n");
+    let flat = Service::new(world, "a/b", "  web: {image: IMAGE, restart: always}\n");
+    assert_eq!(nested.project, "a__b--c_d--e-f");
+    let (one, other) = (nested.push("web1", "v1"), flat.push("web2", "v1"));
+    nested.roll_out(&one, "1.1");
+    flat.roll_out(&other, "1.1");
+    nested.inspect().expect("ok", 0).runs(&one);
+    assert_eq!(nested.containers(), ["a__b--c_d--e-f-web-1"]);
+}
+
+fn shipped(world: &World) {
+    let service = Service::bare(world, "files/shipped");
+    service.write(".env", "HERE=IMAGE\n");
+    let told = |verb: &str, image: &str, fence: &str| {
+        service.order(verb, image, fence).with("Compose", "image").run()
+    };
+    let plain = service.push("web1", "v0");
+    told("prefetch", &plain, "1.1").expect("hosts.compose", 11).says("no label esclusa.compose");
+    let (good, sick) = (service.push("shipping1", "v1"), service.push("shipping2", "v2"));
+    told("prefetch", &good, "1.2").expect("ok", 0);
+    assert!(!service.path("esclusa.compose.yaml").exists(), "a prefetch changes nothing");
+    told("activate", &good, "1.2").expect("ok", 0).runs(&good);
+    assert_eq!(service.container("web", LABEL), "shipping1");
+    told("prefetch", &sick, "1.3").expect("ok", 0);
+    told("activate", &sick, "1.3").expect("health.container", 13).restored("yes").runs(&good);
+    assert_eq!(service.container("web", LABEL), "shipping1");
+    assert!(service.read("esclusa.compose.yaml").contains("shipping1"));
+    service.inspect().expect("ok", 0).runs(&good);
+}
+
+fn missing_file(world: &World) {
+    let service = Service::bare(world, "files/missing");
+    let image = service.push("web1", "v1");
+    let answer = service.prefetch(&image, "1.1");
+    answer.expect("hosts.compose", 11).says("no Compose file in /srv/files--missing");
+    service.inspect().expect("ok", 0).warns("no Compose file").runs("none");
+}
+
+fn other_image(world: &World) {
+    let service = Service::new(world, "files/other", "  web: {image: 'IMAGE-not:latest'}\n");
+    let image = service.push("web1", "v1");
+    service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("uses the image 127.0.0.1");
+}
+
+fn broken_file(world: &World) {
+    let service = Service::new(world, "files/broken", "  web: {image: IMAGE, restart: '${WHEN:?unset}'}\n");
+    let image = service.push("web1", "v1");
+    service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("WHEN");
+}
+
+fn variable_in_list(world: &World) {
+    let service = Service::new(world, "files/variable", "  web: {image: IMAGE}\n");
+    service.write(".env", "COMPOSE_FILE=${BASE}/compose.yaml\n");
+    let image = service.push("web1", "v1");
+    service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("COMPOSE_FILE");
+}

@@ -1,0 +1,68 @@
+//! The images that the rows roll out: BusyBox and a little script, made without a base image.
+
+use esclusa_local::host::{Host, Limits};
+
+/// Answers on port 80 with its version, and says that it is healthy once it does.
+pub(crate) const WEB: [&str; 5] = ["web1", "web2", "web3", "web4", "web5"];
+
+const PROBE: &str = r#"HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["/bin/busybox", "wget", "-qO-", "http://127.0.0.1:80/"]"#;
+const PATIENT: &str = r#"HEALTHCHECK --interval=1s --timeout=2s --retries=2 --start-period=20s CMD ["/bin/busybox", "wget", "-qO-", "http://127.0.0.1:80/"]"#;
+const SERVE: &str = "b=/bin/busybox; $b mkdir -p /www; echo $VERSION >/www/index.html; \
+                     trap 'exit 0' TERM; $b httpd -f -h /www & wait";
+const IDLE: &str = "trap 'exit 0' TERM; /bin/busybox sleep 100000 & wait";
+
+const SLOW: &str = "b=/bin/busybox; trap 'exit 0' TERM; $b sleep 6; $b mkdir /www; \
+                    echo up >/www/index.html; $b httpd -f -h /www & wait";
+
+/// Name, healthcheck, script. Whatever has none runs unchecked.
+const KINDS: [(&str, &str, &str); 9] = [
+    ("sick", PROBE, IDLE),
+    ("crash", "", "/bin/busybox sleep 0.2; exit 3"),
+    ("plain1", "", IDLE),
+    ("plain2", "", IDLE),
+    ("job1", "", "exit 0"),
+    ("job2", "", "exit 0"),
+    ("slow", PATIENT, SLOW),
+    ("shipping1", PROBE, SERVE),
+    ("shipping2", PROBE, IDLE),
+];
+
+/// Makes every image in a host's engine, under its own name.
+pub(crate) fn make(host: &Host) {
+    for name in WEB {
+        import(host, name, PROBE, SERVE);
+    }
+    for (name, check, script) in KINDS {
+        import(host, name, check, script);
+    }
+}
+
+/// Makes one image that no registry knows, for services that are not Esclusa's.
+pub(crate) fn make_plain(host: &Host) {
+    import(host, "plain1", "", IDLE);
+}
+
+fn busybox() -> &'static str {
+    let found = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|it| is_static(it));
+    found.expect("busybox-static is not installed: run scripts/setup")
+}
+
+fn is_static(path: &str) -> bool {
+    let bytes = std::fs::read(path).unwrap_or_default();
+    !bytes.is_empty() && !bytes.windows(9).take(4096).any(|it| it == b"ld-linux-")
+}
+
+fn import(host: &Host, name: &str, check: &str, script: &str) {
+    let shipped = if name.starts_with("shipping") { "LABEL esclusa.compose=/compose.yaml" } else { "" };
+    let build = r#"set -euo pipefail
+        root=$(mktemp -d); mkdir -p "$root/bin"; cp "$1" "$root/bin/busybox"; cp "$1" "$root/bin/sh"
+        printf 'services: {web: {image: "${HERE}", labels: {here: "%s"}}}' "$2" >"$root/compose.yaml"
+        changes=(--change "ENV VERSION=$2")
+        changes+=(--change "ENTRYPOINT [\"/bin/busybox\", \"sh\", \"-c\"]")
+        changes+=(--change "CMD [$(jq --null-input --arg it "$4" '$it')]")
+        for more in "$3" "$5"; do [[ -z $more ]] || changes+=(--change "$more"); done
+        tar -C "$root" -c . | docker import "${changes[@]}" - "esclusa-test/$2"; rm -rf "$root""#;
+    let arguments = ["bash", "-c", build, "import", busybox(), name, check, script, shipped];
+    let made = host.exec(&arguments, &[], b"", Limits::seconds(60)).unwrap();
+    assert_eq!(made.code, Some(0), "making {name}: {}", String::from_utf8_lossy(&made.stderr));
+}

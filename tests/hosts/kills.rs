@@ -1,0 +1,178 @@
+//! Orders that are killed, process group and all, at every step that can be told apart, and that
+//! are then given again.
+
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::Row;
+use crate::order::Service;
+use crate::world::World;
+
+pub(crate) const ROWS: &[Row] = &[
+    ("killed where it may, a good release runs after the repetition", good),
+    ("killed where it may, a bad release is turned back by the repetition", bad),
+    ("killed where it may, a first bad release leaves nothing", first),
+    ("killed for good, an order is followed by a newer one that goes back to what was good", newer),
+    ("killed at any tenth of a second, it ends right", any_time),
+    ("killed during the pull, it is pulled by the repetition", prefetch),
+];
+
+const WEB: &str = "  web: {image: IMAGE, restart: always}\n  worker: {image: IMAGE, restart: always}\n";
+
+/// A step that can be seen from outside: the moment to kill at.
+type Seen = fn(&Service, &str) -> bool;
+
+const STEPS: &[(&str, Seen)] = &[
+    ("the order is written down", |service, _| kept(service, "order", "changing")),
+    ("the pin is written", |service, candidate| {
+        service.read("esclusa.release.yaml").contains(candidate)
+    }),
+    ("a new container is there", |service, candidate| images(service).contains(candidate)),
+    ("all are up", |service, _| kept(service, "order", "\"changed\"")),
+];
+
+const BAD_STEPS: &[(&str, Seen)] = &[
+    ("the way back is written down", |service, _| kept(service, "order", "\"restoring\"")),
+    ("the old pin is back", |service, candidate| {
+        kept(service, "order", "\"restoring\"")
+            && !service.read("esclusa.release.yaml").contains(candidate)
+    }),
+    ("an old container is back", |service, candidate| {
+        kept(service, "order", "\"restoring\"") && images(service).contains("v1@")
+            && !service.read("esclusa.release.yaml").contains(candidate)
+    }),
+];
+
+fn kept(service: &Service, file: &str, part: &str) -> bool {
+    fs::read_to_string(service.kept(file)).unwrap_or_default().contains(part)
+}
+
+fn images(service: &Service) -> String {
+    let filter = format!("label=com.docker.compose.project={}", service.project);
+    service.world.run(&["docker", "ps", "--all", "--filter", &filter, "--format", "{{.Image}}",
+        "--no-trunc"])
+}
+
+/// Starts an activation and kills it when the step is seen. False if it ended before.
+fn kill_at(service: &Service, candidate: &str, fence: &str, seen: Seen) -> bool {
+    let mut command = service.order("activate", candidate, fence).command();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while !seen(service, candidate) {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        assert!(Instant::now() < end, "the step never came");
+        sleep(Duration::from_millis(20));
+    }
+    killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+    true
+}
+
+fn good(world: &World) {
+    let service = Service::new(world, "kill/good", WEB);
+    let images = [service.push("web1", "v1"), service.push("web2", "v2")];
+    service.roll_out(&images[0], "1.1");
+    for (number, (step, seen)) in STEPS.iter().enumerate() {
+        let (before, candidate) = (&images[number % 2], &images[(number + 1) % 2]);
+        let fence = format!("1.{}", number + 2);
+        service.prefetch(candidate, &fence).expect("ok", 0);
+        assert!(kill_at(&service, candidate, &fence, *seen), "not killed when {step}");
+        let seen = service.inspect();
+        assert_eq!(seen.text("order"), "unfinished", "killed when {step}: {seen}");
+        let answer = service.activate(candidate, &fence);
+        answer.expect("ok", 0).runs(candidate);
+        assert_eq!(answer.text("before"), &before[3..], "killed when {step}: {answer}");
+        assert_whole(&service, step);
+    }
+}
+
+fn bad(world: &World) {
+    let service = Service::new(world, "kill/bad", WEB);
+    let (before, sick) = (service.push("web1", "v1"), service.push("sick", "v2"));
+    service.roll_out(&before, "1.1");
+    service.prefetch(&sick, "1.2").expect("ok", 0);
+    for (number, (step, seen)) in STEPS.iter().chain(BAD_STEPS).enumerate() {
+        let fence = format!("1.{}", number + 2);
+        let killed = kill_at(&service, &sick, &fence, *seen);
+        assert!(killed, "not killed when {step}");
+        let answer = service.activate(&sick, &fence);
+        answer.expect("health.container", 13).restored("yes").runs(&before);
+        assert_whole(&service, step);
+    }
+}
+
+fn first(world: &World) {
+    let service = Service::new(world, "kill/first", WEB);
+    let sick = service.push("sick", "v2");
+    service.prefetch(&sick, "1.1").expect("ok", 0);
+    for (number, (step, seen)) in STEPS.iter().chain(&BAD_STEPS[..1]).enumerate() {
+        let fence = format!("1.{}", number + 2);
+        assert!(kill_at(&service, &sick, &fence, *seen), "not killed when {step}");
+        let answer = service.activate(&sick, &fence);
+        answer.expect("health.container", 13).restored("not-needed").runs("none");
+        assert_eq!(service.containers(), Vec::<String>::new(), "killed when {step}");
+    }
+}
+
+fn newer(world: &World) {
+    let service = Service::new(world, "kill/newer", WEB);
+    let (before, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let sick = service.push("sick", "v3");
+    service.roll_out(&before, "1.1");
+    service.prefetch(&second, "1.2").expect("ok", 0);
+    service.prefetch(&sick, "1.2").expect("ok", 0);
+    assert!(kill_at(&service, &second, "1.2", STEPS[3].1));
+    // What the cut-off order left was never seen to be healthy.
+    let answer = service.activate(&sick, "1.3");
+    answer.expect("health.container", 13).runs(&before);
+    service.activate(&second, "1.2").expect("order.stale", 10);
+}
+
+fn any_time(world: &World) {
+    let service = Service::new(world, "kill/any", WEB);
+    let images = [service.push("web1", "v1"), service.push("web2", "v2")];
+    service.roll_out(&images[0], "1.1");
+    service.prefetch(&images[1], "1.1").expect("ok", 0);
+    for round in 0..8_u32 {
+        let fence = format!("1.{}", round + 2);
+        let candidate = &images[(round as usize + 1) % 2];
+        let mut command = service.order("activate", candidate, &fence).command();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(Duration::from_millis(300) * (round + 1));
+        // It may have ended by itself.
+        let _gone = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+        child.wait().unwrap();
+        service.activate(candidate, &fence).expect("ok", 0).runs(candidate);
+        assert_whole(&service, &format!("round {round}"));
+    }
+}
+
+fn prefetch(world: &World) {
+    let service = Service::new(world, "kill/prefetch", WEB);
+    let image = service.push("web1", "v1");
+    for round in 0..4_u32 {
+        let mut command = service.order("prefetch", &image, "1.1").command();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(Duration::from_millis(350) * (round + 1));
+        let _gone = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
+        child.wait().unwrap();
+    }
+    service.roll_out(&image, "1.1");
+}
+
+/// Exactly the two containers, by their own names, and nothing left beside the files.
+fn assert_whole(service: &Service, step: &str) {
+    let names = ["web", "worker"].map(|name| format!("{}-{name}-1", service.project));
+    assert_eq!(service.containers(), names, "killed when {step}");
+    let files = fs::read_dir(service.path("")).unwrap().flatten();
+    let mut files: Vec<_> = files.map(|it| it.file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, [".env", "compose.yaml", "esclusa.release.yaml"], "killed when {step}");
+}

@@ -1,0 +1,75 @@
+//! The hosts themselves: made, cut off, frozen, removed; and the scripts as text.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use esclusa_local::documents::DOCUMENTS;
+use esclusa_local::host::{EnvironmentId, Host, HostOptions, Limits, remove_all};
+
+use crate::world::new_host;
+
+#[test]
+fn the_scripts_pass_shellcheck() {
+    let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts");
+    for document in DOCUMENTS {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(document.script);
+        let text = document.text(&hosts).unwrap();
+        assert!(!text.contains("{{"), "{} holds what SSM would replace", document.script);
+        fs::write(&file, text).unwrap();
+        let checked = Command::new("shellcheck").args(["--format", "gcc"]).arg(&file).output();
+        let checked = checked.expect("shellcheck is not installed: run scripts/setup");
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    }
+}
+
+#[test]
+fn a_host_survives_power_cuts_and_leaves_nothing_when_removed() {
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosts-machines");
+    remove_all(&state).unwrap_or_else(|error| panic!("{error}"));
+    let (host, other) = (new_host(&state, 1, small()), new_host(&state, 2, small()));
+    assert_ne!(host.address(), other.address());
+    run(&host, "echo there >/srv/file; docker volume create kept");
+    host.kill().unwrap();
+    assert!(!host.is_running());
+    assert!(host.exec(&["true"], &[], b"", Limits::seconds(5)).is_err());
+    host.start().unwrap();
+    assert_eq!(run(&host, "cat /srv/file; docker volume ls -q"), "there\nkept\n");
+    host.pause().unwrap();
+    assert!(host.exec(&["docker", "ps"], &[], b"", Limits::seconds(1)).unwrap().timed_out);
+    host.resume().unwrap();
+    assert_eq!(run(&host, "docker ps -q"), "");
+    host.stop().unwrap();
+    // As after a crash that lost everything but the names.
+    host.start().unwrap();
+    fs::remove_file(host.directory().join("address")).unwrap();
+    assert!(Host::open(&state, 1).is_err());
+    remove_all(&state).unwrap();
+    assert_nothing_left(&state, &host);
+}
+
+/// What the host keeps shall not cost this machine anything after the test.
+fn small() -> HostOptions {
+    HostOptions::default()
+}
+
+fn run(host: &Host, script: &str) -> String {
+    let done = host.exec(&["bash", "-c", script], &[], b"", Limits::seconds(20)).unwrap();
+    assert_eq!(done.code, Some(0), "{script}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+fn assert_nothing_left(state: &Path, host: &Host) {
+    let id = EnvironmentId::of(state).unwrap();
+    assert!(!host.directory().exists());
+    assert!(!host.network_namespace().exists());
+    let links = fs::read_dir("/sys/class/net").unwrap().flatten();
+    let links: Vec<_> = links.map(|it| it.file_name().into_string().unwrap()).collect();
+    assert!(links.iter().all(|it| !it.starts_with(&id.link_prefix())), "{links:?}");
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    assert!(!mounts.contains(&id.host_prefix()), "{mounts}");
+    let mut find = Command::new("find");
+    find.args(["/sys/fs/cgroup", "-maxdepth", "2", "-name", &format!("{}*", id.host_prefix())]);
+    let found = find.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+}

@@ -1,0 +1,71 @@
+//! The scripts in `hosts/` against real Docker: a local host, a real registry with a real login,
+//! and a table of services. Needs root, as the local environment does.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::needless_pass_by_value,
+    reason = "a test that meets the unexpected shall end there, with its row's name"
+)]
+
+mod adoption;
+mod changes;
+mod endpoints;
+mod files;
+mod health;
+mod images;
+mod kills;
+mod machines;
+mod order;
+mod orders;
+mod refusals;
+mod world;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+use world::World;
+
+/// A row of the table: what holds, and what shows it.
+type Row = (&'static str, fn(&World));
+
+/// Rows mostly wait, for Docker or for a healthcheck, so more of them run than there are cores.
+const AT_ONCE: usize = 6;
+
+#[test]
+fn services_on_a_host() {
+    let world = World::start("services");
+    // The longest first, so that none of them begins when all others are done.
+    let rows = [kills::ROWS, health::ROWS, adoption::ROWS, changes::ROWS, orders::ROWS]
+        .into_iter()
+        .chain([files::ROWS, refusals::ROWS]);
+    let queue: Mutex<VecDeque<Row>> = Mutex::new(rows.flatten().copied().collect());
+    let wanted = std::env::var("ROW").unwrap_or_default();
+    queue.lock().unwrap().retain(|(name, _)| name.contains(&wanted));
+    let failures = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| work(&world, &queue, &failures));
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} rows do not hold:\n{}", failures.len(), failures.join("\n"));
+}
+
+fn work(world: &World, queue: &Mutex<VecDeque<Row>>, failures: &Mutex<Vec<String>>) {
+    loop {
+        let Some((name, row)) = queue.lock().unwrap().pop_front() else { return };
+        let from = Instant::now();
+        let held = catch_unwind(AssertUnwindSafe(|| row(world)));
+        println!("{:>5.1} s  {name}", from.elapsed().as_secs_f32());
+        if let Err(panic) = held {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+            failures.lock().unwrap().push(format!("* {name}: {}", text.unwrap_or_default()));
+        }
+    }
+}

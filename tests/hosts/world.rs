@@ -1,0 +1,105 @@
+//! A host, a registry, and a second host that builds and pushes; and one service on the host.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use esclusa_local::host::{Finished, Host, HostOptions, Limits, remove_all};
+use esclusa_local::registry::Registry;
+
+use crate::{endpoints, images};
+
+const TOKEN: &str = "a-token-that-only-the-login-gives";
+
+/// Everything that the rows share.
+pub(crate) struct World {
+    pub(crate) state: PathBuf,
+    pub(crate) host: Host,
+    builder: Host,
+    registry: Registry,
+    pub(crate) port: u16,
+    pub(crate) aws: u16,
+    // A push of one tag while another row pushes the same layers makes the registry complain.
+    pushing: Mutex<()>,
+}
+
+impl World {
+    /// Starts it in a directory of its own; what an earlier run left there is removed first.
+    pub(crate) fn start(name: &str) -> Self {
+        let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{name}"));
+        clear(&state);
+        fs::create_dir_all(&state).unwrap();
+        let registry = Registry::of(&state);
+        let (port, aws) = (free_port(), free_port());
+        registry.start(port, TOKEN, None).unwrap_or_else(|error| panic!("{error}"));
+        let host = new_host(&state, 1, HostOptions::default());
+        let builder = new_host(&state, 2, HostOptions::default());
+        let pushing = Mutex::default();
+        let world = Self { state, host, builder, registry, port, aws, pushing };
+        world.connect(&world.host);
+        endpoints::forward(&world.builder, port);
+        images::make(&world.builder);
+        images::make_plain(&world.host);
+        let address = format!("127.0.0.1:{port}");
+        let login = ["docker", "login", "--username", "AWS", "--password-stdin", &address];
+        let done = world.builder.exec(&login, &[], TOKEN.as_bytes(), Limits::seconds(30)).unwrap();
+        assert_eq!(done.code, Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        world
+    }
+
+    /// Gives a host what an EC2 machine finds around it.
+    pub(crate) fn connect(&self, host: &Host) {
+        endpoints::forward(host, self.port);
+        endpoints::serve_aws(host, self.aws, TOKEN);
+    }
+
+    /// Pushes one of the images under a repository and tag: `tag@sha256:…`.
+    pub(crate) fn push(&self, kind: &str, repository: &str, tag: &str) -> String {
+        let _turn = self.pushing.lock();
+        let name = format!("127.0.0.1:{}/{repository}:{tag}", self.port);
+        self.build(&["docker", "tag", &format!("esclusa-test/{kind}"), &name]);
+        let told = self.build(&["docker", "push", &name]);
+        let digest = told.split("digest: ").nth(1).and_then(|it| it.split_whitespace().next());
+        format!("{tag}@{}", digest.unwrap_or_else(|| panic!("no digest in {told}")))
+    }
+
+    fn build(&self, arguments: &[&str]) -> String {
+        told(arguments, self.builder.exec(arguments, &[], b"", Limits::seconds(60)).unwrap())
+    }
+
+    /// Runs a command on the host that must succeed, and answers its output.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        told(arguments, self.host.exec(arguments, &[], b"", Limits::seconds(60)).unwrap())
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() && std::env::var_os("KEEP").is_some() {
+            return;
+        }
+        let _stopped = self.registry.stop();
+        clear(&self.state);
+    }
+}
+
+pub(crate) fn new_host(state: &Path, number: u8, options: HostOptions) -> Host {
+    Host::create(state, number, options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn clear(state: &Path) {
+    let _none = Registry::of(state).stop();
+    remove_all(state).unwrap_or_else(|error| panic!("{error}"));
+    let _absent = fs::remove_dir_all(state);
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn told(arguments: &[&str], done: Finished) -> String {
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert_eq!(done.code, Some(0), "{arguments:?}: {errors}");
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}

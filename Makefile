@@ -6,8 +6,10 @@ VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
 export PATH := $(VENV)/bin:$(PATH)
 # cargo-lambda would otherwise build for the machine's own glibc.
 FUNCTIONS := operator rollout
-# Namespaces and engines need root; the build does not.
-AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo 'sudo --preserve-env=PATH,ESCLUSA_VENV')
+# Namespaces and engines need root; building does not. So only the programs run with sudo, and what
+# they find on the path is what was found here, which sudo by itself would not keep.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env env 'PATH=$(PATH)')
+RUNNER := $(if $(SUDO),--config 'target."cfg(unix)".runner="$(SUDO)"')
 
 .PHONY: help
 help: ## list the targets
@@ -20,7 +22,7 @@ setup: ## install what is missing on this machine (says what and why)
 .PHONY: demo
 demo: build ## a rollout, a failed one, a rollback, on real engines: target/demo/report.json
 	cargo build --quiet --locked --package esclusa-local
-	$(AS_ROOT) target/debug/esclusa-local demo
+	$(SUDO) target/debug/esclusa-local demo
 
 .PHONY: build
 build: setup ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
@@ -40,4 +42,4 @@ check: setup ## format, lints, documentation, shell scripts, template
 
 .PHONY: test
 test: check build ## check, then every test; needs root or sudo for the hosts
-	$(AS_ROOT) $(shell command -v cargo) test --workspace --locked
+	cargo test --workspace --locked $(RUNNER)

@@ -3,7 +3,7 @@
 # one back if it is not. It may be killed at any point: the same order, run again, carries on from
 # what `order` says. That file is written before the first change, `answer` after the last.
 
-order='{}' phase='' why=''
+order='{}' phase='' began=0
 
 main() {
   begin activate
@@ -30,12 +30,12 @@ main() {
 repeat_answer() {
   local file
   for file in answer order; do
-    if [[ $(kept_field $file .fence) == "$SSM_Fence" ]]; then
-      check_same "$(kept_field $file '"\(.image) \(.mode)"')"
+    if [[ $(kept_field "$file" fence) == "$SSM_Fence" ]]; then
+      check_same "$(kept_field "$file" image) $(kept_field "$file" mode)"
       if [[ $file == answer ]]; then
         answered=yes
         jq --compact-output .answer "$state/answer" >&3
-        exit "$(kept_field answer .exit)"
+        exit "$(kept_field answer exit)"
       fi
       carry_on
       return
@@ -53,8 +53,9 @@ carry_on() {
   say 'carrying on with an order that was cut off'
   changed=yes restored=no
   order=$(<"$state/order")
-  phase=$(jq --raw-output .phase <<<"$order")
-  before=$(jq --raw-output .before <<<"$order")
+  phase=$(kept_field order phase)
+  before=$(kept_field order before)
+  began=$(kept_field order began)
 }
 
 # ---- Before the change -------------------------------------------------------------------------
@@ -71,13 +72,17 @@ find_release() {
 
 # Writes down what is about to be changed, and what was there before.
 open_order() {
+  local files=()
   if [[ -n $phase ]]; then return; fi
   keep_running
   keep_shipped
+  list_files_before
+  began=$(date +%s)
   order=$(jq --null-input --compact-output --arg fence "$SSM_Fence" --arg image "$SSM_Image" \
-    --arg mode "$SSM_Mode" --arg before "$before" --argjson files "$(files_before)" \
+    --arg mode "$SSM_Mode" --arg before "$before" --argjson began "$began" \
     --argjson baseline "$(baseline)" '{fence: $fence, image: $image, mode: $mode, phase: "changing",
-      began: (now | floor), before: $before, files: $files, baseline: $baseline}')
+      began: $began, before: $before, files: $ARGS.positional, baseline: $baseline}' \
+    --args -- "${files[@]}")
   replace "$state/order" <<<"$order"
   changed=yes restored=no phase=changing
 }
@@ -92,8 +97,8 @@ set_phase() {
 # Each service with the image it runs, by a name that no prune takes away. What an order that was
 # cut off had found is better known to be good than what it left behind.
 baseline() {
-  if [[ -f $state/order && $(kept_field order .fence) != "$(kept_field answer .fence)" ]]; then
-    kept_field order .baseline
+  if [[ -f $state/order && $(kept_field order fence) != "$(kept_field answer fence)" ]]; then
+    jq --compact-output .baseline "$state/order"
     return
   fi
   jq --compact-output --arg keep "esclusa/keep:$(keep_name)-" --arg repository "$SSM_Repository" '
@@ -106,10 +111,10 @@ baseline() {
 }
 
 # The Compose files as they were listed, with the shipped one where there was one.
-files_before() {
+list_files_before() {
   local base_files=() problem=''
   SSM_Compose='' find_files
-  jq --null-input --compact-output '$ARGS.positional' --args -- "${base_files[@]}"
+  files=("${base_files[@]}")
 }
 
 keep_shipped() {
@@ -123,14 +128,12 @@ keep_shipped() {
 # ---- The change --------------------------------------------------------------------------------
 
 apply() {
-  local started=$SECONDS goals
+  local started=$SECONDS
   if [[ $SSM_Compose == image ]]; then
     mv "$dir/$next" "$dir/$shipped"
     base_files[0]=$shipped
   fi
-  goals=$(jq --compact-output --arg reference "$(pin_reference)" \
-    'map({key: ., value: $reference}) | from_entries' <<<"$services")
-  write_pin "$goals"
+  write_pin "$services" "$(pin_reference)"
   start_missing_dependencies
   bring_up "${targets[@]}" || fail hosts.up "docker compose up failed: $(complaint \
     "$scratch/errors")"
@@ -155,10 +158,12 @@ pin_reference() {
 
 # Writes the override that names the image, then has `.env` list it last. In this order, a kill in
 # between leaves a file that nobody reads; the other way round it would leave a file missing.
+# Takes services with one image for all of them, or a map from service to image.
 write_pin() {
   {
     echo '# Written by Esclusa: the image that this host runs. A rollout replaces this file.'
-    jq --raw-output '"services:", (to_entries[]
+    jq --raw-output --arg image "${2:-}" '(if type == "array" then map({key: ., value: $image})
+      else to_entries end) as $all | "services:", ($all[]
       | "  \(.key | tojson):\n    image: \(.value | tojson)\n    pull_policy: never")' <<<"$1"
   } | replace "$dir/$pin" 644
   write_env "$(joined "${base_files[@]}" "$pin")"
@@ -210,8 +215,27 @@ bring_up() {
   local force=() limit
   if [[ $SSM_Mode == restart && $phase == changing ]]; then force=(--force-recreate); fi
   limit=$(jq '120 + ([.services[] | .grace * ([.scale, 1] | max)] | add // 0) | floor' <<<"$plan")
+  clear_half_made
   say "docker compose up of $*"
   limit=$limit compose up --detach --no-build --no-deps "${force[@]}" "$@" 2>"$scratch/errors"
+}
+
+# A killed `up` leaves the container that it was about to put in another's place, under a name of
+# its own, and the next one stumbles over it. Where the other is gone already, this one has its
+# volumes and takes its name.
+clear_half_made() {
+  local id name
+  look
+  while read -r id name; do
+    if jq --exit-status --arg name "$name" 'any(.[]; .name == $name)' <<<"$everything" >/dev/null
+    then
+      quick rm "$id"
+    else
+      quick rename "$id" "$name"
+    fi
+  done < <(jq --raw-output --arg project "$project" '.[] | select(.project == $project
+    and .state == "created" and (.name | test("^[0-9a-f]{12}_"))) | "\(.id) \(.name[13:])"' \
+    <<<"$everything")
 }
 
 # On a new host the services that ours depend on were never made. Those that exist stay as they are.
@@ -232,14 +256,13 @@ start_missing_dependencies() {
 }
 
 await_dependencies() {
-  local started names
+  local started
   started=$(date +%s)
-  names=$(jq --null-input --compact-output '$ARGS.positional' --args -- "$@")
   while (($(date +%s) - started < 180)); do
     look
-    sum_up "$(jq --compact-output --argjson names "$names" --arg project "$project" 'map(select(
-      .project == $project and (.oneoff | not)) | select(.service as $it | $names | index([$it])))' \
-      <<<"$everything" | SSM_Deadline=auto judge 0 "$started")"
+    weigh "$(jq --compact-output --arg project "$project" 'map(select(.project == $project
+      and (.oneoff | not) and (.service | IN($ARGS.positional[]))))' --args -- "$@" \
+      <<<"$everything" | SSM_Deadline=auto judge 0 "$started" "$judged | $summed")"
     case $health in
       healthy) return ;;
       unhealthy) break ;;
@@ -267,22 +290,23 @@ check_health() {
 # because no verdict is `wait` for longer than the container's patience.
 await_containers() {
   local since verdicts pause=0.5 ids=()
-  since=$(date +%s) why=''
+  since=$(date +%s)
   survey
-  mapfile -t ids < <(jq --raw-output '.[] | select(.service | IN($ARGS.positional[])) | .id' \
-    --args -- "$@" <<<"$containers")
-  why=$(jq --raw-output '(map(.service) | unique) as $made | $ARGS.positional - $made
-    | .[] | "The service \(.) has no container."' --args -- "$@" <<<"$containers" | sed -n 1p)
+  {
+    read -r why
+    read -ra ids
+  } < <(jq --raw-output '(map(.service) | unique) as $made
+    | ($ARGS.positional - $made | map("The service \(.) has no container.")[0] // ""),
+      (map(select(.service | IN($ARGS.positional[])) | .id) | join(" "))' --args -- "$@" \
+    <<<"$containers")
   while [[ -z $why ]]; do
-    verdicts=$(quick inspect "${ids[@]}" | describe_containers |
-      judge "$(jq .began <<<"$order")" "$since") || finish hosts.docker \
-      'The containers cannot be looked at: somebody removed one, or the engine does not answer.'
-    sum_up "$verdicts"
-    why=$(jq --raw-output 'map(select(.verdict[0] == "bad"))
-      | .[] | "The container \(.name) \(.verdict[1])."' <<<"$verdicts" | sed -n 1p)
-    if [[ -n $why || $health == healthy ]]; then return; fi
+    verdicts=$(quick inspect "${ids[@]}" | judge "$began" "$since" "$described | $judged | $summed") ||
+      finish hosts.docker \
+        'The containers cannot be looked at: somebody removed one, or the engine does not answer.'
+    weigh "$verdicts"
+    if [[ $health == healthy ]]; then return; fi
     if (($(date +%s) - since > 10)); then pause=1; fi
-    sleep "$pause"
+    if [[ -z $why ]]; then sleep "$pause"; fi
   done
 }
 
@@ -307,7 +331,6 @@ probe() {
 
 settle() {
   survey
-  remark
   is_wanted || fail hosts.up "The containers run $now, not ${SSM_Image#*@}."
   record_activation
   prune_images
@@ -357,30 +380,26 @@ prune_images() {
     say "removing the image $name $tag $digest"
     if [[ $tag != '<none>' ]]; then quick rmi "$name:$tag" || true; fi
     if [[ $digest != '<none>' ]]; then quick rmi "$name@$digest" 2>/dev/null || true; fi
-  done < <(quick image ls --digests --no-trunc "$SSM_Repository" |
-    awk 'NR > 1 { print $1, $2, $3, $4 }')
+  done < <(list_images)
 }
 
 # Services of other images are the team's: what changed in their files is told, not done.
 warn_about_others() {
-  local name
+  local sentence
   compose config --hash '*' >"$scratch/hashes" 2>/dev/null || return 0
-  while read -r name; do
-    warn "The Compose files changed $name too: \`docker compose up -d $name\` applies that."
-  done < <(jq --raw-output --raw-input --slurp --argjson everything "$everything" \
-    --arg project "$project" --argjson services "$services" '
-    (. / "\n" | map(select(. != "") / " " | {key: .[0], value: .[1]}) | from_entries) as $hashes
-    | [$everything[] | select(.project == $project and (.oneoff | not) and .service)
-      | select(.service as $it | $services | index([$it]) | not)
-      | select($hashes[.service] and .hash and .hash != $hashes[.service]) | .service]
-    | unique[]' "$scratch/hashes")
-  while read -r name; do
-    warn "$name is no longer in the Compose files, but its container is still there."
-  done < <(jq --raw-output 'map(select(.gone) | .name)[]' <<<"$containers")
-  if jq --exit-status 'map(select(.state == "running")) | length == 0' <<<"$containers" >/dev/null
-  then
-    warn 'Every container of this service has ended.'
-  fi
+  while read -r sentence; do
+    warn "$sentence"
+  done < <(jq --raw-output --rawfile hashes "$scratch/hashes" --arg project "$project" \
+    --argjson services "$services" --argjson ours "$containers" '
+    ($hashes / "\n" | map(select(. != "") / " " | {key: .[0], value: .[1]}) | from_entries) as $now
+    | ([.[] | select(.project == $project and (.oneoff | not) and .service)
+        | select(.service as $it | $services | index([$it]) | not)
+        | select($now[.service] and .hash and .hash != $now[.service]) | .service] | unique[]
+        | "The Compose files changed \(.) too: docker compose up -d \(.) applies that."),
+      ($ours[] | select(.gone)
+        | "\(.name) is no longer in the Compose files, but its container is still there."),
+      (if any($ours[]; .state == "running") then empty
+        else "Every container of this service has ended." end)' <<<"$everything")
 }
 
 stop_all() {
@@ -388,7 +407,6 @@ stop_all() {
   remove_containers 'true'
   remove_pin
   survey
-  remark
   restored=not-needed
   seconds[stop]=$((SECONDS - started))
   finish ok "Nothing of $SSM_Service runs on this host."
@@ -412,7 +430,6 @@ fail() {
     restore
   fi
   survey
-  remark
   restored=no
   finish "$1" "$2"
 }
@@ -433,7 +450,6 @@ restore() {
     bring_back "${names[@]}"
   fi
   survey
-  remark
   if [[ $now != "$before" ]]; then restored=failed; fi
   finish "$(jq --raw-output .code <<<"$order")" "$(jq --raw-output .text <<<"$order")"
 }

@@ -2,7 +2,8 @@
 # The part that all of Esclusa's documents share. It only defines functions; the verb's script,
 # which follows it in the same file, ends by calling its own `main`. hosts/README.md has the
 # protocol: parameters, answers, codes, files.
-# shellcheck disable=SC2317  # not every document calls every function
+# shellcheck disable=SC2317,SC2034  # not every document needs every function and variable
+# shellcheck disable=SC2016  # programs for jq have variables of their own
 set -Eeuo pipefail
 # Standard output carries the answer and nothing else: whatever a tool prints goes to the log.
 exec 3>&1 1>&2
@@ -23,7 +24,7 @@ readonly override_files=(compose.override.yaml compose.override.yml
   docker-compose.override.yml docker-compose.override.yaml)
 
 verb='' dir='' state='' scratch='' project='' separator=':'
-engine=no looked=no answered=no changed=no remember=no failed_at='' after_answer='' problem=''
+engine=no looked=no answered=no changed=no remember=no failed_at='' why='' after_answer='' problem=''
 before=none now=none restored=not-needed fence='' health=none
 extra='{}' everything='[]' containers='[]' plan='{"services":{}}' services='[]' targets=()
 base_files=() warnings=()
@@ -238,10 +239,12 @@ take_fence() {
   fi
 }
 
+# A field of `order` or `answer`, which begin with it: the first of that name, in the form that
+# this script writes. Without jq, since it is asked often.
 kept_field() {
-  if [[ -f $state/$1 ]]; then
-    jq --raw-output "$2" "$state/$1"
-  fi
+  local text=''
+  if [[ -f $state/$1 ]]; then text=$(<"$state/$1"); fi
+  if [[ $text =~ \"$2\":\"?([^\",}]*) ]]; then echo "${BASH_REMATCH[1]}"; fi
 }
 
 # Whether the activation with the kept fence was begun and ended.
@@ -250,9 +253,9 @@ order_state() {
   kept=$(kept_fence)
   if [[ -z $kept ]]; then
     echo none
-  elif [[ $(kept_field answer .fence) == "$kept" ]]; then
+  elif [[ $(kept_field answer fence) == "$kept" ]]; then
     echo finished
-  elif [[ $(kept_field order .fence) == "$kept" ]]; then
+  elif [[ $(kept_field order fence) == "$kept" ]]; then
     echo unfinished
   else
     echo none
@@ -270,80 +273,82 @@ quick() {
   timeout --foreground --kill-after=5 60 docker "$@"
 }
 
-# Reads every container of this host once: what the rest needs, and nothing of its environment.
+# What the rest needs of a container, and nothing of its environment.
+readonly described='map((.Config.Labels // {}) as $labels |
+  {id: .Id, name: (.Name | ltrimstr("/")), ref: .Config.Image, image: .Image,
+   state: .State.Status, exit: .State.ExitCode, health: (.State.Health.Status // "none"),
+   started: .State.StartedAt, created: .Created, restarts: .RestartCount,
+   policy: .HostConfig.RestartPolicy.Name, check: (.Config.Healthcheck // null |
+     if (.Test // ["NONE"])[0] == "NONE" then null else . end),
+   project: $labels["com.docker.compose.project"],
+   service: $labels["com.docker.compose.service"],
+   oneoff: ($labels["com.docker.compose.oneoff"] == "True"),
+   hash: $labels["com.docker.compose.config-hash"],
+   directory: $labels["com.docker.compose.project.working_dir"],
+   files: $labels["com.docker.compose.project.config_files"],
+   mounts: [.Mounts[] | {type: .Type, source: (.Name // .Source), target: .Destination}]})'
+
+# Reads every container of this host once, with the name that the registry knows its image by.
 look() {
-  local try ids
+  local try ids images
   looked=yes
   for try in 1 2 3 4 5; do
     quick ps --all --quiet --no-trunc >"$scratch/ids" ||
       finish hosts.docker 'The Docker Engine does not list its containers: see its log.'
     mapfile -t ids <"$scratch/ids"
+    images=$(list_images | awk '$3 != "<none>" { print $4, $3 }')
     # One that ends between list and look makes the look fail: look again.
     if ((${#ids[@]} == 0)); then
       everything='[]'
-      break
-    elif everything=$(quick inspect "${ids[@]}" | describe_containers); then
-      break
-    elif ((try == 5)); then
-      finish hosts.docker 'The Docker Engine does not describe its containers: see its log.'
+      return
+    elif everything=$(quick inspect "${ids[@]}" | describe "$images"); then
+      return
     fi
+    say "looking again after try $try"
   done
-  name_images
+  finish hosts.docker 'The Docker Engine does not describe its containers: see its log.'
 }
 
-describe_containers() {
-  jq --compact-output 'map((.Config.Labels // {}) as $labels |
-    {id: .Id, name: (.Name | ltrimstr("/")), ref: .Config.Image, image: .Image,
-     state: .State.Status, exit: .State.ExitCode, health: (.State.Health.Status // "none"),
-     started: .State.StartedAt, created: .Created, restarts: .RestartCount,
-     policy: .HostConfig.RestartPolicy.Name, check: (.Config.Healthcheck // null |
-       if (.Test // ["NONE"])[0] == "NONE" then null else . end),
-     project: $labels["com.docker.compose.project"],
-     service: $labels["com.docker.compose.service"],
-     oneoff: ($labels["com.docker.compose.oneoff"] == "True"),
-     hash: $labels["com.docker.compose.config-hash"],
-     directory: $labels["com.docker.compose.project.working_dir"],
-     files: $labels["com.docker.compose.project.config_files"],
-     mounts: [.Mounts[] | {type: .Type, source: (.Name // .Source), target: .Destination}]})'
-}
-
-# Gives each container of this repository the name that the registry knows its image by.
-name_images() {
-  local ids=()
-  mapfile -t ids < <(jq --raw-output 'map(.image) | unique[]' <<<"$everything")
-  : >"$scratch/images"
-  if ((${#ids[@]} > 0)); then
-    # An image that was removed by force under its container has no name any more.
-    quick image inspect "${ids[@]}" 2>/dev/null |
-      jq --compact-output '.[] | {id: .Id, digests: .RepoDigests}' >"$scratch/images" || true
-  fi
-  everything=$(jq --compact-output --slurpfile images "$scratch/images" \
-    --arg repository "$SSM_Repository" '
+describe() {
+  jq --compact-output --arg images "$1" --arg repository "$SSM_Repository" '
     def bare: sub("@.*$"; "") | sub(":[^/:]*$"; "");
-    def known: .image as $id | [$images[] | select(.id == $id) | .digests // [] | .[]
-      | select(startswith($repository + "@")) | ltrimstr($repository + "@")] | sort | .[0];
-    map(. + {repository: (.ref | bare), digest: (
-      if (.ref | contains("@sha256:")) and (.ref | bare) == $repository
-      then .ref | sub("^.*@"; "") else known // "local:" + .image end)})' <<<"$everything")
+    ($images / "\n" | map(select(. != "") / " ") | sort) as $known
+    | '"$described"' | map(. + {repository: (.ref | bare), digest: (
+        .image as $id | .ref as $ref
+        | if ($ref | contains("@sha256:")) and ($ref | bare) == $repository
+          then $ref | sub("^.*@"; "")
+          else [$known[] | select(.[0] == $id) | .[1]][0] // "local:" + $id end)})'
 }
 
-# Picks what belongs to the service: containers of its project whose service, or whose image, is
-# the repository's. `gone` are those whose service the Compose files no longer have.
+# Repository, tag, digest and id of each of this repository's images, the newest first.
+list_images() {
+  quick image ls --digests --no-trunc "$SSM_Repository" | awk 'NR > 1 { print $1, $2, $3, $4 }'
+}
+
 survey() {
   look
   pick
 }
 
+# Picks what belongs to the service: containers of its project whose service, or whose image, is
+# the repository's. `gone` are those whose service the Compose files no longer have. What runs is
+# `none`, one digest, or `mixed`; as long as nothing is changed, it is also what ran before.
 pick() {
-  containers=$(jq --compact-output --argjson services "$services" --arg project "$project" \
+  {
+    read -r now
+    read -r containers
+  } < <(jq --raw-output --argjson services "$services" --arg project "$project" \
     --arg repository "$SSM_Repository" --arg keep "esclusa/keep:$(keep_name)-" '
     map(select(.project == $project and (.oneoff | not))
       | .known = (.service as $name | $services | index([$name]) != null)
       | select(.known or .repository == $repository or (.ref | startswith($keep)))
       | .gone = (.known | not) and ($services | length) > 0
       | .runs = ((.state | IN("running", "restarting", "paused")) or
-          (.state == "exited" and .exit == 0 and (.policy | IN("no", "", "on-failure")))))' \
+          (.state == "exited" and .exit == 0 and (.policy | IN("no", "", "on-failure")))))
+    | (map(select(.runs and (.gone | not)) | .digest) | unique
+       | if length == 0 then "none" elif length == 1 then .[0] else "mixed" end), tojson' \
     <<<"$everything")
+  if [[ $changed == no ]]; then before=$now; fi
 }
 
 # For refusals that come before the files are read: what the containers themselves tell.
@@ -351,22 +356,9 @@ glance() {
   look
   find_name
   pick
-  remark
 }
 
-# Notes what runs, and as long as nothing is changed, that it did before.
-remark() {
-  now=$(running)
-  if [[ $changed == no ]]; then before=$now; fi
-}
-
-# `none`, one digest, or `mixed`.
-running() {
-  jq --raw-output 'map(select(.runs and (.gone | not)) | .digest) | unique |
-    if length == 0 then "none" elif length == 1 then .[0] else "mixed" end' <<<"$containers"
-}
-
-# ---- Images, and those kept from every prune --------------------------------------------------------------
+# ---- Images, and those kept from every prune ---------------------------------------------------
 
 # A tag has at most 128 characters.
 keep_name() {
@@ -411,12 +403,12 @@ keep_image() {
 
 # Where the engine stores images: its own directory, or containerd's.
 engine_disk() {
-  local described
-  described=$(quick info 2>/dev/null)
-  if [[ $described == *io.containerd.snapshotter* && -d /var/lib/containerd ]]; then
+  local about
+  about=$(quick info 2>/dev/null)
+  if [[ $about == *io.containerd.snapshotter* && -d /var/lib/containerd ]]; then
     echo /var/lib/containerd
   else
-    sed -n 's/^ *Docker Root Dir: //p' <<<"$described"
+    sed -n 's/^ *Docker Root Dir: //p' <<<"$about"
   fi
 }
 
@@ -532,14 +524,16 @@ named_in_files() {
 }
 
 # Reads what the Compose files say, without environment or secrets, into `plan`; `services` are
-# those that use this repository, `targets` those of them that are to run.
+# those that use this repository.
 read_plan() {
-  plan=$(compose_base --profile '*' config --format json 2>"$scratch/errors" | summarise) ||
+  local read
+  read=$(compose_base --profile '*' config --format json 2>"$scratch/errors" | summarise) ||
     unreadable
   if [[ -n $problem ]]; then return; fi
-  services=$(jq --compact-output --arg repository "$SSM_Repository" '.services | to_entries
-    | map(select(.value.image | sub("@.*$"; "") | sub(":[^/:]*$"; "") == $repository) | .key)' \
-    <<<"$plan")
+  {
+    read -r services
+    read -r plan
+  } <<<"$read"
   if [[ $services == '[]' ]]; then
     problem="No service in $dir uses the image $SSM_Repository: name it in ${base_files[0]}."
   fi
@@ -550,12 +544,15 @@ unreadable() {
 }
 
 summarise() {
-  jq --compact-output '
+  jq --raw-output --arg repository "$SSM_Repository" --arg profiles "$(env_value COMPOSE_PROFILES)" '
     def seconds: [scan("([0-9.]+)(h|ms|m|us|s)") | (.[0] | tonumber) *
       {h: 3600, m: 60, s: 1, ms: 0.001, us: 0}[.[1]]] | add // 10;
     def place: rtrimstr("/");
-    (.volumes // {}) as $volumes | {services: (.services | map_values({
+    ($profiles / "," | map(gsub("^ +| +$"; ""))) as $on
+    | (.volumes // {}) as $volumes | {services: (.services | map_values({
       image: (.image // ""), scale: (.deploy.replicas // .scale // 1),
+      ours: (.image // "" | sub("@.*$"; "") | sub(":[^/:]*$"; "") == $repository),
+      active: (.profiles // [] | length == 0 or any(.[]; IN($on[])) or ($on | index(["*"]) != null)),
       grace: (.stop_grace_period // "10s" | seconds), needs: (.depends_on // {} | keys),
       borrows: (.volumes_from // [] | length > 0),
       checked: (.healthcheck != null and .healthcheck.disable != true),
@@ -563,15 +560,16 @@ summarise() {
           (if .type == "volume" then $volumes[.source].name // .source else .source | place end)}]
         + [(.secrets // [])[], (.configs // [])[] | (.target // .source) as $at
           | {target: $at, source: null}, {target: ("/run/secrets/" + $at), source: null},
-            {target: ("/" + $at), source: null}])}))}'
+            {target: ("/" + $at), source: null}])}))}
+    | (.services | to_entries | map(select(.value.ours) | .key) | tojson), tojson'
 }
 
+# The services that are to run: those that are not behind an inactive profile, and those that
+# somebody started although they are.
 find_targets() {
-  compose_base config --services >"$scratch/active" 2>"$scratch/errors" || unreadable
-  mapfile -t targets < <(jq --raw-output --argjson services "$services" --rawfile active \
-    "$scratch/active" --argjson containers "$containers" '.services as $all | ($active / "\n") as $on
-    | $services[] | . as $name | select($all[$name].scale > 0)
-    | select(($on | index([$name])) or any($containers[]; .service == $name and .runs))' <<<"$plan")
+  mapfile -t targets < <(jq --raw-output --argjson containers "$containers" '.services | to_entries[]
+    | select(.value.ours and .value.scale > 0) | .key as $name
+    | select(.value.active or any($containers[]; .service == $name and .runs)) | $name' <<<"$plan")
 }
 
 # Finds and reads the project as far as that goes; `problem` says why it went no further.
@@ -594,9 +592,7 @@ find_project() {
   read_project
   [[ -z $problem ]] || finish hosts.compose "$problem"
   pick
-  remark
   find_targets
-  [[ -z $problem ]] || finish hosts.compose "$problem"
   ((${#targets[@]} > 0)) || finish hosts.compose \
     "Every service in $dir that uses $SSM_Repository is behind a profile that is not active."
   check_conflicts
@@ -611,30 +607,31 @@ look_leniently() {
     problem=''
   fi
   pick
-  remark
 }
 
 # The same image elsewhere would go on running beside what is rolled out here.
 check_conflicts() {
-  local found
-  found=$(jq --raw-output --arg project "$project" --arg repository "$SSM_Repository" \
+  local found alone
+  {
+    read -r found
+    read -r alone
+  } < <(jq --raw-output --arg project "$project" --arg repository "$SSM_Repository" \
     --arg dir "$dir" --arg real "$(realpath -m "$dir")" '
     def here: .directory as $at | $at == $dir or $at == $real
       or (($at // "") | startswith($dir + "/") or startswith($real + "/"));
     map(select((.state | IN("running", "restarting", "paused")) and (.oneoff | not)))
     | (map(select(.project and .repository == $repository and ((here | not) or .project != $project)))
-       + map(select(here and .project != $project)))
-    | if length == 0 then empty else .[0] | "\(.name) runs in the Compose project \(.project) of "
-      + "\(.directory), not in \($project) of \($dir)" end' <<<"$everything")
+       + map(select(here and .project != $project))
+       | if length == 0 then "" else .[0] | "\(.name) runs in the Compose project \(.project) of "
+         + "\(.directory), not in \($project) of \($dir)" end),
+      (map(select(.project == null and .repository == $repository) | .name)[0] // "")' \
+    <<<"$everything")
   if [[ -n $found ]]; then
     finish hosts.compose "$found: stop it there, or move its files to $dir and name its project \
 in COMPOSE_PROJECT_NAME of .env."
   fi
-  mapfile -t found < <(jq --raw-output --arg repository "$SSM_Repository" 'map(select(
-    .project == null and .repository == $repository and .state == "running") | .name)[]' \
-    <<<"$everything")
-  if [[ -n ${found[0]:-} ]]; then
-    warn "${found[0]} runs this image outside of Compose: it stays as it is."
+  if [[ -n $alone ]]; then
+    warn "$alone runs this image outside of Compose: it stays as it is."
   fi
 }
 
@@ -681,44 +678,53 @@ ship_compose_file() {
 
 # ---- Health ------------------------------------------------------------------------------------
 
-# Judges the containers: `well`, `wait` or `bad`, and why. Containers made since the given moment
+# Judges each container: `well`, `wait` or `bad`, and why. Containers made since the given moment
 # answer for their restarts. With a deadline of its own a service may recover until then; without
 # one, the healthcheck's own patience counts, and 60 s where there is none: from the second moment
 # on, or for each container since it started.
-judge() {
-  jq --compact-output --argjson made "$1" --argjson since "${2:-0}" --arg deadline "$SSM_Deadline" '
-    def epoch: sub("\\.[0-9]+"; "") | try fromdateiso8601 catch 0;
-    def spell(default): if (. // 0) == 0 then default else . / 1000000000 end;
-    def patience: if $deadline != "auto" then $deadline | tonumber
-      elif .check then .check | (.StartPeriod | spell(0)) + 10
-        + (if (.Retries // 0) == 0 then 3 else .Retries end)
-          * ((.Interval | spell(30)) + (.Timeout | spell(30)))
-      else 60 end;
-    def steady: [20, patience] | min;
-    def judged: (.started | epoch) as $started | (now - $started) as $up
-      | (if (.created | epoch) >= $made then .restarts else 0 end) as $restarts
-      | (.policy | IN("no", "")) as $once
-      | if .state == "exited" and .exit == 0 and ($once or .policy == "on-failure") then ["well"]
-        elif .state == "exited" and ($once or .policy == "on-failure") then
-          ["bad", "ended with exit code \(.exit)"]
-        elif .state == "dead" then ["bad", "is dead"]
-        elif .state == "paused" then ["bad", "is paused"]
-        elif .check and .health == "unhealthy" and $deadline == "auto" then
-          ["bad", "is unhealthy by its healthcheck"]
-        elif .check and .health == "healthy" and ($restarts == 0 or $up >= steady) then ["well"]
-        elif (.check | not) and .state == "running" and $up >= steady then ["well"]
-        elif (.check | not) and $restarts >= 3 then
-          ["bad", "restarted \($restarts) times, last with exit code \(.exit)"]
-        elif (if $since > 0 then now - $since else $up end) > patience then
-          ["bad", "is not healthy after \(patience | floor) s (\(.state), \(.health))"]
-        else ["wait", "\(.state), \(.health)"] end;
-    map(select(.gone | not) | {name, service, verdict: judged})'
+readonly judged='
+  def epoch: sub("\\.[0-9]+"; "") | try fromdateiso8601 catch 0;
+  def spell(default): if (. // 0) == 0 then default else . / 1000000000 end;
+  def patience: if $deadline != "auto" then $deadline | tonumber
+    elif .check then .check | (.StartPeriod | spell(0)) + 10
+      + (if (.Retries // 0) == 0 then 3 else .Retries end)
+        * ((.Interval | spell(30)) + (.Timeout | spell(30)))
+    else 60 end;
+  def steady: [20, patience] | min;
+  def verdict: (.started | epoch) as $started | (now - $started) as $up
+    | (if (.created | epoch) >= $made then .restarts else 0 end) as $restarts
+    | (.policy | IN("no", "")) as $once
+    | if .state == "exited" and .exit == 0 and ($once or .policy == "on-failure") then ["well"]
+      elif .state == "exited" and ($once or .policy == "on-failure") then
+        ["bad", "ended with exit code \(.exit)"]
+      elif .state == "dead" then ["bad", "is dead"]
+      elif .state == "paused" then ["bad", "is paused"]
+      elif .check and .health == "unhealthy" and $deadline == "auto" then
+        ["bad", "is unhealthy by its healthcheck"]
+      elif .check and .health == "healthy" and ($restarts == 0 or $up >= steady) then ["well"]
+      elif (.check | not) and .state == "running" and $up >= steady then ["well"]
+      elif (.check | not) and $restarts >= 3 then
+        ["bad", "restarted \($restarts) times"
+          + if .exit == 0 then "" else ", last with exit code \(.exit)" end]
+      elif (if $since > 0 then now - $since else $up end) > patience then
+        ["bad", "is not healthy after \(patience | floor) s (\(.state), \(.health))"]
+      else ["wait", "\(.state), \(.health)"] end;
+  map(select(.gone | not) | {name, service, verdict: verdict})'
+
+# Sums the verdicts up: `total`, `well`, one word in `health`, and in `why` the first that is bad.
+weigh() {
+  {
+    read -r total well health
+    read -r why || true
+  } <<<"$1"
 }
 
-# Sums the verdicts up: `well`, `total`, and one word in `health`.
-sum_up() {
-  read -r total well health < <(jq --raw-output 'map(.verdict[0]) | "\(length) "
-    + "\(map(select(. == "well")) | length) "
+readonly summed='(map(.verdict[0]) | "\(length) \(map(select(. == "well")) | length) "
     + (if length == 0 then "none" elif index(["bad"]) then "unhealthy"
-       elif index(["wait"]) then "starting" else "healthy" end)' <<<"$1")
+       elif index(["wait"]) then "starting" else "healthy" end)),
+  (map(select(.verdict[0] == "bad") | "The container \(.name) \(.verdict[1]).")[0] // "")'
+
+judge() {
+  jq --raw-output --argjson made "$1" --argjson since "${2:-0}" --arg deadline "$SSM_Deadline" \
+    "$3"
 }

@@ -8,3 +8,4 @@ pub mod documents;
 pub mod environment;
 pub mod host;
 pub mod registry;
+pub mod stage;

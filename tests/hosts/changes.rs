@@ -164,7 +164,8 @@ fn kept_images(world: &World) {
 }
 
 fn removed_service(world: &World) {
-    let both = "  web: {image: IMAGE, restart: always}\n  worker: {image: IMAGE, restart: always}\n";
+    let both =
+        "  web: {image: IMAGE, restart: always}\n  worker: {image: IMAGE, restart: always}\n";
     let service = Service::new(world, "change/removed", both);
     let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
     service.roll_out(&first, "1.1");

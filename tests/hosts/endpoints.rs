@@ -80,10 +80,11 @@ fn respond(head: &str, token: &str) -> Option<String> {
     }
     if head.starts_with("POST / ") {
         // What only a request signed with the role's keys can carry.
-        let signed = has("X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken")
-            && has("Credential=AKIDLOCAL/")
-            && has("/eu-south-1/ecr/aws4_request")
-            && has("x-amz-security-token: session/token==");
+        let signed =
+            has("X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken")
+                && has("Credential=AKIDLOCAL/")
+                && has("/eu-south-1/ecr/aws4_request")
+                && has("x-amz-security-token: session/token==");
         let basic = STANDARD.encode(format!("AWS:{token}"));
         return signed
             .then(|| format!(r#"{{"authorizationData":[{{"authorizationToken":"{basic}"}}]}}"#));

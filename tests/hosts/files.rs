@@ -117,7 +117,8 @@ fn other_image(world: &World) {
 }
 
 fn broken_file(world: &World) {
-    let service = Service::new(world, "files/broken", "  web: {image: IMAGE, restart: '${WHEN:?unset}'}\n");
+    let service =
+        Service::new(world, "files/broken", "  web: {image: IMAGE, restart: '${WHEN:?unset}'}\n");
     let image = service.push("web1", "v1");
     service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("WHEN");
 }

@@ -53,7 +53,8 @@ fn is_static(path: &str) -> bool {
 }
 
 fn import(host: &Host, name: &str, check: &str, script: &str) {
-    let shipped = if name.starts_with("shipping") { "LABEL esclusa.compose=/compose.yaml" } else { "" };
+    let shipped =
+        if name.starts_with("shipping") { "LABEL esclusa.compose=/compose.yaml" } else { "" };
     let build = r#"set -euo pipefail
         root=$(mktemp -d); mkdir -p "$root/bin"; cp "$1" "$root/bin/busybox"; cp "$1" "$root/bin/sh"
         printf 'services: {web: {image: "${HERE}", labels: {here: "%s"}}}' "$2" >"$root/compose.yaml"

@@ -22,40 +22,50 @@ pub(crate) const ROWS: &[Row] = &[
     ("killed during the pull, it is pulled by the repetition", prefetch),
 ];
 
-const WEB: &str = "  web: {image: IMAGE, restart: always}\n  worker: {image: IMAGE, restart: always}\n";
+const WEB: &str =
+    "  web: {image: IMAGE, restart: always}\n  worker: {image: IMAGE, restart: always}\n";
 
 /// A step that can be seen from outside: the moment to kill at.
-type Seen = fn(&Service, &str) -> bool;
+type Seen = fn(&Attempt) -> bool;
 
 const STEPS: &[(&str, Seen)] = &[
-    ("the order is written down", |service, _| kept(service, "order", "changing")),
-    ("the pin is written", |service, candidate| {
-        service.read("esclusa.release.yaml").contains(candidate)
-    }),
-    ("a new container is there", |service, candidate| images(service).contains(candidate)),
-    ("all are up", |service, _| kept(service, "order", "\"changed\"")),
+    ("the order is written down", |attempt| attempt.phase("changing")),
+    ("the pin is written", |attempt| attempt.pinned()),
+    ("a new container is there", |attempt| attempt.has_container_of(attempt.candidate)),
+    ("all are up", |attempt| attempt.phase("changed")),
 ];
 
 const BAD_STEPS: &[(&str, Seen)] = &[
-    ("the way back is written down", |service, _| kept(service, "order", "\"restoring\"")),
-    ("the old pin is back", |service, candidate| {
-        kept(service, "order", "\"restoring\"")
-            && !service.read("esclusa.release.yaml").contains(candidate)
-    }),
-    ("an old container is back", |service, candidate| {
-        kept(service, "order", "\"restoring\"") && images(service).contains("v1@")
-            && !service.read("esclusa.release.yaml").contains(candidate)
+    ("the way back is written down", |attempt| attempt.phase("restoring")),
+    ("the old pin is back", |attempt| attempt.phase("restoring") && !attempt.pinned()),
+    ("an old container is back", |attempt| {
+        attempt.phase("restoring") && !attempt.pinned() && attempt.has_container_of("v1@")
     }),
 ];
 
-fn kept(service: &Service, file: &str, part: &str) -> bool {
-    fs::read_to_string(service.kept(file)).unwrap_or_default().contains(part)
+/// An activation under way.
+struct Attempt<'row> {
+    service: &'row Service<'row>,
+    candidate: &'row str,
+    fence: &'row str,
 }
 
-fn images(service: &Service) -> String {
-    let filter = format!("label=com.docker.compose.project={}", service.project);
-    service.world.run(&["docker", "ps", "--all", "--filter", &filter, "--format", "{{.Image}}",
-        "--no-trunc"])
+impl Attempt<'_> {
+    fn phase(&self, phase: &str) -> bool {
+        let order = fs::read_to_string(self.service.kept("order")).unwrap_or_default();
+        order.contains(&format!(r#""fence":"{}""#, self.fence))
+            && order.contains(&format!(r#""phase":"{phase}""#))
+    }
+
+    fn pinned(&self) -> bool {
+        self.service.read("esclusa.release.yaml").contains(self.candidate)
+    }
+
+    fn has_container_of(&self, image: &str) -> bool {
+        let filter = format!("label=com.docker.compose.project={}", self.service.project);
+        let list = ["docker", "ps", "--all", "--no-trunc", "--filter", &filter, "--format"];
+        self.service.world.run(&[&list[..], &["{{.Image}}"]].concat()).contains(image)
+    }
 }
 
 /// Starts an activation and kills it when the step is seen. False if it ended before.
@@ -63,7 +73,8 @@ fn kill_at(service: &Service, candidate: &str, fence: &str, seen: Seen) -> bool 
     let mut command = service.order("activate", candidate, fence).command();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let end = Instant::now() + Duration::from_secs(60);
-    while !seen(service, candidate) {
+    let attempt = Attempt { service, candidate, fence };
+    while !seen(&attempt) {
         if child.try_wait().unwrap().is_some() {
             return false;
         }
@@ -140,12 +151,12 @@ fn any_time(world: &World) {
     let images = [service.push("web1", "v1"), service.push("web2", "v2")];
     service.roll_out(&images[0], "1.1");
     service.prefetch(&images[1], "1.1").expect("ok", 0);
-    for round in 0..8_u32 {
+    for round in 0..6_u32 {
         let fence = format!("1.{}", round + 2);
         let candidate = &images[(round as usize + 1) % 2];
         let mut command = service.order("activate", candidate, &fence).command();
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        sleep(Duration::from_millis(300) * (round + 1));
+        sleep(Duration::from_millis(400) * (round + 1));
         // It may have ended by itself.
         let _gone = killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL);
         child.wait().unwrap();

@@ -194,7 +194,8 @@ impl Order<'_> {
     pub(crate) fn script(&self) -> String {
         let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts");
         let text = self.document.text(&hosts).unwrap();
-        let inside = format!("/var/lib/esclusa-test/{}-{}", self.service.project, self.document.script);
+        let inside =
+            format!("/var/lib/esclusa-test/{}-{}", self.service.project, self.document.script);
         let outside = self.service.host.path(&inside).unwrap();
         fs::create_dir_all(outside.parent().unwrap()).unwrap();
         fs::write(&outside, text).unwrap();

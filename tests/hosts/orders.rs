@@ -102,7 +102,8 @@ fn busy(world: &World) {
     let image = service.push("web1", "v1");
     service.roll_out(&image, "1.1");
     let lock = format!("/var/lib/esclusa/{}/lock", service.project);
-    let mut holder = service.host.command(&["flock", &lock, "sleep", "5"]).unwrap().spawn().unwrap();
+    let mut holder =
+        service.host.command(&["flock", &lock, "sleep", "5"]).unwrap().spawn().unwrap();
     thread::sleep(std::time::Duration::from_millis(300));
     let answer = service.order("activate", &image, "1.2").valid_for(2).run();
     answer.expect("order.busy", 10).runs(&image);

@@ -52,8 +52,7 @@ fn dependencies_point_one_way() {
 fn only_the_edges_know_aws() {
     for (name, used) in uses() {
         let aws = used.iter().any(|it| it.starts_with("aws"));
-        let edge =
-            ["esclusa-aws", "rollout", "operator", "esclusa-local"].contains(&name.as_str());
+        let edge = ["esclusa-aws", "rollout", "operator", "esclusa-local"].contains(&name.as_str());
         assert!(edge || !aws, "{name} must not use {used:?}");
     }
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let aws = match start().await {
+    let aws = match start() {
         Ok(aws) => Arc::new(aws),
         Err(error) => {
             tracing::error!("the function cannot start: {}", chain(&error));
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-async fn start() -> Result<Aws, SetupError> {
+fn start() -> Result<Aws, SetupError> {
     let names = Names::from_environment()?;
-    Ok(Aws::new(&setup::sdk().await?, names))
+    Ok(Aws::new(&setup::sdk()?, names))
 }

@@ -13,7 +13,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     log::init();
-    let aws = match start().await {
+    let aws = match start() {
         Ok(aws) => Arc::new(aws),
         Err(error) => {
             tracing::error!("the function cannot start: {}", chain(&error));
@@ -30,8 +30,8 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-async fn start() -> Result<Aws<Machines>, SetupError> {
+fn start() -> Result<Aws<Machines>, SetupError> {
     let names = Names::from_environment()?;
-    let sdk = setup::sdk().await?;
+    let sdk = setup::sdk()?;
     Ok(Aws::new(&sdk, names).with_machines(&sdk))
 }

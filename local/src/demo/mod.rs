@@ -3,9 +3,7 @@
 //! Nothing here is told what happened: what runs is read from each host's Docker, what was
 //! answered from a client, and how rollouts ended from `operator`, as a person would.
 
-mod hosts;
 mod report;
-mod stage;
 mod story;
 mod traffic;
 
@@ -13,46 +11,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::environment::chain;
-
-/// Why the story could not be told to its end. An unmet expectation is no error.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DemoError {
-    /// The environment refused something.
-    #[error(transparent)]
-    Environment(#[from] crate::environment::EnvironmentError),
-    /// The load balancer was not made.
-    #[error(transparent)]
-    Balance(#[from] crate::balancer::BalanceError),
-    /// A file of the demo could not be read or written.
-    #[error("cannot {doing} `{path}`")]
-    Io {
-        /// Read, write, copy.
-        doing: &'static str,
-        /// What.
-        path: String,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A command on a host or on this machine failed.
-    #[error("{what} failed: {output}")]
-    Command {
-        /// Which.
-        what: String,
-        /// What it said.
-        output: String,
-    },
-    /// The client could not be made.
-    #[error("cannot make an HTTP client")]
-    Client(#[from] reqwest::Error),
-    /// Something that should have happened did not.
-    #[error("{what} did not happen within {seconds} s; see `esclusa-local logs`")]
-    Late {
-        /// What was awaited.
-        what: String,
-        /// For how long.
-        seconds: u64,
-    },
-}
 
 /// Plays the story in an environment of its own below `target/demo`, and takes it down afterwards.
 ///

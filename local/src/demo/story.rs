@@ -3,10 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::DemoError;
 use super::report::{Open, Report};
-use super::stage::Stage;
 use super::traffic::{Client, Seen};
+use crate::stage::{Stage, StageError};
 
 /// What the demo's configuration shortens, so that it can be watched.
 const SHORTENED: &[&str] = &[
@@ -20,7 +19,7 @@ const SHORTENED: &[&str] = &[
 const WATCH: Duration = Duration::from_secs(8);
 
 /// Tells the story to its end.
-pub(super) async fn tell(root: &Path, directory: &Path) -> Result<Report, DemoError> {
+pub(super) async fn tell(root: &Path, directory: &Path) -> Result<Report, StageError> {
     let mut report = Report::new(SHORTENED);
     for line in SHORTENED {
         eprintln!("shortened: {line}");
@@ -38,7 +37,7 @@ pub(super) async fn tell(root: &Path, directory: &Path) -> Result<Report, DemoEr
     Ok(report)
 }
 
-async fn first(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
+async fn first(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.0.0 is pushed: the first rollout");
     let since = now();
     stage.push("v1.0.0", &["v1.0.0", "latest"]).await?;
@@ -50,7 +49,7 @@ async fn first(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     Ok(())
 }
 
-async fn second(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
+async fn second(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.1.0 is pushed while a client asks");
     let since = now();
     let client = Client::start(&stage.address)?;
@@ -66,7 +65,7 @@ async fn second(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     Ok(())
 }
 
-async fn broken(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
+async fn broken(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.2.0 is pushed, and never becomes healthy");
     let since = now();
     let client = Client::start(&stage.address)?;
@@ -86,7 +85,7 @@ async fn broken(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     Ok(())
 }
 
-async fn again(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
+async fn again(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.2.0 is pushed again: it stays out");
     let since = now();
     stage.push_broken("v1.2.0", &["latest"]).await?;
@@ -96,7 +95,7 @@ async fn again(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     Ok(())
 }
 
-async fn rollback(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
+async fn rollback(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("a person rolls back while a client asks: the lane is held");
     let since = now();
     let client = Client::start(&stage.address)?;
@@ -114,7 +113,7 @@ async fn rollback(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     Ok(())
 }
 
-async fn held(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
+async fn held(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.3.0 is pushed: it waits");
     let since = now();
     stage.push("v1.3.0", &["v1.3.0", "latest"]).await?;
@@ -124,7 +123,7 @@ async fn held(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
     Ok(())
 }
 
-async fn release(stage: &Stage, report: &mut Report) -> Result<(), DemoError> {
+async fn release(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("a person releases the lane: v1.3.0 goes");
     let since = now();
     let client = Client::start(&stage.address)?;
@@ -148,7 +147,7 @@ fn newest(ends: &[String]) -> &str {
 }
 
 /// What every host's Docker should say.
-fn expect_running(stage: &Stage, open: &mut Open, wanted: &str) -> Result<(), DemoError> {
+fn expect_running(stage: &Stage, open: &mut Open, wanted: &str) -> Result<(), StageError> {
     for (host, running) in stage.running()? {
         open.expect(&format!("what runs on {host}"), wanted, running);
     }
@@ -156,7 +155,7 @@ fn expect_running(stage: &Stage, open: &mut Open, wanted: &str) -> Result<(), De
 }
 
 /// No two hosts may have been out of service at the same time: batches of one.
-async fn expect_one_by_one(stage: &Stage, open: &mut Open) -> Result<(), DemoError> {
+async fn expect_one_by_one(stage: &Stage, open: &mut Open) -> Result<(), StageError> {
     let answer = stage.ask("history").await?;
     let transitions = answer.pointer("/history/0/transitions").and_then(|it| it.as_array());
     let phases = transitions
@@ -184,7 +183,7 @@ async fn expect_blocked(
     open: &mut Open,
     code: &str,
     ended: usize,
-) -> Result<(), DemoError> {
+) -> Result<(), StageError> {
     tokio::time::sleep(WATCH).await;
     let status = stage.ask("status").await?;
     let blocker = status.pointer("/lane/blocker/code").and_then(|it| it.as_str());

@@ -1,8 +1,8 @@
 //! The logs of every part by its name, the functions' included.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -26,8 +26,20 @@ impl Environment {
     /// The names of the parts that have logs.
     #[must_use]
     pub fn log_names(&self) -> Vec<String> {
-        let files = self.record.logs.keys().cloned();
+        let files = self.log_files().into_keys();
         files.chain(preflight::FUNCTIONS.map(str::to_owned)).collect()
+    }
+
+    /// The parts' files, the load balancers' among them, which come and go.
+    fn log_files(&self) -> BTreeMap<String, PathBuf> {
+        let mut files = self.record.logs.clone();
+        let balancers = std::fs::read_dir(self.state.join("control/haproxy"));
+        let found = balancers.into_iter().flatten().flatten().map(|entry| entry.path());
+        for path in found.filter(|path| path.extension().is_some_and(|it| it == "log")) {
+            let port = path.file_stem().unwrap_or_default().to_string_lossy();
+            files.insert(format!("balancer-{port}"), path.clone());
+        }
+        files
     }
 
     /// Writes the log of a part to `out`.
@@ -41,7 +53,7 @@ impl Environment {
         follow: Follow,
         out: &mut (dyn Write + Send),
     ) -> Result<(), EnvironmentError> {
-        if let Some(path) = self.record.logs.get(part) {
+        if let Some(path) = self.log_files().get(part) {
             return file(path, follow, out).await;
         }
         if preflight::FUNCTIONS.contains(&part) {

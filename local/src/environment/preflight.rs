@@ -12,7 +12,7 @@ use super::options::Options;
 pub(super) const FUNCTIONS: [&str; 2] = ["rollout", "operator"];
 
 /// The programs that this module's own work needs; the hosts and the registry check theirs.
-const PROGRAMS: [&str; 4] = ["curl", "docker", "haproxy", "setsid"];
+const PROGRAMS: [&str; 6] = ["curl", "docker", "dockerd", "docker-registry", "haproxy", "setsid"];
 
 /// Refuses a machine or a user that cannot run an environment.
 ///

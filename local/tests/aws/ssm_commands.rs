@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_ssm::operation::send_command::builders::SendCommandFluentBuilder;
-use aws_sdk_ssm::types::{CommandFilter, CommandFilterKey, CommandInvocation, DocumentHashType};
+use aws_sdk_ssm::types::{
+    CommandFilter, CommandFilterKey, CommandInvocation, CommandPlugin, DocumentHashType,
+};
+use esclusa_local::aws::Timing;
 use serde_json::json;
 
 use crate::refusal;
@@ -20,6 +23,10 @@ fn parameters() -> serde_json::Value {
     })
 }
 
+fn with_second(millis: u64) -> Timing {
+    Timing { second: Duration::from_millis(millis), ..timing() }
+}
+
 impl World {
     fn send(&self, hosts: &[&str]) -> SendCommandFluentBuilder {
         let hosts = hosts.iter().map(|it| (*it).to_owned()).collect();
@@ -29,13 +36,19 @@ impl World {
 
     /// Sends, and returns the command's id.
     async fn sent(&self, hosts: &[&str]) -> String {
-        let answer = self.send(hosts).timeout_seconds(30).send().await.unwrap();
+        let answer = self.send(hosts).send().await.unwrap();
         answer.command().unwrap().command_id().unwrap().to_owned()
     }
 
     async fn invocations(&self, id: &str) -> Vec<CommandInvocation> {
         let list = self.ssm().list_command_invocations().command_id(id).details(true);
         list.send().await.unwrap().command_invocations().to_vec()
+    }
+
+    /// Sends what is to be delivered within the shortest time that can be asked for.
+    async fn sent_briefly(&self, host: &str) -> String {
+        let answer = self.send(&[host]).timeout_seconds(30).send().await.unwrap();
+        answer.command().unwrap().command_id().unwrap().to_owned()
     }
 
     /// The only invocation's state, once it is this one.
@@ -59,7 +72,9 @@ impl World {
 
 #[tokio::test]
 async fn a_script_runs_with_its_parameters_in_the_environment_and_its_output_is_kept() {
-    let world = World::bare("run").await;
+    let mut timing = timing();
+    timing.visible_after = Duration::from_secs(2);
+    let world = World::with_timing("run", timing).await;
     let script = [
         "echo \"$SSM_Service {{ Mode }} $AWS_SSM_INSTANCE_ID $AWS_SSM_REGION_NAME\"",
         "echo \"$HOME $AWS_ENDPOINT_URL\"",
@@ -183,9 +198,7 @@ async fn long_output_keeps_its_head() {
 
 #[tokio::test]
 async fn a_script_that_takes_too_long_is_killed() {
-    let mut timing = timing();
-    timing.second = Duration::from_secs(1);
-    let world = World::with_timing("timeout", timing).await;
+    let world = World::with_timing("timeout", with_second(1000)).await;
     world.document("Esclusa-Test", &["echo begun; exec sleep 30"], parameters()).await;
     let send = world.send(&[ONE]).parameters("Limit", vec!["1".to_owned()]).send().await.unwrap();
     let id = send.command().unwrap().command_id().unwrap();
@@ -197,7 +210,7 @@ async fn a_script_that_takes_too_long_is_killed() {
 
 #[tokio::test]
 async fn a_command_ends_with_its_total_time_whatever_its_host_does() {
-    let world = World::bare("total").await;
+    let world = World::with_timing("total", with_second(100)).await;
     world.document("Esclusa-Test", &["exec sleep 30"], parameters()).await;
     let send = world.send(&[ONE]).timeout_seconds(30).parameters("Limit", vec!["1".to_owned()]);
     let send = send.send().await.unwrap();
@@ -209,15 +222,15 @@ async fn a_command_ends_with_its_total_time_whatever_its_host_does() {
 
 #[tokio::test]
 async fn a_silent_host_gets_its_command_late_or_never() {
-    let world = World::bare("silent").await;
+    let world = World::with_timing("silent", with_second(100)).await;
     world.document("Esclusa-Test", &["true"], parameters()).await;
     world.agent(ONE, "silent").await;
-    let never = world.sent(&[ONE]).await;
+    let never = world.sent_briefly(ONE).await;
     world.reaches(&never, "Pending").await;
     let ended = world.reaches(&never, "DeliveryTimedOut").await;
     assert_eq!(ended.status().unwrap().as_str(), "TimedOut");
     assert_eq!(world.command_state(&never).await, "DeliveryTimedOut");
-    let late = world.sent(&[ONE]).await;
+    let late = world.sent_briefly(ONE).await;
     world.reaches(&late, "Pending").await;
     world.agent(ONE, "listening").await;
     world.reaches(&late, "Success").await;
@@ -226,9 +239,7 @@ async fn a_silent_host_gets_its_command_late_or_never() {
 
 #[tokio::test]
 async fn what_a_host_did_in_silence_is_reported_when_it_is_back() {
-    let mut timing = timing();
-    timing.second = Duration::from_millis(500);
-    let world = World::with_timing("back", timing).await;
+    let world = World::with_timing("back", with_second(500)).await;
     let script = ["sleep 0.2; echo done"];
     world.document("Esclusa-Test", &script, parameters()).await;
     let id = world.sent(&[ONE]).await;
@@ -269,6 +280,12 @@ async fn a_cancelled_command_stops_waiting_and_running() {
     })
     .await;
     assert_eq!(world.command_state(&id).await, "Cancelled");
+    for invocation in world.invocations(&id).await {
+        let codes: Vec<_> =
+            invocation.command_plugins().iter().map(CommandPlugin::response_code).collect();
+        let ran = invocation.instance_id() == Some(ONE);
+        assert_eq!(codes, if ran { vec![137] } else { vec![] }, "{invocation:?}");
+    }
     let unknown = world.ssm().cancel_command().command_id("e8d3c0e4-71f7-4491-898f-c9b35bee5f3b");
     assert_eq!(refusal!(unknown.send().await).0, "InvalidCommandId");
 }

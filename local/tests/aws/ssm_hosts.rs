@@ -72,7 +72,7 @@ async fn a_new_host_registers_and_a_silent_one_is_lost_late() {
         let one = one.send().await.unwrap().instance_information_list()[0].clone();
         one.ping_status().unwrap().as_str().to_owned()
     };
-    world.admin("PUT", "/ping-lag", json!({ "millis": 300 })).await;
+    world.admin("PUT", "/ping-lag", json!({ "millis": 1500 })).await;
     world.admin("PUT", &format!("/hosts/{ONE}/agent"), json!({ "state": "silent" })).await;
     assert_eq!(status().await, "Online");
     eventually("the loss to show", async || (status().await == "ConnectionLost").then_some(()))

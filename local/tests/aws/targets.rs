@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) health: Arc<AtomicU16>,
     /// How many `/slow` requests have begun.
     pub(crate) slow: Arc<AtomicUsize>,
+    /// How many `/health` requests it answered well.
+    pub(crate) passed: Arc<AtomicUsize>,
     /// Lets `/slow` requests end.
     pub(crate) go_on: Arc<Notify>,
     stop: Arc<Notify>,
@@ -34,6 +36,8 @@ impl Server {
         let health = Arc::new(AtomicU16::new(200));
         let (slow, go_on) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         let (state, begun, wait) = (Arc::clone(&health), Arc::clone(&slow), Arc::clone(&go_on));
+        let passed = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&passed);
         let routes = Router::new()
             .route("/", get(async move || name))
             .route(
@@ -46,14 +50,18 @@ impl Server {
             )
             .route(
                 "/health",
-                get(async move || StatusCode::from_u16(state.load(Ordering::SeqCst)).unwrap()),
+                get(async move || {
+                    let status = StatusCode::from_u16(state.load(Ordering::SeqCst)).unwrap();
+                    count.fetch_add(usize::from(status.is_success()), Ordering::SeqCst);
+                    status
+                }),
             );
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let serving = axum::serve(listener, routes)
             .with_graceful_shutdown(async move { stopped.notified().await });
         let task = tokio::spawn(async move { serving.await.unwrap() });
-        Self { port, health, slow, go_on, stop, task }
+        Self { port, health, slow, passed, go_on, stop, task }
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -125,8 +126,19 @@ pub(crate) fn timing() -> Timing {
     }
 }
 
+/// A port that nothing in this process was given before, on any address of the loopback.
+///
+/// It lies below the range from which the system takes the ports of outgoing connections: one of
+/// those could take it before it is used.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    loop {
+        let start = 12_000 + u16::try_from(std::process::id() % 500).unwrap() * 40;
+        let port = start + NEXT.fetch_add(1, Ordering::SeqCst) % 500;
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 fn config(directory: &std::path::Path, port: u16, events: &Arc<Events>) -> ControlPlaneConfig {

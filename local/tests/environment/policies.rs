@@ -44,6 +44,7 @@ async fn a_function_may_do_its_work_and_nothing_more() {
         let ssm = aws_sdk_ssm::Client::new(&rollout);
         let people = aws_sdk_ssm::Client::new(&operator);
         let ecr = aws_sdk_ecr::Client::new(&rollout);
+        let catalog = aws_sdk_ecr::Client::new(&operator);
         let groups = aws_sdk_elasticloadbalancingv2::Client::new(&rollout);
         let ours = "/esclusa/defaults";
         let denied = "AccessDeniedException";
@@ -58,6 +59,11 @@ async fn a_function_may_do_its_work_and_nothing_more() {
             ("fleet", "ok", verdict(ssm.describe_instance_information().send().await)),
             ("images", "ok", verdict(ecr.describe_images().repository_name(SERVICE).send().await)),
             ("a login", denied, verdict(ecr.get_authorization_token().send().await)),
+            (
+                "a repository",
+                "ok",
+                verdict(catalog.describe_repositories().repository_names(SERVICE).send().await),
+            ),
             ("groups", "ok", verdict(groups.describe_target_groups().send().await)),
             ("rules", "AccessDenied", verdict(groups.describe_rules().send().await)),
         ] {

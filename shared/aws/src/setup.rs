@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -17,6 +20,12 @@ pub const LANES_QUEUE: &str = "ESCLUSA_LANES_QUEUE";
 
 /// Where configurations are in Parameter Store.
 pub const PARAMETER_PREFIX: &str = "ESCLUSA_PARAMETER_PREFIX";
+
+/// The region, which Lambda sets.
+const REGION: &str = "AWS_REGION";
+
+/// One endpoint for every service, where something else plays AWS.
+const ENDPOINT: &str = "AWS_ENDPOINT_URL";
 
 /// A file of certificates to trust instead of Amazon's own roots.
 const CERTIFICATES: &str = "SSL_CERT_FILE";
@@ -41,8 +50,8 @@ pub struct Names {
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// A variable is not set. The template sets all of them: deploy it again.
-    #[error("the environment variable `{0}` is not set: deploy the template again")]
+    /// A variable is not set. The template, or Lambda itself, sets all of them.
+    #[error("the environment variable `{0}` is not set: deploy the function with template.yaml")]
     Unset(&'static str),
     /// The certificates that are built in cannot be used.
     #[error("cannot set up TLS")]
@@ -56,42 +65,54 @@ impl Names {
     ///
     /// The first variable that is not set, or empty.
     pub fn from_environment() -> Result<Self, SetupError> {
-        let read = |name| match std::env::var(name) {
-            Ok(value) if !value.is_empty() => Ok(value),
-            _ => Err(SetupError::Unset(name)),
-        };
-        let prefix = read(PARAMETER_PREFIX)?;
+        let prefix = variable(PARAMETER_PREFIX)?;
         Ok(Self {
-            table: read(TABLE)?,
-            lanes_queue: read(LANES_QUEUE)?,
+            table: variable(TABLE)?,
+            lanes_queue: variable(LANES_QUEUE)?,
             parameter_prefix: prefix.trim_end_matches('/').to_owned(),
         })
     }
 }
 
+fn variable(name: &'static str) -> Result<String, SetupError> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty());
+    value.ok_or(SetupError::Unset(name))
+}
+
 /// How every client talks to AWS: credentials and region from the function's environment, short
 /// deadlines, standard retries.
 ///
+/// Lambda puts all of it into environment variables. The SDK's own chain, which would also look
+/// for profiles, roles and metadata services, is a megabyte that no function ever runs.
+///
 /// # Errors
 ///
-/// When TLS cannot be set up.
-pub async fn sdk() -> Result<SdkConfig, SetupError> {
+/// When the region is not set, or TLS cannot be set up.
+pub fn sdk() -> Result<SdkConfig, SetupError> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(ATTEMPT)
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(OPERATION)
         .build();
-    let context = TlsContext::builder().with_trust_store(trust()).build();
-    let context = context.map_err(|error| SetupError::Tls(Box::new(error)))?;
-    let http = Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(context)
-        .build_https();
-    let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http)
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    let sdk = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(variable(REGION)?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(https()?)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(3));
-    Ok(loader.load().await)
+    Ok(match variable(ENDPOINT) {
+        Ok(endpoint) => sdk.endpoint_url(endpoint).build(),
+        Err(_) => sdk.build(),
+    })
+}
+
+fn https() -> Result<SharedHttpClient, SetupError> {
+    let context = TlsContext::builder().with_trust_store(trust()).build();
+    let context = context.map_err(|error| SetupError::Tls(Box::new(error)))?;
+    let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    Ok(builder.tls_context(context).build_https())
 }
 
 /// Amazon's own roots, which sign every endpoint of AWS: reading a whole system's certificates is

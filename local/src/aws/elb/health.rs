@@ -90,6 +90,26 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_check_tells_its_kind() {
+        let now = Moment::now();
+        for (check, reason, description) in [
+            ("L4TOUT", "Target.Timeout", "Request timed out"),
+            ("L7TOUT", "Target.Timeout", "Request timed out"),
+            ("L4CON", "Target.FailedHealthChecks", "Health checks failed"),
+            ("L7RSP", "Target.FailedHealthChecks", "Health checks failed"),
+            (
+                "L7STS",
+                "Target.ResponseCodeMismatch",
+                "Health checks failed with these codes: [503]",
+            ),
+        ] {
+            let step = next(&Seen::Healthy, &row("DOWN", check), now, Duration::ZERO);
+            let expected = Failure { reason, description: description.to_owned() };
+            assert_eq!(step.seen, Seen::Unhealthy(expected), "{check}");
+        }
+    }
+
+    #[test]
     fn one_passed_check_makes_a_new_target_healthy_and_thresholds_rule_later() {
         let now = Moment::now();
         let failure = || match Check::of(&row("DOWN", "L7STS")) {

@@ -75,6 +75,7 @@ impl Elb {
         let pause = self.settings.timing.second.div_f64(5.0).max(Duration::from_millis(20));
         let watcher = tokio::spawn(async move {
             while let Some(elb) = weak.upgrade() {
+                elb.revive().await;
                 elb.watch().await;
                 tokio::select! {
                     () = elb.changed.notified() => {}

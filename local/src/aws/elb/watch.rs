@@ -67,16 +67,29 @@ impl Elb {
         let mut proxies = self.proxies.lock().await;
         for (listener, watched) in proxies.iter_mut() {
             let Some((_, group)) = self.listener_group(listener) else { continue };
-            if watched.proxy.has_ended() {
-                tracing::error!(listener, "HAProxy has ended; its listener is down");
-                continue;
-            }
             if let Err(error) = self.align(watched, &group).await {
                 tracing::warn!(listener, %error, "HAProxy did not answer");
             }
         }
         let ids = proxies.values().filter_map(|it| it.proxy.process()).collect();
         *guard(&self.process_ids) = ids;
+    }
+
+    /// Starts listeners anew whose HAProxy has ended: the services that they stand for do not end.
+    pub(super) async fn revive(&self) {
+        let mut proxies = self.proxies.lock().await;
+        let ended = proxies
+            .iter_mut()
+            .filter_map(|(listener, watched)| watched.proxy.has_ended().then(|| listener.clone()));
+        let ended: Vec<String> = ended.collect();
+        proxies.retain(|listener, _| !ended.contains(listener));
+        drop(proxies);
+        for listener in ended {
+            tracing::error!(listener, "HAProxy has ended and is started again");
+            if let Err(error) = self.bring_up(&listener).await {
+                tracing::error!(listener, error = error.message, "the listener stays down");
+            }
+        }
     }
 
     /// Makes one HAProxy's servers what the group's targets are.

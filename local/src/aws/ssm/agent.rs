@@ -111,7 +111,10 @@ impl Ssm {
 
     async fn run(&self, task: &Task, machine: &Machine, scripts: &[Script]) -> Vec<Plugin> {
         let mut plugins = Vec::new();
-        for script in scripts {
+        for (number, script) in scripts.iter().enumerate() {
+            self.amend(task, |invocation| {
+                invocation.plugins.get_mut(number).into_iter().for_each(Plugin::begin);
+            });
             let from = Moment::now();
             let job = self.job(task, script);
             let result = self.runner.run(machine.script_host(), job).await;
@@ -147,44 +150,51 @@ impl Ssm {
                 invocation.plugins = plugins;
             }
             for plugin in invocation.plugins.iter_mut().filter(|it| !it.state.is_final()) {
-                plugin.state = state;
+                plugin.cut(state);
             }
         });
     }
 
     /// Changes an invocation and tells EventBridge what changed, the command's own state included.
     fn change(&self, task: &Task, change: impl FnOnce(&mut Invocation)) {
-        let mut commands = guard(&self.commands);
-        let Some(command) = commands.iter_mut().find(|it| it.id == task.command) else { return };
-        let before = command.state();
-        let Some(invocation) = command.invocations.get_mut(&task.host) else { return };
-        change(invocation);
-        let status = invocation.state.status;
-        self.events.emit(self.invocation_event(command, &task.host, status));
+        let Some((before, command)) = self.amend(task, change) else { return };
+        if let Some(invocation) = command.invocations.get(&task.host) {
+            self.events.emit(self.invocation_event(&command, &task.host, invocation.state));
+        }
         let after = command.state();
         if after != before {
-            self.events.emit(command_event(command, after));
+            self.events.emit(self.command_event(&command, after));
         }
     }
 
-    fn invocation_event(&self, command: &Command, host: &str, status: &str) -> Event {
+    /// Changes an invocation; returns the command's state before and the command after it.
+    fn amend(&self, task: &Task, change: impl FnOnce(&mut Invocation)) -> Option<(State, Command)> {
+        let mut commands = guard(&self.commands);
+        let command = commands.iter_mut().find(|it| it.id == task.command)?;
+        let before = command.state();
+        change(command.invocations.get_mut(&task.host)?);
+        Some((before, command.clone()))
+    }
+
+    fn invocation_event(&self, command: &Command, host: &str, state: State) -> Event {
         let detail = json!({
             "command-id": command.id, "document-name": command.document_name,
             "instance-id": host, "requested-date-time": command.requested_at.iso_millis(),
-            "status": status,
+            "status": state.status,
         });
         let kind = "EC2 Command Invocation Status-change Notification";
         Event::at_once("aws.ssm", kind, vec![self.fleet.arn(host)], detail)
     }
-}
 
-fn command_event(command: &Command, state: State) -> Event {
-    let detail = json!({
-        "command-id": command.id, "document-name": command.document_name,
-        "expire-after": command.expires_at.iso_millis(), "parameters": command.parameters,
-        "requested-date-time": command.requested_at.iso_millis(), "status": state.status,
-    });
-    Event::at_once("aws.ssm", "EC2 Command Status-change Notification", Vec::new(), detail)
+    fn command_event(&self, command: &Command, state: State) -> Event {
+        let detail = json!({
+            "command-id": command.id, "document-name": command.document_name,
+            "expire-after": command.expires_at.iso_millis(), "parameters": command.parameters,
+            "requested-date-time": command.requested_at.iso_millis(), "status": state.status,
+        });
+        let hosts = command.invocations.keys().map(|id| self.fleet.arn(id)).collect();
+        Event::at_once("aws.ssm", "EC2 Command Status-change Notification", hosts, detail)
+    }
 }
 
 /// The state of a document whose steps ended so: the worst of them.

@@ -16,6 +16,9 @@ const ERROR_KEPT: usize = 8_000;
 /// Both together, as `ListCommandInvocations` shows them.
 const SUMMARY_KEPT: usize = 2_500;
 
+/// The exit code of a script that was killed.
+const KILLED: i32 = 137;
+
 /// A step's result.
 #[derive(Debug, Clone)]
 pub(crate) struct Plugin {
@@ -40,6 +43,21 @@ impl Plugin {
             stderr: String::new(),
             started_at: None,
             ended_at: None,
+        }
+    }
+
+    /// Marks it as running.
+    pub(crate) fn begin(&mut self) {
+        self.state = State::IN_PROGRESS;
+        self.started_at = Some(Moment::now());
+    }
+
+    /// Marks it as cut short; a script that was cancelled was killed.
+    pub(crate) fn cut(&mut self, state: State) {
+        self.state = state;
+        if self.started_at.is_some() {
+            self.ended_at = Some(Moment::now());
+            self.code = if state == State::CANCELLED { KILLED } else { self.code };
         }
     }
 

@@ -10,14 +10,14 @@ fn payload(file: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
-/// A published payload with one member set to something else.
+/// A published payload with one member set to something else, or with `!` removed.
 fn changed(file: &str, at: &str, to: Value) -> String {
     let mut value: Value = serde_json::from_str(&payload(file)).unwrap();
     let (parent, name) = at.rsplit_once('/').unwrap();
     let parent = value.pointer_mut(parent).unwrap().as_object_mut().unwrap();
-    match to {
-        Value::Null if name.ends_with('!') => parent.remove(name.trim_end_matches('!')),
-        to => parent.insert(name.to_owned(), to),
+    match name.strip_suffix('!') {
+        Some(name) => parent.remove(name),
+        None => parent.insert(name.to_owned(), to),
     };
     value.to_string()
 }

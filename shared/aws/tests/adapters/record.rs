@@ -71,7 +71,7 @@ fn what_cannot_be_read_says_where() {
     let good = write_lane(&full(phases()[0].clone())).unwrap();
     for (from, to, expected) in [
         ("\"v\":1", "\"v\":2", "the stored form cannot be read at `v`: version 2 is newer than"),
-        ("{\"v\"", "{", "the stored form cannot be read at `JSON`: expected `,` or `}`"),
+        ("{\"v\"", "{", "the stored form cannot be read at `JSON`: key must be a string"),
         (
             "\"id\":\"acme/boletos#production\"",
             "\"id\":\"acme\"",
@@ -209,13 +209,13 @@ impl Chance {
 #[test]
 fn whatever_happens_to_a_lane_is_kept() {
     let (mut ended, mut phases) = (0, BTreeSet::new());
-    for seed in 0..60 {
+    for seed in 0..20 {
         let mut chance = Chance {
             random: fastrand::Rng::with_seed(seed),
             now: Timestamp::from_millis(1_790_000_000_000),
         };
         let mut lane = Lane::new("acme/boletos#production".parse().unwrap(), 1);
-        for _ in 0..400 {
+        for _ in 0..300 {
             let event = chance.event(&lane);
             let Step::Advance(next) = lane.step(&event, chance.now) else { continue };
             lane = *next;

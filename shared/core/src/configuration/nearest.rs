@@ -7,10 +7,7 @@ use std::cmp::Reverse;
 /// Near: at most a quarter of the longer word's letters differ, case aside. Of two as near, the one
 /// that begins alike.
 #[must_use]
-pub fn nearest<'a>(
-    text: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Longer than any word here: comparing it would only cost time.
     if text.len() > 64 {
         return None;

@@ -194,7 +194,7 @@ impl Lane {
         now: Timestamp,
     ) -> Option<(Reason, Option<Timestamp>)> {
         let last = self.last_attempt.as_ref().filter(|it| it.digest == release.digest)?;
-        if last.with != circumstances(sources, fleet.hosts.keys()) {
+        if last.with != circumstances(sources, self.free(fleet).map(|host| &host.id)) {
             return None;
         }
         let retry_at = last.retry_at();
@@ -224,10 +224,15 @@ impl Lane {
             let text = format!("{} has no host to run on", asked.release);
             return self.block(Some(asked.release), Reason::new(Code::HOSTS_NONE, text), None);
         }
-        let hosts: BTreeMap<HostId, HostRun> = (fleet.hosts.values())
-            .filter(|host| !self.errands.contains_key(&host.id))
-            .map(|host| (host.id.clone(), self.met(host)))
-            .collect();
+        let hosts: BTreeMap<HostId, HostRun> =
+            self.free(fleet).map(|host| (host.id.clone(), self.met(host))).collect();
+        if hosts.is_empty() {
+            let text = format!(
+                "{} waits until its hosts have been brought to the release before",
+                asked.release
+            );
+            return self.block(Some(asked.release), Reason::new(Code::LANE_BUSY, text), None);
+        }
         self.generation = self.generation.saturating_add(1);
         let fence = crate::order::Fence { epoch: self.epoch, generation: self.generation };
         let asked_hosts = hosts.keys().map(|host| (host.clone(), Image::Nothing));
@@ -256,6 +261,11 @@ impl Lane {
         self.blocker = None;
         self.rollout = Some(rollout);
         true
+    }
+
+    /// The hosts that a rollout would change first: those that no errand is on its way to.
+    fn free<'a>(&'a self, fleet: &'a Fleet) -> impl Iterator<Item = &'a SeenHost> {
+        fleet.hosts.values().filter(|host| !self.errands.contains_key(&host.id))
     }
 
     /// A host as a rollout meets it: unknown, but for what it is owed.
@@ -336,5 +346,103 @@ fn adopted(
         bytes: 0,
         pushed_at: Timestamp::default(),
         availability: Availability::Active,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::configuration::Compose;
+    use crate::lane::{Attempt, Errand, Step};
+    use crate::observation::{Documents, Event, HostSettings, Saw};
+    use crate::rollout::End;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
+
+    fn release(number: u32) -> Release {
+        Release {
+            digest: format!("sha256:{number:064x}").parse().unwrap(),
+            repository: "registry/a1".to_owned(),
+            tags: ["latest", "v1"].iter().map(|tag| tag.parse().unwrap()).collect(),
+            label: "v1".parse().unwrap(),
+            bytes: 1,
+            pushed_at: Timestamp::default(),
+            availability: Availability::Active,
+        }
+    }
+
+    fn host(number: u32) -> HostId {
+        format!("i-{number:08x}").parse().unwrap()
+    }
+
+    /// A lane with a newer release to roll out, and one host of two on an errand that waits.
+    fn lane() -> Lane {
+        let mut lane = Lane::new("a1#production".parse().unwrap(), 1);
+        let current = release(1);
+        let errand = Errand {
+            image: current.image(),
+            orders: None,
+            documents: Documents::new(),
+            settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
+            tries: 1,
+            retry_at: NOW.after(ROLLOUT_LIMIT),
+            failure: None,
+            runs: None,
+        };
+        lane.errands.insert(host(1), errand);
+        let running = Running::Digest(current.digest.clone());
+        lane.hosts.insert(host(2), HostRecord { running, seen_at: NOW });
+        lane.current = Some(current);
+        lane.adopted = true;
+        lane
+    }
+
+    /// The lane after a pass in which it saw these hosts.
+    fn woken(mut lane: Lane, hosts: &[HostId]) -> Lane {
+        let seen = |id: &HostId| (id.clone(), SeenHost { id: id.clone(), zone: String::new() });
+        let fleet = Fleet { hosts: hosts.iter().map(seen).collect(), ..Fleet::default() };
+        let mut event = Event::Woke;
+        loop {
+            if let Step::Advance(next) = lane.step(&event, NOW) {
+                lane = *next;
+            }
+            let Some(look) = lane.looks().first().cloned() else { return lane };
+            event = Event::Saw(match look.clone() {
+                Look::Configuration => Saw::Configuration(Sources::default()),
+                Look::Tag(tag) => Saw::Tag(tag, Some(release(2))),
+                Look::Fleet => Saw::Fleet(fleet.clone()),
+                Look::Settings(_) | Look::Targets(_) | Look::Command(_) | Look::Lost(..) => {
+                    panic!("{look:?}")
+                }
+            });
+        }
+    }
+
+    #[track_caller]
+    fn assert_waits(lane: &Lane, code: &Code) {
+        assert_eq!((&lane.rollout, lane.ended.len()), (&None, 0));
+        assert_eq!(lane.blocker.as_ref().map(|it| &it.reason.code), Some(code));
+    }
+
+    #[test]
+    fn a_lane_whose_hosts_are_all_on_errands_starts_no_rollout_of_none() {
+        assert_waits(&woken(lane(), &[host(1)]), &Code::LANE_BUSY);
+        let rollout = woken(lane(), &[host(1), host(2)]).rollout.unwrap();
+        assert_eq!(rollout.hosts.keys().collect::<Vec<_>>(), [&host(2)]);
+    }
+
+    #[test]
+    fn an_attempt_is_the_same_again_although_a_host_is_on_an_errand() {
+        let mut lane = lane();
+        lane.last_attempt = Some(Attempt {
+            digest: release(2).digest,
+            end: End::Failed,
+            reason: Reason::new(Code::HEALTH_CONTAINER, "it failed"),
+            with: circumstances(&Sources::default(), [host(2)].iter()),
+            at: NOW,
+            tries: 1,
+        });
+        let after = woken(lane, &[host(1), host(2)]);
+        assert_waits(&after, &Code::LANE_LAST_ATTEMPT);
     }
 }

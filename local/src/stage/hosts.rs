@@ -7,17 +7,20 @@ use aws_sdk_ssm::error::DisplayErrorContext;
 use aws_sdk_ssm::primitives::DateTime;
 use aws_sdk_ssm::types::CommandInvocation;
 
-use super::DemoError;
-use super::stage::Stage;
+use super::{Stage, StageError};
 
 impl Stage {
     /// How long, since `since` (Unix seconds), at least one host was carrying out an order.
-    pub(super) async fn host_time(&self, since: f64) -> Result<Duration, DemoError> {
+    ///
+    /// # Errors
+    ///
+    /// When Run Command does not answer.
+    pub async fn host_time(&self, since: f64) -> Result<Duration, StageError> {
         let client = Client::new(&self.environment.sdk_config());
         let mut pages = client.list_command_invocations().details(true).into_paginator().send();
         let mut spans = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| DemoError::Command {
+            let page = page.map_err(|error| StageError::Command {
                 what: "ListCommandInvocations".to_owned(),
                 output: DisplayErrorContext(&error).to_string(),
             })?;

@@ -1,37 +1,49 @@
-//! The stage of the story: the environment, the example service, and ways to see what is there.
+//! The stage of demo and end-to-end tests: the environment, the example service on its hosts behind
+//! a load balancer, and ways to see what is there.
+
+mod error;
+mod hosts;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use error::StageError;
+
 use serde_json::{Value, json};
 
-use super::DemoError;
 use crate::balancer::{Balance, balance};
 use crate::environment::{Environment, Options, Service};
 use crate::host::Limits;
 
 /// The service of the story: its repository, and its directory below `examples`.
-pub(super) const SERVICE: &str = "tickets";
+pub const SERVICE: &str = "tickets";
 
 /// The base image of the example, from the machine's static busybox: no registry is needed.
 const BASE: &str = "esclusa-demo/busybox";
 
-/// The environment on which the story is played.
-pub(super) struct Stage {
-    pub(super) environment: Environment,
+/// The environment with the example service on it.
+#[derive(Debug)]
+pub struct Stage {
+    /// The environment.
+    pub environment: Environment,
     /// Where a user's browser would go.
-    pub(super) address: String,
+    pub address: String,
     example: PathBuf,
     work: PathBuf,
     group: String,
 }
 
 impl Stage {
-    /// Starts the environment with two production hosts behind a load balancer.
-    pub(super) async fn set(root: &Path, directory: &Path) -> Result<Self, DemoError> {
+    /// Starts an environment in `directory`, with two production hosts behind a load balancer.
+    ///
+    /// # Errors
+    ///
+    /// Whatever could not be started or prepared.
+    pub async fn set(root: &Path, directory: &Path) -> Result<Self, StageError> {
         let example = root.join("examples").join(SERVICE);
-        let work = root.join("target/demo/work");
+        let work = directory.with_extension("work");
         let files = work.join("host");
         copy(&example.join("docker-compose.yml"), &files.join("docker-compose.yml"))?;
         let service = Service::parse(&format!("{SERVICE}={}", files.display()))?;
@@ -64,7 +76,7 @@ impl Stage {
     }
 
     /// What a team writes on its hosts once: where the registry is, and what the host is called.
-    fn prepare_hosts(&self) -> Result<(), DemoError> {
+    fn prepare_hosts(&self) -> Result<(), StageError> {
         let registry = self.environment.record().registry();
         for host in &self.environment.record().hosts {
             let lines = format!("REGISTRY={registry}\nHOST={}\n", host.name);
@@ -75,7 +87,7 @@ impl Stage {
             let done = done.map_err(crate::environment::EnvironmentError::Host)?;
             if done.code != Some(0) {
                 let output = String::from_utf8_lossy(&done.stderr).into_owned();
-                return Err(DemoError::Command {
+                return Err(StageError::Command {
                     what: format!("preparing {}", host.name),
                     output,
                 });
@@ -84,8 +96,13 @@ impl Stage {
         Ok(())
     }
 
-    /// The example's own configuration, with its bake shortened and the load balancer's group.
-    async fn configure(&self) -> Result<(), DemoError> {
+    /// Stores the example's own configuration, with its bake shortened and the load balancer's
+    /// group.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or Parameter Store refuses it.
+    pub async fn configure(&self) -> Result<(), StageError> {
         let path = self.example.join("esclusa.toml");
         let text = read(&path)?.replace("for = \"5m\"", "for = \"5s\"");
         let group = format!("[environments.production]\ntarget_groups = [\"{}\"]", self.group);
@@ -93,7 +110,7 @@ impl Stage {
         Ok(self.environment.configure(SERVICE, &text).await?)
     }
 
-    fn make_base(&self) -> Result<(), DemoError> {
+    fn make_base(&self) -> Result<(), StageError> {
         let context = self.work.join("base");
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
         let busybox = busybox.into_iter().find(|it| it.exists()).unwrap_or(Path::new("busybox"));
@@ -105,7 +122,7 @@ impl Stage {
             .args(["build", "--quiet", "--tag", BASE])
             .arg(&context)
             .output();
-        let done = docker.map_err(|source| DemoError::Io {
+        let done = docker.map_err(|source| StageError::Io {
             doing: "run",
             path: "docker".to_owned(),
             source,
@@ -114,11 +131,15 @@ impl Stage {
             return Ok(());
         }
         let output = String::from_utf8_lossy(&done.stderr).into_owned();
-        Err(DemoError::Command { what: "docker build".to_owned(), output })
+        Err(StageError::Command { what: "docker build".to_owned(), output })
     }
 
     /// Builds a version of the example and pushes it under `tags`, in that order.
-    pub(super) async fn push(&self, version: &str, tags: &[&str]) -> Result<(), DemoError> {
+    ///
+    /// # Errors
+    ///
+    /// What Docker or the registry refused.
+    pub async fn push(&self, version: &str, tags: &[&str]) -> Result<(), StageError> {
         let context = self.work.join(version);
         if !context.exists() {
             copy(&self.example.join("site/health"), &context.join("site/health"))?;
@@ -131,7 +152,11 @@ impl Stage {
     }
 
     /// Builds a version whose health page is missing, and pushes it.
-    pub(super) async fn push_broken(&self, version: &str, tags: &[&str]) -> Result<(), DemoError> {
+    ///
+    /// # Errors
+    ///
+    /// What Docker or the registry refused.
+    pub async fn push_broken(&self, version: &str, tags: &[&str]) -> Result<(), StageError> {
         let site = self.work.join(version).join("site");
         write(&site.join("welcome"), "no health page here\n")?;
         let dockerfile = read(&self.example.join("Dockerfile"))?
@@ -141,8 +166,12 @@ impl Stage {
         Ok(self.environment.push(&self.work.join(version), SERVICE, tags).await?)
     }
 
-    /// Asks `operator` about the production lane.
-    pub(super) async fn ask(&self, action: &str) -> Result<Value, DemoError> {
+    /// Asks `operator` for something about the production lane.
+    ///
+    /// # Errors
+    ///
+    /// When the function failed; a refusal is an answer.
+    pub async fn ask(&self, action: &str) -> Result<Value, StageError> {
         let question = json!({
             "action": action,
             "service": SERVICE,
@@ -154,7 +183,11 @@ impl Stage {
     }
 
     /// The rollouts that have ended, newest first, as `label end`.
-    pub(super) async fn ends(&self) -> Result<Vec<String>, DemoError> {
+    ///
+    /// # Errors
+    ///
+    /// When `operator` failed.
+    pub async fn ends(&self) -> Result<Vec<String>, StageError> {
         let answer = self.ask("history").await?;
         let rollouts = answer.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
         let line = |it: &Value| {
@@ -165,7 +198,11 @@ impl Stage {
     }
 
     /// Waits until so many rollouts have ended.
-    pub(super) async fn until_ended(&self, count: usize) -> Result<Vec<String>, DemoError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StageError::Late`] after three minutes.
+    pub async fn until_ended(&self, count: usize) -> Result<Vec<String>, StageError> {
         let patience = Duration::from_mins(3);
         let begun = Instant::now();
         while begun.elapsed() < patience {
@@ -176,11 +213,15 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         let what = format!("the end of rollout {count}");
-        Err(DemoError::Late { what, seconds: patience.as_secs() })
+        Err(StageError::Late { what, seconds: patience.as_secs() })
     }
 
-    /// What each production host's Docker says that it runs: the image's version label.
-    pub(super) fn running(&self) -> Result<BTreeMap<String, String>, DemoError> {
+    /// What each production host's Docker says that it runs: the image's version, and its health.
+    ///
+    /// # Errors
+    ///
+    /// When a host cannot be asked.
+    pub fn running(&self) -> Result<BTreeMap<String, String>, StageError> {
         let script = "docker ps --quiet --filter status=running | xargs -r docker inspect --format \
                       '{{ index .Config.Labels \"org.opencontainers.image.version\" }} \
                       {{ .State.Health.Status }}'";
@@ -198,26 +239,28 @@ impl Stage {
     }
 }
 
-fn free_port() -> Result<u16, DemoError> {
+fn free_port() -> Result<u16, StageError> {
     let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|it| it.local_addr());
-    let failed = |source| DemoError::Io { doing: "find", path: "a free port".to_owned(), source };
+    let failed = |source| StageError::Io { doing: "find", path: "a free port".to_owned(), source };
     bound.map(|address| address.port()).map_err(failed)
 }
 
-fn read(path: &Path) -> Result<String, DemoError> {
-    let failed = |source| DemoError::Io { doing: "read", path: path.display().to_string(), source };
+fn read(path: &Path) -> Result<String, StageError> {
+    let failed =
+        |source| StageError::Io { doing: "read", path: path.display().to_string(), source };
     std::fs::read_to_string(path).map_err(failed)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), DemoError> {
+fn write(path: &Path, text: &str) -> Result<(), StageError> {
     let failed =
-        |source| DemoError::Io { doing: "write", path: path.display().to_string(), source };
+        |source| StageError::Io { doing: "write", path: path.display().to_string(), source };
     std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(failed)?;
     std::fs::write(path, text).map_err(failed)
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(), DemoError> {
-    let failed = |source| DemoError::Io { doing: "copy", path: from.display().to_string(), source };
+fn copy(from: &Path, to: &Path) -> Result<(), StageError> {
+    let failed =
+        |source| StageError::Io { doing: "copy", path: from.display().to_string(), source };
     std::fs::create_dir_all(to.parent().unwrap_or(to)).map_err(failed)?;
     std::fs::copy(from, to).map(drop).map_err(failed)
 }

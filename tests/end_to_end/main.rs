@@ -1,0 +1,59 @@
+//! The whole of it on the local environment: the real template, functions, registry, engines and
+//! load balancer.
+//!
+//! Needs root and the built functions (`make build`). Each test has an environment of its own.
+
+mod bad_input;
+mod kills;
+
+use std::future::Future;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use esclusa_local::environment::down;
+use esclusa_local::stage::Stage;
+
+/// Sets a stage for a test, and clears it afterwards, also when the test failed.
+async fn on_stage<F: Future<Output = Stage> + Send + 'static>(
+    name: &str,
+    test: impl FnOnce(Stage) -> F,
+) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage-{name}"));
+    down(&directory).unwrap();
+    let stage = Stage::set(root, &directory).await;
+    let stage =
+        stage.unwrap_or_else(|error| panic!("{}", esclusa_local::environment::chain(&error)));
+    let ended = tokio::spawn(test(stage)).await;
+    if ended.is_err() {
+        print_log(&directory);
+    }
+    down(&directory).unwrap();
+    ended.unwrap();
+}
+
+/// Shows what the functions wrote, for the reader of a failed test.
+fn print_log(directory: &Path) {
+    for entry in std::fs::read_dir(directory.join("logs")).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(entry.path()).unwrap_or_default();
+        let tail = text.lines().count().saturating_sub(40);
+        let lines: Vec<&str> = text.lines().skip(tail).collect();
+        eprintln!("== {}\n{}", entry.path().display(), lines.join("\n"));
+    }
+}
+
+/// Asks until the answer is there.
+async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    patience: Duration,
+    ask: impl Fn() -> F,
+) -> T {
+    let begun = Instant::now();
+    while begun.elapsed() < patience {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    panic!("{what} did not happen within {} s", patience.as_secs());
+}

@@ -29,6 +29,8 @@ main() {
 # An order that has ended is answered as it was; one that was cut off is carried on.
 repeat_answer() {
   local file
+  # Killed between the two last steps, an order leaves both.
+  if [[ $(kept_field order fence) == "$(kept_field answer fence)" ]]; then rm -f "$state/order"; fi
   for file in answer order; do
     if [[ $(kept_field "$file" fence) == "$SSM_Fence" ]]; then
       check_same "$(kept_field "$file" image) $(kept_field "$file" mode)"
@@ -72,42 +74,38 @@ find_release() {
 
 # Writes down what is about to be changed, and what was there before.
 open_order() {
-  local files=()
+  local files=() cut_off='null'
   if [[ -n $phase ]]; then return; fi
   keep_running
   keep_shipped
   list_files_before
+  if [[ -f $state/order ]]; then cut_off=$(<"$state/order"); fi
   began=$(date +%s)
-  order=$(jq --null-input --compact-output --arg fence "$SSM_Fence" --arg image "$SSM_Image" \
+  order=$(jq --compact-output --arg fence "$SSM_Fence" --arg image "$SSM_Image" \
     --arg mode "$SSM_Mode" --arg before "$before" --argjson began "$began" \
-    --argjson baseline "$(baseline)" '{fence: $fence, image: $image, mode: $mode, phase: "changing",
-      began: $began, before: $before, files: $ARGS.positional, baseline: $baseline}' \
-    --args -- "${files[@]}")
+    --arg keep "esclusa/keep:$(keep_name)-" --arg repository "$SSM_Repository" \
+    --argjson cut_off "$cut_off" "$opened" --args -- "${files[@]}" <<<"$containers")
   replace "$state/order" <<<"$order"
   changed=yes restored=no phase=changing
 }
+
+# The baseline: each service with the image it runs, by a name that no prune takes away. What an
+# order that was cut off had found is better known to be good than what it left behind.
+readonly opened='
+  def baseline: map(select(.known and .runs)) | sort_by(.state != "running") | group_by(.service)
+    | map({key: .[0].service, value: (.[0] | if (.ref | contains("@sha256:")) then .ref
+        elif .repository == $repository and (.digest | startswith("sha256:"))
+        then .ref + "@" + .digest
+        else $keep + (.digest | sub("^.*sha256:"; "") | .[:12]) end)}) | from_entries;
+  {fence: $fence, image: $image, mode: $mode, phase: "changing", began: $began, before: $before,
+   good: ($cut_off.good // $before), files: $ARGS.positional,
+   baseline: (if $cut_off then $cut_off.baseline else baseline end)}'
 
 set_phase() {
   phase=$1
   order=$(jq --compact-output --arg phase "$1" --arg code "${2:-}" --arg text "${3:-}" \
     '. + {phase: $phase, code: $code, text: $text}' <<<"$order")
   replace "$state/order" <<<"$order"
-}
-
-# Each service with the image it runs, by a name that no prune takes away. What an order that was
-# cut off had found is better known to be good than what it left behind.
-baseline() {
-  if [[ -f $state/order && $(kept_field order fence) != "$(kept_field answer fence)" ]]; then
-    jq --compact-output .baseline "$state/order"
-    return
-  fi
-  jq --compact-output --arg keep "esclusa/keep:$(keep_name)-" --arg repository "$SSM_Repository" '
-    map(select(.known and .runs)) | sort_by(.state != "running") | group_by(.service)
-    | map({key: .[0].service, value: (.[0] | if (.ref | contains("@sha256:")) then .ref
-        elif .repository == $repository and (.digest | startswith("sha256:"))
-        then .ref + "@" + .digest
-        else $keep + (.digest | sub("^.*sha256:"; "") | .[:12]) end)}) | from_entries' \
-    <<<"$containers"
 }
 
 # The Compose files as they were listed, with the shipped one where there was one.
@@ -212,41 +210,29 @@ replace_env() {
 
 # Starts just these services, as a person in this directory would.
 bring_up() {
-  local force=() limit
+  local force=()
   if [[ $SSM_Mode == restart && $phase == changing ]]; then force=(--force-recreate); fi
-  limit=$(jq '120 + ([.services[] | .grace * ([.scale, 1] | max)] | add // 0) | floor' <<<"$plan")
   clear_half_made
   say "docker compose up of $*"
-  limit=$limit compose up --detach --no-build --no-deps "${force[@]}" "$@" 2>"$scratch/errors"
+  limit=$((grace + 120)) compose up --detach --no-build --no-deps "${force[@]}" "$@" \
+    2>"$scratch/errors"
 }
 
 # A killed `up` leaves the container that it was about to put in another's place, under a name of
 # its own, and the next one stumbles over it. Where the other is gone already, this one has its
 # volumes and takes its name.
 clear_half_made() {
-  local id name
-  look
-  while read -r id name; do
-    if jq --exit-status --arg name "$name" 'any(.[]; .name == $name)' <<<"$everything" >/dev/null
-    then
-      quick rm "$id"
-    else
-      quick rename "$id" "$name"
-    fi
-  done < <(jq --raw-output --arg project "$project" '.[] | select(.project == $project
-    and .state == "created" and (.name | test("^[0-9a-f]{12}_"))) | "\(.id) \(.name[13:])"' \
+  local id name taken
+  while read -r id name taken; do
+    if [[ $taken == true ]]; then quick rm "$id"; else quick rename "$id" "$name"; fi
+  done < <(jq --raw-output --arg project "$project" 'map(.name) as $names | .[]
+    | select(.project == $project and .state == "created" and (.name | test("^[0-9a-f]{12}_")))
+    | .name[13:] as $name | "\(.id) \($name) \($names | index([$name]) != null)"' \
     <<<"$everything")
 }
 
 # On a new host the services that ours depend on were never made. Those that exist stay as they are.
 start_missing_dependencies() {
-  local missing
-  mapfile -t missing < <(jq --raw-output --argjson plan "$plan" --argjson services "$services" \
-    --arg project "$project" '(map(select(.project == $project) | .service) | unique) as $made
-    | def reach: . as $from | (. + [.[] | $plan.services[.].needs // [] | .[]] | unique)
-        | if length > ($from | length) then reach else . end;
-    ($ARGS.positional | unique | reach) - $services - $made
-    | map(select($plan.services[.].scale > 0)) | .[]' --args -- "${targets[@]}" <<<"$everything")
   if ((${#missing[@]} == 0)); then return; fi
   say "starting what the service depends on: ${missing[*]}"
   limit=900 compose up --detach --no-build --no-deps --no-recreate "${missing[@]}" \
@@ -278,11 +264,13 @@ check_health() {
   local started=$SECONDS
   await_containers "${targets[@]}"
   [[ -z $why ]] || fail health.container "$why"
-  probe
-  [[ -z $why ]] || fail health.http "$why"
-  # What answered a moment ago may have ended since.
-  await_containers "${targets[@]}"
-  [[ -z $why ]] || fail health.container "$why"
+  if [[ -n $SSM_HttpPort ]]; then
+    probe
+    [[ -z $why ]] || fail health.http "$why"
+    # What answered a moment ago may have ended since.
+    await_containers "${targets[@]}"
+    [[ -z $why ]] || fail health.container "$why"
+  fi
   seconds[health]=$((SECONDS - started))
 }
 
@@ -312,7 +300,6 @@ await_containers() {
 
 probe() {
   local url end status low=200 high=299
-  if [[ -z $SSM_HttpPort ]]; then return; fi
   if [[ -n $SSM_HttpExpect ]]; then low=${SSM_HttpExpect%-*} high=${SSM_HttpExpect#*-}; fi
   url=http://127.0.0.1:$SSM_HttpPort${SSM_HttpPath:-/}
   end=$((SECONDS + 30))
@@ -360,23 +347,19 @@ record_activation() {
 
 # Keeps the current, the two before it, and what was fetched for the next order.
 prune_images() {
-  local kept tag id name digest
-  kept=" $({
+  local wanted tag id name digest
+  wanted=" $({
     awk 'NR <= 3 { print $1 }' "$state/history"
     if [[ -f $state/fetched ]]; then cat "$state/fetched"; fi
   } | sed -E 's/.*sha256:(.{12}).*/\1/' | tr '\n' ' ') "
   while read -r tag; do
-    if [[ $kept != *" ${tag##*-} "* ]]; then quick rmi "esclusa/keep:$tag" || true; fi
+    if [[ $wanted != *" ${tag##*-} "* ]]; then quick rmi "esclusa/keep:$tag" || true; fi
   done < <(quick image ls esclusa/keep | awk -v start="$(keep_name)-" '
     index($2, start) == 1 && length($2) == length(start) + 12 { print $2 }')
-  kept=" $({
-    quick image ls --no-trunc esclusa/keep |
-      awk -v start="$(keep_name)-" 'index($2, start) == 1 { print $3 }'
-    jq --raw-output --arg repository "$SSM_Repository" \
-      '.[] | select(.repository == $repository) | .image' <<<"$everything"
-  } | tr '\n' ' ') "
+  wanted=" ${kept[*]} $(quick image ls --no-trunc esclusa/keep |
+    awk -v start="$(keep_name)-" 'index($2, start) == 1 { print $3 }' | tr '\n' ' ') "
   while read -r name tag digest id; do
-    if [[ $kept == *" $id "* ]]; then continue; fi
+    if [[ $wanted == *" $id "* ]]; then continue; fi
     say "removing the image $name $tag $digest"
     if [[ $tag != '<none>' ]]; then quick rmi "$name:$tag" || true; fi
     if [[ $digest != '<none>' ]]; then quick rmi "$name@$digest" 2>/dev/null || true; fi
@@ -450,7 +433,7 @@ restore() {
     bring_back "${names[@]}"
   fi
   survey
-  if [[ $now != "$before" ]]; then restored=failed; fi
+  if [[ $now != "$(jq --raw-output .good <<<"$order")" ]]; then restored=failed; fi
   finish "$(jq --raw-output .code <<<"$order")" "$(jq --raw-output .text <<<"$order")"
 }
 

@@ -23,11 +23,12 @@ readonly default_files=(compose.yaml compose.yml docker-compose.yml docker-compo
 readonly override_files=(compose.override.yaml compose.override.yml
   docker-compose.override.yml docker-compose.override.yaml)
 
+images='' conflict='' outsider='' grace=10
 verb='' dir='' state='' scratch='' project='' separator=':'
 engine=no looked=no answered=no changed=no remember=no failed_at='' why='' after_answer='' problem=''
 before=none now=none restored=not-needed fence='' health=none
 extra='{}' everything='[]' containers='[]' plan='{"services":{}}' services='[]' targets=()
-base_files=() warnings=()
+base_files=() warnings=() missing=() kept=()
 declare -A seconds=([pull]=0 [stop]=0 [up]=0 [health]=0)
 total=0 well=0
 
@@ -104,6 +105,7 @@ finish() {
   if [[ $remember == yes ]]; then
     printf '{"fence":"%s","image":"%s","mode":"%s","exit":%s,"answer":%s}\n' "$SSM_Fence" \
       "$SSM_Image" "$SSM_Mode" "$exit_code" "$line" | replace "$state/answer"
+    rm -f "$state/order"
   fi
   answered=yes
   printf '%s\n' "$line" >&3
@@ -290,18 +292,19 @@ readonly described='map((.Config.Labels // {}) as $labels |
 
 # Reads every container of this host once, with the name that the registry knows its image by.
 look() {
-  local try ids images
+  local try ids
   looked=yes
+  # Only a pull changes them, and a look is taken often.
+  images=${images:-$(list_images | awk '$3 != "<none>" { print $4, $3 }')}
   for try in 1 2 3 4 5; do
     quick ps --all --quiet --no-trunc >"$scratch/ids" ||
       finish hosts.docker 'The Docker Engine does not list its containers: see its log.'
     mapfile -t ids <"$scratch/ids"
-    images=$(list_images | awk '$3 != "<none>" { print $4, $3 }')
     # One that ends between list and look makes the look fail: look again.
     if ((${#ids[@]} == 0)); then
       everything='[]'
       return
-    elif everything=$(quick inspect "${ids[@]}" | describe "$images"); then
+    elif everything=$(quick inspect "${ids[@]}" | describe); then
       return
     fi
     say "looking again after try $try"
@@ -310,7 +313,7 @@ look() {
 }
 
 describe() {
-  jq --compact-output --arg images "$1" --arg repository "$SSM_Repository" '
+  jq --compact-output --arg images "$images" --arg repository "$SSM_Repository" '
     def bare: sub("@.*$"; "") | sub(":[^/:]*$"; "");
     ($images / "\n" | map(select(. != "") / " ") | sort) as $known
     | '"$described"' | map(. + {repository: (.ref | bare), digest: (
@@ -337,19 +340,37 @@ pick() {
   {
     read -r now
     read -r containers
+    read -ra kept
+    read -r conflict
+    read -r outsider
   } < <(jq --raw-output --argjson services "$services" --arg project "$project" \
-    --arg repository "$SSM_Repository" --arg keep "esclusa/keep:$(keep_name)-" '
-    map(select(.project == $project and (.oneoff | not))
-      | .known = (.service as $name | $services | index([$name]) != null)
-      | select(.known or .repository == $repository or (.ref | startswith($keep)))
-      | .gone = (.known | not) and ($services | length) > 0
-      | .runs = ((.state | IN("running", "restarting", "paused")) or
-          (.state == "exited" and .exit == 0 and (.policy | IN("no", "", "on-failure")))))
-    | (map(select(.runs and (.gone | not)) | .digest) | unique
-       | if length == 0 then "none" elif length == 1 then .[0] else "mixed" end), tojson' \
-    <<<"$everything")
+    --arg repository "$SSM_Repository" --arg keep "esclusa/keep:$(keep_name)-" \
+    --arg dir "$dir" --arg real "$(realpath -m "$dir")" "$picked" <<<"$everything")
   if [[ $changed == no ]]; then before=$now; fi
 }
+
+# Five lines: what runs, the service's containers, `digest image` of each, who else runs the image
+# in a Compose project, and who does outside of any.
+readonly picked='
+  def here: .directory as $at | $at == $dir or $at == $real
+    or (($at // "") | startswith($dir + "/") or startswith($real + "/"));
+  (map(select(.project == $project and (.oneoff | not))
+    | .known = (.service as $name | $services | index([$name]) != null)
+    | select(.known or .repository == $repository or (.ref | startswith($keep)))
+    | .gone = (.known | not) and ($services | length) > 0
+    | .runs = ((.state | IN("running", "restarting", "paused")) or
+        (.state == "exited" and .exit == 0 and (.policy | IN("no", "", "on-failure")))))) as $own
+  | ($own | map(select(.runs and (.gone | not)) | .digest) | unique
+     | if length == 0 then "none" elif length == 1 then .[0] else "mixed" end),
+    ($own | tojson),
+    ($own | map(select(.runs) | "\(.digest) \(.image)") | unique | join(" ")),
+    (map(select((.state | IN("running", "restarting", "paused")) and (.oneoff | not)))
+     | (map(select(.project and .repository == $repository
+          and ((here | not) or .project != $project)))
+        + map(select(here and .project != $project))
+        | if length == 0 then "" else .[0] | "\(.name) runs in the Compose project \(.project) of "
+          + "\(.directory), not in \($project) of \($dir)" end),
+       (map(select(.project == null and .repository == $repository) | .name)[0] // ""))'
 
 # For refusals that come before the files are read: what the containers themselves tell.
 glance() {
@@ -377,11 +398,11 @@ keep_tag() {
 
 # An image that was pulled by digest has no tag, so a plain prune would take it.
 keep_running() {
-  local digest image
-  while read -r digest image; do
-    quick tag "$image" "$(keep_tag "$digest")" ||
-      warn "The running image ${image:0:19} could not be kept by a tag."
-  done < <(jq --raw-output 'map(select(.runs) | "\(.digest) \(.image)") | unique[]' <<<"$containers")
+  local i
+  for ((i = 0; i < ${#kept[@]}; i += 2)); do
+    quick tag "${kept[i + 1]}" "$(keep_tag "${kept[i]}")" ||
+      warn "The running image ${kept[i]:0:19} could not be kept by a tag."
+  done
 }
 
 # By digest, as it is pulled; an adopted image that no registry knows, by its id.
@@ -565,11 +586,24 @@ summarise() {
 }
 
 # The services that are to run: those that are not behind an inactive profile, and those that
-# somebody started although they are.
+# somebody started although they are. `missing` are services of other images that they depend on
+# and that never had a container here; `grace` is how long all that takes to stop.
 find_targets() {
-  mapfile -t targets < <(jq --raw-output --argjson containers "$containers" '.services | to_entries[]
-    | select(.value.ours and .value.scale > 0) | .key as $name
-    | select(.value.active or any($containers[]; .service == $name and .runs)) | $name' <<<"$plan")
+  {
+    read -ra targets
+    read -ra missing
+    read -r grace
+  } < <(jq --raw-output --argjson everything "$everything" --arg project "$project" '
+    ($everything | map(select(.project == $project and (.oneoff | not)))) as $own
+    | .services as $all
+    | def reach: . as $from | (. + [.[] | $all[.].needs // [] | .[]] | unique)
+        | if length > ($from | length) then reach else . end;
+    ($all | to_entries | map(select(.value.ours and .value.scale > 0) | .key as $name
+      | select(.value.active or any($own[]; .service == $name and .state == "running")) | $name))
+    | (. | join(" ")),
+      (reach - ($own | map(.service)) | map(select($all[.].ours | not)
+        | select(($all[.].scale // 0) > 0)) | join(" ")),
+      (map($all[.] | .grace * .scale) | add // 0 | ceil)' <<<"$plan")
 }
 
 # Finds and reads the project as far as that goes; `problem` says why it went no further.
@@ -611,27 +645,12 @@ look_leniently() {
 
 # The same image elsewhere would go on running beside what is rolled out here.
 check_conflicts() {
-  local found alone
-  {
-    read -r found
-    read -r alone
-  } < <(jq --raw-output --arg project "$project" --arg repository "$SSM_Repository" \
-    --arg dir "$dir" --arg real "$(realpath -m "$dir")" '
-    def here: .directory as $at | $at == $dir or $at == $real
-      or (($at // "") | startswith($dir + "/") or startswith($real + "/"));
-    map(select((.state | IN("running", "restarting", "paused")) and (.oneoff | not)))
-    | (map(select(.project and .repository == $repository and ((here | not) or .project != $project)))
-       + map(select(here and .project != $project))
-       | if length == 0 then "" else .[0] | "\(.name) runs in the Compose project \(.project) of "
-         + "\(.directory), not in \($project) of \($dir)" end),
-      (map(select(.project == null and .repository == $repository) | .name)[0] // "")' \
-    <<<"$everything")
-  if [[ -n $found ]]; then
-    finish hosts.compose "$found: stop it there, or move its files to $dir and name its project \
+  if [[ -n $conflict ]]; then
+    finish hosts.compose "$conflict: stop it there, or move its files to $dir and name its project \
 in COMPOSE_PROJECT_NAME of .env."
   fi
-  if [[ -n $alone ]]; then
-    warn "$alone runs this image outside of Compose: it stays as it is."
+  if [[ -n $outsider ]]; then
+    warn "$outsider runs this image outside of Compose: it stays as it is."
   fi
 }
 

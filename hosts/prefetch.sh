@@ -176,6 +176,7 @@ pull() {
     explain_pull "$(complaint "$scratch/errors")"
   fi
   unset DOCKER_CONFIG
+  images=''
 }
 
 explain_pull() {

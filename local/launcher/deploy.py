@@ -70,7 +70,8 @@ def deploy(cloudformation, stack: str, url: str, parameters: list) -> None:
         if "No updates are to be performed" not in str(error):
             raise SystemExit(f"deploy: stack {stack} was refused: {error}") from error
     except WaiterError as error:
-        raise SystemExit(f"deploy: stack {stack} failed: {reasons(cloudformation, stack)}") from error
+        why = reasons(cloudformation, stack)
+        raise SystemExit(f"deploy: stack {stack} failed: {why}") from error
 
 
 def reasons(cloudformation, stack: str) -> str:

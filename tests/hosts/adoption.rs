@@ -28,7 +28,7 @@ fn pull(service: &Service, kind: &str) -> String {
 
 fn by_tag(world: &World) {
     let service = Service::new(world, "adopt/tag", WEB);
-    let adopted = pull(&service, "web1");
+    let adopted = pull(&service, "idle1");
     service.compose("up --detach");
     let seen = service.inspect();
     seen.expect("ok", 0).runs(&adopted);
@@ -36,7 +36,7 @@ fn by_tag(world: &World) {
     service.prefetch(&sick, "1.1").expect("ok", 0).runs(&adopted);
     let answer = service.activate(&sick, "1.1");
     answer.expect("health.container", 13).restored("yes").runs(&adopted);
-    let next = service.push("web2", "v2");
+    let next = service.push("idle2", "v2");
     service.roll_out(&next, "1.2");
     service.roll_out(&adopted, "1.3");
 }
@@ -44,7 +44,7 @@ fn by_tag(world: &World) {
 fn local_image(world: &World) {
     let service = Service::new(world, "adopt/local", WEB);
     let tagged = format!("{}:latest", service.image());
-    world.run(&["docker", "tag", "esclusa-test/plain1", &tagged]);
+    world.run(&["docker", "tag", "esclusa-test/other", &tagged]);
     let template = ["docker", "image", "inspect", "--format", "{{.Id}}", &tagged];
     let id = world.run(&template).trim().to_owned();
     service.compose("up --detach");
@@ -52,26 +52,26 @@ fn local_image(world: &World) {
     seen.expect("ok", 0).runs(&format!("local:{id}"));
     let sick = service.push("sick", "v1");
     service.prefetch(&sick, "1.1").expect("ok", 0);
-    let answer = service.order("activate", &sick, "1.1").with("Deadline", "4").run();
+    let answer = service.order("activate", &sick, "1.1").run();
     answer.expect("health.container", 13).restored("yes").runs(&format!("local:{id}"));
-    let next = service.push("web1", "v2");
+    let next = service.push("idle1", "v2");
     service.roll_out(&next, "1.2");
     // Only the tag that keeps it is left of the adopted image.
     world.run(&["docker", "rmi", &tagged]);
     let back = format!("local@{id}");
     service.prefetch(&back, "1.3").expect("ok", 0);
-    let answer = service.order("activate", &back, "1.3").with("Deadline", "3").run();
+    let answer = service.order("activate", &back, "1.3").run();
     answer.expect("ok", 0).runs(&format!("local:{id}"));
 }
 
 fn other_name(world: &World) {
     let service = Service::new(world, "adopt/name", WEB);
-    let adopted = pull(&service, "web1");
+    let adopted = pull(&service, "idle1");
     service.compose("--project-name oldname up --detach");
     let seen = service.inspect();
     seen.expect("ok", 0).runs(&adopted);
     assert_eq!(seen.text("project"), "oldname");
-    let next = service.push("web2", "v2");
+    let next = service.push("idle2", "v2");
     service.roll_out(&next, "1.1");
     assert!(service.read(".env").contains("COMPOSE_PROJECT_NAME=oldname\n"));
     assert_eq!(service.containers(), Vec::<String>::new(), "no second project beside it");
@@ -81,13 +81,13 @@ fn other_files(world: &World) {
     let service = Service::bare(world, "adopt/files");
     service.write("a.yml", &format!("services:\n{WEB}"));
     service.write("b.yml", "services: {web: {labels: {here: b}}}\n");
-    let image = service.push("web1", "latest");
+    let image = service.push("idle1", "latest");
     service.prefetch(&image, "0.1").expect("hosts.compose", 11).says("no Compose file");
     service.write("compose.yaml", &format!("services:\n{WEB}"));
-    pull(&service, "web1");
+    pull(&service, "idle1");
     fs::remove_file(service.path("compose.yaml")).unwrap();
     service.compose("-f a.yml -f b.yml up --detach");
-    let next = service.push("web2", "v2");
+    let next = service.push("idle2", "v2");
     service.roll_out(&next, "1.1");
     assert!(service.read(".env").contains("COMPOSE_FILE=a.yml:b.yml:esclusa.release.yaml"));
     assert_eq!(service.container("web", "{{index .Config.Labels \"here\"}}"), "b");
@@ -95,11 +95,11 @@ fn other_files(world: &World) {
 
 fn elsewhere(world: &World) {
     let service = Service::new(world, "adopt/elsewhere", WEB);
-    let adopted = pull(&service, "web1");
+    let adopted = pull(&service, "idle1");
     let start = "mkdir -p /srv/old-place && cp /srv/adopt--elsewhere/compose.yaml /srv/old-place && \
                  cd /srv/old-place && docker compose up --detach";
     world.run(&["bash", "-c", start]);
-    let next = service.push("web2", "v2");
+    let next = service.push("idle2", "v2");
     for answer in [service.prefetch(&next, "1.1"), service.inspect()] {
         answer.expect("hosts.compose", 11).says("/srv/old-place");
     }
@@ -113,12 +113,12 @@ fn lost_mount(world: &World) {
         "volumes.yml",
         "services: {web: {volumes: ['store:/store']}}\nvolumes: {store: {}}\n",
     );
-    let adopted = pull(&service, "web1");
+    let adopted = pull(&service, "idle1");
     service.write(".env", "COMPOSE_FILE=compose.yaml:volumes.yml\n");
     // File times have whole seconds here, and an edit after the start would explain the change.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     service.compose("up --detach");
-    let next = service.push("web2", "v2");
+    let next = service.push("idle2", "v2");
     service.prefetch(&next, "1.0").expect("ok", 0);
     world.run(&[
         "bash",

@@ -27,7 +27,7 @@ fn several(world: &World) {
          service_completed_successfully}}}\n  worker: {image: 'IMAGE:latest', restart: always}\n  \
          migrate: {image: IMAGE, command: ['/bin/busybox sleep 1'], healthcheck: {disable: true}}\n",
     );
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     let answer = service.roll_out(&first, "1.1");
     assert_eq!(answer.value["containers"], 3, "{answer}");
     service.roll_out(&second, "1.2");
@@ -40,11 +40,11 @@ fn several(world: &World) {
 }
 
 const WITH_STORE: &str = "  web: {image: IMAGE, restart: always, depends_on: [store]}\n  \
-     store: {image: esclusa-test/plain1, environment: {A: one}}\n";
+     store: {image: esclusa-test/other, environment: {A: one}}\n";
 
 fn depends_on(world: &World) {
     let service = Service::new(world, "change/needs", WITH_STORE);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
     let store = service.container("store", "{{.Id}}");
     service.roll_out(&second, "1.2");
@@ -53,7 +53,7 @@ fn depends_on(world: &World) {
 
 fn others(world: &World) {
     let service = Service::new(world, "change/others", WITH_STORE);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
     let store = service.container("store", "{{.Id}}");
     let edited = service.read("compose.yaml").replace("A: one", "A: two");
@@ -69,7 +69,7 @@ fn profiles(world: &World) {
         "  web: {image: IMAGE, restart: always}\n  \
          tool: {image: IMAGE, restart: always, profiles: [tools]}\n",
     );
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
     assert_eq!(service.containers(), [format!("{}-web-1", service.project)]);
     service.compose("--profile tools up --detach tool");
@@ -80,9 +80,9 @@ fn profiles(world: &World) {
 
 fn port_conflict(world: &World) {
     let service = Service::new(world, "change/port", "  web: {image: IMAGE, restart: always}\n");
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
-    world.run(&["docker", "run", "--detach", "--publish=18102:80", "esclusa-test/plain1"]);
+    world.run(&["docker", "run", "--detach", "--publish=18102:80", "esclusa-test/other"]);
     service.write(
         "compose.yaml",
         "services:\n  web: {image: IMAGE, restart: always, ports: ['${PORT:-18102}:80']}\n",
@@ -98,7 +98,7 @@ fn port_conflict(world: &World) {
 fn pull_policy(world: &World) {
     let services = "  web: {image: 'IMAGE:latest', restart: always, pull_policy: always}\n";
     let service = Service::new(world, "change/policy", services);
-    let (first, second) = (service.push("web1", "latest"), service.push("web2", "latest"));
+    let (first, second) = (service.push("idle1", "latest"), service.push("idle2", "latest"));
     service.roll_out(&first, "1.1");
     service.roll_out(&second, "1.2");
     service.roll_out(&first, "1.3");
@@ -111,7 +111,7 @@ fn data(world: &World) {
         "  web:\n    image: IMAGE\n    restart: always\n    volumes: ['./conf:/conf', 'store:/store']\n\
          volumes: {store: {}}\n",
     );
-    let (first, second) = (service.push("web1", "v1"), service.push("sick", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("sick", "v2"));
     service.write("conf/setting", "from the team");
     service.roll_out(&first, "1.1");
     let inside = |script: &str| {
@@ -130,7 +130,7 @@ fn data(world: &World) {
 
 fn nothing(world: &World) {
     let service = Service::new(world, "change/nothing", WITH_STORE);
-    let first = service.push("web1", "v1");
+    let first = service.push("idle1", "v1");
     service.roll_out(&first, "1.1");
     service.prefetch("none", "1.2").expect("ok", 0);
     let answer = service.activate("none", "1.2");
@@ -144,7 +144,7 @@ fn nothing(world: &World) {
 
 fn kept_images(world: &World) {
     let service = Service::new(world, "change/kept", "  web: {image: IMAGE, restart: always}\n");
-    let images: Vec<_> = crate::images::WEB
+    let images: Vec<_> = crate::images::IDLE
         .iter()
         .enumerate()
         .map(|(number, kind)| service.push(kind, &format!("v{number}")))
@@ -167,7 +167,7 @@ fn removed_service(world: &World) {
     let both =
         "  web: {image: IMAGE, restart: always}\n  worker: {image: IMAGE, restart: always}\n";
     let service = Service::new(world, "change/removed", both);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
     service.write("compose.yaml", "services:\n  web: {image: IMAGE, restart: always}\n");
     service.roll_out(&second, "1.2").warns("no longer in the Compose files");

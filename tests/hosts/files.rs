@@ -27,7 +27,7 @@ fn listed_files(world: &World) {
     service.write("compose.yaml", "services: {}\n");
     let mine = "# ours\nSPICE=salt\nexport COMPOSE_FILE=\"base.yml:extra.yml\"  # both\nLAST='a b'";
     service.write(".env", mine);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
     service.roll_out(&second, "1.2");
     assert_eq!(service.container("web", LABEL), "extra salt");
@@ -47,7 +47,7 @@ fn default_override(world: &World) {
     let service = Service::bare(world, "files/override");
     service.write("docker-compose.yml", WEB);
     service.write("docker-compose.override.yml", "services: {web: {labels: {here: override}}}\n");
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     service.roll_out(&image, "1.1");
     assert_eq!(service.container("web", LABEL), "override");
 }
@@ -56,7 +56,7 @@ fn subdirectory(world: &World) {
     let service = Service::bare(world, "files/below");
     service.write("deploy/compose.yaml", &format!("{WEB}    \n"));
     service.write(".env", "COMPOSE_FILE=deploy/compose.yaml\n");
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
     service.roll_out(&second, "1.2");
     assert_eq!(service.containers(), [format!("{}-web-1", service.project)]);
@@ -65,7 +65,7 @@ fn subdirectory(world: &World) {
 fn named_project(world: &World) {
     let service = Service::bare(world, "files/named");
     service.write("compose.yaml", &format!("name: teams-own-name\n{WEB}"));
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     let answer = service.roll_out(&image, "1.1");
     assert_eq!(answer.text("project"), "teams-own-name");
     assert_eq!(world.run(&["docker", "inspect", "--format", "up", "teams-own-name-web-1"]), "up\n");
@@ -75,7 +75,7 @@ fn encoding(world: &World) {
     let nested = Service::new(world, "a.b/c_d/e-f", "  web: {image: IMAGE, restart: always}\n");
     let flat = Service::new(world, "a/b", "  web: {image: IMAGE, restart: always}\n");
     assert_eq!(nested.project, "a__b--c_d--e-f");
-    let (one, other) = (nested.push("web1", "v1"), flat.push("web2", "v1"));
+    let (one, other) = (nested.push("idle1", "v1"), flat.push("idle2", "v1"));
     nested.roll_out(&one, "1.1");
     flat.roll_out(&other, "1.1");
     nested.inspect().expect("ok", 0).runs(&one);
@@ -88,7 +88,7 @@ fn shipped(world: &World) {
     let told = |verb: &str, image: &str, fence: &str| {
         service.order(verb, image, fence).with("Compose", "image").run()
     };
-    let plain = service.push("web1", "v0");
+    let plain = service.push("idle1", "v0");
     told("prefetch", &plain, "1.1").expect("hosts.compose", 11).says("no label esclusa.compose");
     let (good, sick) = (service.push("shipping1", "v1"), service.push("shipping2", "v2"));
     told("prefetch", &good, "1.2").expect("ok", 0);
@@ -104,7 +104,7 @@ fn shipped(world: &World) {
 
 fn missing_file(world: &World) {
     let service = Service::bare(world, "files/missing");
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     let answer = service.prefetch(&image, "1.1");
     answer.expect("hosts.compose", 11).says("no Compose file in /srv/files--missing");
     service.inspect().expect("ok", 0).warns("no Compose file").runs("none");
@@ -112,20 +112,20 @@ fn missing_file(world: &World) {
 
 fn other_image(world: &World) {
     let service = Service::new(world, "files/other", "  web: {image: 'IMAGE-not:latest'}\n");
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("uses the image 127.0.0.1");
 }
 
 fn broken_file(world: &World) {
     let service =
         Service::new(world, "files/broken", "  web: {image: IMAGE, restart: '${WHEN:?unset}'}\n");
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("WHEN");
 }
 
 fn variable_in_list(world: &World) {
     let service = Service::new(world, "files/variable", "  web: {image: IMAGE}\n");
     service.write(".env", "COMPOSE_FILE=${BASE}/compose.yaml\n");
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("COMPOSE_FILE");
 }

@@ -22,7 +22,7 @@ pub(crate) const ROWS: &[Row] = &[
 const WEB: &str = "  web: {image: IMAGE, restart: always}\n";
 
 fn healthy(world: &World) {
-    let service = Service::new(world, "health/good", WEB);
+    let service = Service::new(world, "health/good", WEB).patient();
     let image = service.push("web1", "v1");
     let answer = service.roll_out(&image, "1.1");
     assert_eq!(answer.value["containers"], 1, "{answer}");
@@ -41,7 +41,7 @@ fn healthy(world: &World) {
 }
 
 fn unhealthy(world: &World) {
-    let service = Service::new(world, "health/sick", WEB);
+    let service = Service::new(world, "health/sick", WEB).patient();
     let (good, sick) = (service.push("web1", "v1"), service.push("sick", "v2"));
     service.roll_out(&good, "1.1");
     service.prefetch(&sick, "1.2").expect("ok", 0).runs(&good);
@@ -53,7 +53,7 @@ fn unhealthy(world: &World) {
 }
 
 fn left(world: &World) {
-    let service = Service::new(world, "health/left", WEB);
+    let service = Service::new(world, "health/left", WEB).patient();
     let (good, sick) = (service.push("web1", "v1"), service.push("sick", "v2"));
     service.roll_out(&good, "1.1");
     service.prefetch(&sick, "1.2").expect("ok", 0);
@@ -66,7 +66,7 @@ fn left(world: &World) {
 }
 
 fn first_fails(world: &World) {
-    let service = Service::new(world, "health/first", WEB);
+    let service = Service::new(world, "health/first", WEB).patient();
     let sick = service.push("sick", "v1");
     service.prefetch(&sick, "1.1").expect("ok", 0);
     let answer = service.activate(&sick, "1.1");
@@ -77,8 +77,8 @@ fn first_fails(world: &World) {
 }
 
 fn crash_loop(world: &World) {
-    let service = Service::new(world, "health/crash", WEB);
-    let (good, crash) = (service.push("plain1", "v1"), service.push("crash", "v2"));
+    let service = Service::new(world, "health/crash", WEB).patient();
+    let (good, crash) = (service.push("idle1", "v1"), service.push("crash", "v2"));
     service.prefetch(&good, "1.1").expect("ok", 0).warns("No HEALTHCHECK for web");
     service.order("activate", &good, "1.1").with("Deadline", "3").run().expect("ok", 0);
     service.prefetch(&crash, "1.2").expect("ok", 0);
@@ -87,15 +87,15 @@ fn crash_loop(world: &World) {
 }
 
 fn unchecked(world: &World) {
-    let service = Service::new(world, "health/unchecked", WEB);
-    let image = service.push("plain1", "v1");
+    let service = Service::new(world, "health/unchecked", WEB).patient();
+    let image = service.push("idle1", "v1");
     let answer = service.roll_out(&image, "1.1");
     let waited = answer.value["seconds"]["health"].as_u64().unwrap();
     assert!((18..40).contains(&waited), "{answer}");
 }
 
 fn one_shot(world: &World) {
-    let service = Service::new(world, "health/job", "  job: {image: IMAGE}\n");
+    let service = Service::new(world, "health/job", "  job: {image: IMAGE}\n").patient();
     let (first, second) = (service.push("job1", "v1"), service.push("job2", "v2"));
     service.roll_out(&first, "1.1").warns("has ended");
     service.roll_out(&second, "1.2");
@@ -104,7 +104,7 @@ fn one_shot(world: &World) {
 
 fn failed_one_shot(world: &World) {
     let service =
-        Service::new(world, "health/failed-job", "  job: {image: IMAGE, command: [exit 4]}\n");
+        Service::new(world, "health/failed-job", "  job: {image: IMAGE, command: [exit 4]}\n").patient();
     let image = service.push("job1", "v1");
     service.prefetch(&image, "1.1").expect("ok", 0);
     let answer = service.activate(&image, "1.1");
@@ -112,14 +112,14 @@ fn failed_one_shot(world: &World) {
 }
 
 fn slow_start(world: &World) {
-    let service = Service::new(world, "health/slow", WEB);
+    let service = Service::new(world, "health/slow", WEB).patient();
     let image = service.push("slow", "v1");
     let answer = service.roll_out(&image, "1.1");
     assert!(answer.value["seconds"]["health"].as_u64().unwrap() >= 5, "{answer}");
 }
 
 fn deadline(world: &World) {
-    let service = Service::new(world, "health/deadline", WEB);
+    let service = Service::new(world, "health/deadline", WEB).patient();
     let image = service.push("slow", "v1");
     service.prefetch(&image, "1.1").expect("ok", 0);
     let answer = service.order("activate", &image, "1.1").with("Deadline", "2").run();
@@ -140,7 +140,7 @@ fn probe(world: &World) {
             .with("HttpPort", "18101")
             .with("HttpPath", path)
             .with("HttpExpect", expect)
-            .with("Deadline", "4")
+            .with("Deadline", "10")
             .run()
     };
     probed(&first, "1.1", "/", "").expect("ok", 0);
@@ -151,7 +151,7 @@ fn probe(world: &World) {
 }
 
 fn restart(world: &World) {
-    let service = Service::new(world, "health/restart", WEB);
+    let service = Service::new(world, "health/restart", WEB).patient();
     let image = service.push("web1", "v1");
     service.roll_out(&image, "1.1");
     let first = service.container("web", "{{.Id}}");

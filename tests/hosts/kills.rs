@@ -88,7 +88,7 @@ fn kill_at(service: &Service, candidate: &str, fence: &str, seen: Seen) -> bool 
 
 fn good(world: &World) {
     let service = Service::new(world, "kill/good", WEB);
-    let images = [service.push("web1", "v1"), service.push("web2", "v2")];
+    let images = [service.push("idle1", "v1"), service.push("idle2", "v2")];
     service.roll_out(&images[0], "1.1");
     for (number, (step, seen)) in STEPS.iter().enumerate() {
         let (before, candidate) = (&images[number % 2], &images[(number + 1) % 2]);
@@ -106,7 +106,7 @@ fn good(world: &World) {
 
 fn bad(world: &World) {
     let service = Service::new(world, "kill/bad", WEB);
-    let (before, sick) = (service.push("web1", "v1"), service.push("sick", "v2"));
+    let (before, sick) = (service.push("idle1", "v1"), service.push("sick", "v2"));
     service.roll_out(&before, "1.1");
     service.prefetch(&sick, "1.2").expect("ok", 0);
     for (number, (step, seen)) in STEPS.iter().chain(BAD_STEPS).enumerate() {
@@ -134,7 +134,7 @@ fn first(world: &World) {
 
 fn newer(world: &World) {
     let service = Service::new(world, "kill/newer", WEB);
-    let (before, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (before, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     let sick = service.push("sick", "v3");
     service.roll_out(&before, "1.1");
     service.prefetch(&second, "1.2").expect("ok", 0);
@@ -148,7 +148,7 @@ fn newer(world: &World) {
 
 fn any_time(world: &World) {
     let service = Service::new(world, "kill/any", WEB);
-    let images = [service.push("web1", "v1"), service.push("web2", "v2")];
+    let images = [service.push("idle1", "v1"), service.push("idle2", "v2")];
     service.roll_out(&images[0], "1.1");
     service.prefetch(&images[1], "1.1").expect("ok", 0);
     for round in 0..6_u32 {
@@ -167,7 +167,7 @@ fn any_time(world: &World) {
 
 fn prefetch(world: &World) {
     let service = Service::new(world, "kill/prefetch", WEB);
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     for round in 0..4_u32 {
         let mut command = service.order("prefetch", &image, "1.1").command();
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

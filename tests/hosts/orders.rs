@@ -23,7 +23,7 @@ const WEB: &str = "  web: {image: IMAGE, restart: always}\n";
 
 fn twice(world: &World) {
     let service = Service::new(world, "order/twice", WEB);
-    let (first, sick) = (service.push("web1", "v1"), service.push("sick", "v2"));
+    let (first, sick) = (service.push("idle1", "v1"), service.push("sick", "v2"));
     service.roll_out(&first, "1.1");
     service.prefetch(&sick, "1.2").expect("ok", 0);
     let once = service.activate(&sick, "1.2");
@@ -36,7 +36,7 @@ fn twice(world: &World) {
 
 fn at_once(world: &World) {
     let service = Service::new(world, "order/at-once", WEB);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.prefetch(&first, "1.1").expect("ok", 0);
     service.prefetch(&second, "1.1").expect("ok", 0);
     let (one, other, same) = thread::scope(|scope| {
@@ -54,7 +54,7 @@ fn at_once(world: &World) {
 
 fn older_fence(world: &World) {
     let service = Service::new(world, "order/older", WEB);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "2.9");
     for fence in ["2.8", "1.10", "2.08"] {
         for verb in ["prefetch", "activate"] {
@@ -69,7 +69,7 @@ fn older_fence(world: &World) {
 
 fn expired(world: &World) {
     let service = Service::new(world, "order/expired", WEB);
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     for verb in ["prefetch", "activate"] {
         let answer = service.order(verb, &image, "1.1").valid_for(-5).run();
         answer.expect("order.expired", 10).runs("none");
@@ -79,7 +79,7 @@ fn expired(world: &World) {
 
 fn reused_fence(world: &World) {
     let service = Service::new(world, "order/reused", WEB);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
     service.prefetch(&second, "1.1").expect("ok", 0);
     service.activate(&second, "1.1").expect("order.stale", 10).says("already used").runs(&first);
@@ -87,7 +87,7 @@ fn reused_fence(world: &World) {
 
 fn other_lane(world: &World) {
     let service = Service::new(world, "order/lanes", WEB);
-    let (first, second) = (service.push("web1", "v1"), service.push("web2", "v2"));
+    let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "5.5");
     let staging = |verb: &str, fence: &str| {
         service.order(verb, &second, fence).with("Environment", "staging").run()
@@ -99,7 +99,7 @@ fn other_lane(world: &World) {
 
 fn busy(world: &World) {
     let service = Service::new(world, "order/busy", WEB);
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     service.roll_out(&image, "1.1");
     let lock = format!("/var/lib/esclusa/{}/lock", service.project);
     let mut holder =
@@ -112,7 +112,7 @@ fn busy(world: &World) {
 
 fn missing_digest(world: &World) {
     let service = Service::new(world, "order/missing", WEB);
-    service.push("web1", "v1");
+    service.push("idle1", "v1");
     let gone = format!("v2@sha256:{}", "0".repeat(64));
     service.prefetch(&gone, "1.1").expect("release.not_in_registry", 12).runs("none");
     service.activate(&gone, "1.1").expect("release.not_in_registry", 12);
@@ -122,7 +122,7 @@ fn missing_digest(world: &World) {
 
 fn clock(world: &World) {
     let service = Service::new(world, "order/clock", WEB);
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     let order = service.order("prefetch", &image, "1.1").with("IssuedAt", "4000000000");
     order.run().expect("hosts.clock", 11).says("behind");
 }

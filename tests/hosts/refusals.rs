@@ -29,7 +29,7 @@ fn on<'world>(world: &'world World, number: u8, disk: Option<u32>, name: &str) -
 fn full_disk(world: &World) {
     let service = on(world, 3, Some(48), "refuse/disk");
     world.connect(&service.host);
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     let answer = service.prefetch(&image, "1.1");
     answer.expect("hosts.disk", 11).says("/var/lib/docker has");
     let huge = service.order("prefetch", &image, "1.2").with("ImageBytes", "999999999999999");
@@ -39,7 +39,7 @@ fn full_disk(world: &World) {
 
 fn dead_engine(world: &World) {
     let service = on(world, 4, None, "refuse/engine");
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     service.host.kill_engine().unwrap();
     for verb in ["prefetch", "activate", "inspect"] {
         service.order(verb, &image, "1.1").run().expect("hosts.docker", 11);
@@ -57,7 +57,7 @@ fn old_agent(world: &World) {
 
 fn refused_login(world: &World) {
     let service = Service::new(world, "refuse/login", WEB);
-    let image = service.push("web1", "v1");
+    let image = service.push("idle1", "v1");
     let order = service.order("prefetch", &image, "1.1").endpoint("http://127.0.0.1:1");
     order.run().expect("hosts.registry", 11).says("No login for 127.0.0.1");
 }

@@ -4,6 +4,8 @@ mod answer;
 mod ask;
 mod describe;
 mod handler;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

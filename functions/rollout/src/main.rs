@@ -3,6 +3,8 @@
 mod handler;
 mod invocation;
 mod report;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

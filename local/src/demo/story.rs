@@ -9,14 +9,14 @@ use crate::stage::{Stage, StageError};
 
 /// What the demo's configuration shortens, so that it can be watched.
 const SHORTENED: &[&str] = &[
-    "bake: 5 s instead of 5 min",
+    "bake: 2 s instead of 5 min",
     "deregistration delay: 2 s instead of the load balancer's 300 s",
     "health check interval: 5 s instead of 30 s",
     "function timeout: 5 s instead of 30 s (a killed function is noticed sooner)",
 ];
 
 /// How long a push that must not be rolled out is watched.
-const WATCH: Duration = Duration::from_secs(8);
+const WATCH: Duration = Duration::from_secs(5);
 
 /// Tells the story to its end.
 pub(super) async fn tell(root: &Path, directory: &Path) -> Result<Report, StageError> {

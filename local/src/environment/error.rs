@@ -36,7 +36,10 @@ pub enum EnvironmentError {
     #[error("Docker is not running here: start it with `scripts/setup` or the docker service")]
     NoDocker,
     /// The environment of this state directory runs already.
-    #[error("an environment runs in {} already: stop it with `esclusa-local down`", state.display())]
+    #[error(
+        "an environment runs in {} already: stop it with `esclusa-local down`",
+        state.display()
+    )]
     AlreadyUp {
         /// Its state directory.
         state: PathBuf,

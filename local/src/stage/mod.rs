@@ -104,7 +104,7 @@ impl Stage {
     /// When the file cannot be read, or Parameter Store refuses it.
     pub async fn configure(&self) -> Result<(), StageError> {
         let path = self.example.join("esclusa.toml");
-        let text = read(&path)?.replace("for = \"5m\"", "for = \"5s\"");
+        let text = read(&path)?.replace("for = \"5m\"", "for = \"2s\"");
         let group = format!("[environments.production]\ntarget_groups = [\"{}\"]", self.group);
         let text = text.replace("[environments.production]\n", &format!("{group}\n"));
         Ok(self.environment.configure(SERVICE, &text).await?)

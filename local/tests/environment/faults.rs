@@ -52,7 +52,9 @@ async fn a_push_wakes_the_function_and_a_chosen_call_kills_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_is_invoked_and_its_log_is_read() {
     with_environment("operator", |environment| async move {
-        let question = json!({ "action": "status", "service": SERVICE, "environment": "production" });
+        let question = json!({
+            "action": "status", "service": SERVICE, "environment": "production",
+        });
         let answer = environment.invoke("operator", &question).await;
         assert!(answer.is_ok(), "{answer:?}");
         let mut log = Vec::new();

@@ -188,7 +188,7 @@ impl Rollout {
             sent: if batch.drained { BTreeSet::new() } else { groups.clone() },
             healthy_since: None,
             span,
-            watch: Watch::starting(cx.now, Duration::from_secs(2)),
+            watch: Watch::starting(cx.now, interval.min(Duration::from_secs(10))),
             deadline: cx.now.after(patience.unwrap_or_default()).after(span),
         };
         let text = "changed and well; waiting for the load balancer to see it";

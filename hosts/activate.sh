@@ -29,6 +29,7 @@ main() {
 # An order that has ended is answered as it was; one that was cut off is carried on.
 repeat_answer() {
   local file
+  rm -f "${dir:?}/.env.esclusa" "$dir/$pin.esclusa" "$dir/$shipped.esclusa"
   # Killed between the two last steps, an order leaves both.
   if [[ $(kept_field order fence) == "$(kept_field answer fence)" ]]; then rm -f "$state/order"; fi
   for file in answer order; do
@@ -288,9 +289,9 @@ await_containers() {
       (map(select(.service | IN($ARGS.positional[])) | .id) | join(" "))' --args -- "$@" \
     <<<"$containers")
   while [[ -z $why ]]; do
-    verdicts=$(quick inspect "${ids[@]}" | judge "$began" "$since" "$described | $judged | $summed") ||
-      finish hosts.docker \
-        'The containers cannot be looked at: somebody removed one, or the engine does not answer.'
+    verdicts=$(quick inspect "${ids[@]}" |
+      judge "$began" "$since" "$described | $judged | $summed") || finish hosts.docker \
+      'The containers cannot be looked at: somebody removed one, or the engine does not answer.'
     weigh "$verdicts"
     if [[ $health == healthy ]]; then return; fi
     if (($(date +%s) - since > 10)); then pause=1; fi
@@ -424,7 +425,8 @@ restore() {
   restore_files
   mapfile -t names < <(jq --raw-output '.baseline | keys[]' <<<"$order")
   survey
-  remove_containers "[.service] | inside($(jq --compact-output '.baseline | keys' <<<"$order")) | not"
+  remove_containers ".service as \$it
+    | $(jq --compact-output '.baseline | keys' <<<"$order") | index([\$it]) | not"
   if ((${#names[@]} == 0)); then
     remove_pin
     restored=not-needed

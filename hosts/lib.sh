@@ -25,7 +25,8 @@ readonly override_files=(compose.override.yaml compose.override.yml
 
 images='' conflict='' outsider='' grace=10
 verb='' dir='' state='' scratch='' project='' separator=':'
-engine=no looked=no answered=no changed=no remember=no failed_at='' why='' after_answer='' problem=''
+engine=no looked=no answered=no changed=no remember=no
+failed_at='' why='' after_answer='' problem=''
 before=none now=none restored=not-needed fence='' health=none
 extra='{}' everything='[]' containers='[]' plan='{"services":{}}' services='[]' targets=()
 base_files=() warnings=() missing=() kept=()
@@ -102,15 +103,20 @@ finish() {
   if [[ $looked == no && $engine == yes ]]; then glance; fi
   exit_code=$(exit_code "$code")
   line=$(render "$code" "$text") || line=$(render_plainly "$code" "$text")
-  if [[ $remember == yes ]]; then
+  if [[ $remember == yes ]] && settles "$code"; then
     printf '{"fence":"%s","image":"%s","mode":"%s","exit":%s,"answer":%s}\n' "$SSM_Fence" \
       "$SSM_Image" "$SSM_Mode" "$exit_code" "$line" | replace "$state/answer"
-    rm -f "$state/order"
+    if [[ $changed == yes ]]; then rm -f "$state/order"; fi
   fi
   answered=yes
   printf '%s\n' "$line" >&3
   if [[ -n $after_answer ]]; then "$after_answer" >&3; fi
   exit "$exit_code"
+}
+
+# Whether an answer is the order's last word. What broke half way is carried on by a repetition.
+settles() {
+  [[ $changed == no || $1 =~ ^(ok$|hosts\.up$|health\.) ]]
 }
 
 exit_code() {
@@ -162,8 +168,7 @@ on_exit() {
   local status=$?
   if [[ -n $scratch ]]; then rm -rf "$scratch"; fi
   if [[ $answered == no && $status -ne 0 && $BASH_SUBSHELL -eq 0 ]]; then
-    # What broke half way may be carried on by the same order: it is not remembered as ended.
-    remember=no
+    if [[ $changed == no ]]; then remember=no; fi
     if [[ $changed == yes ]]; then restored=failed; fi
     finish hosts.script "The script itself failed at ${failed_at:-its end} (status $status)."
   fi
@@ -200,7 +205,7 @@ check_expiry() {
   local late=$(($(date +%s) - SSM_NotAfter))
   if ((late > 0)); then
     finish order.expired \
-      "The order came $late s after its last moment, or this host's clock is ahead: nothing was done."
+      "The order came $late s after its last moment, or this host's clock is ahead of the lane's."
   fi
 }
 
@@ -565,7 +570,8 @@ unreadable() {
 }
 
 summarise() {
-  jq --raw-output --arg repository "$SSM_Repository" --arg profiles "$(env_value COMPOSE_PROFILES)" '
+  jq --raw-output --arg repository "$SSM_Repository" \
+    --arg profiles "$(env_value COMPOSE_PROFILES)" '
     def seconds: [scan("([0-9.]+)(h|ms|m|us|s)") | (.[0] | tonumber) *
       {h: 3600, m: 60, s: 1, ms: 0.001, us: 0}[.[1]]] | add // 10;
     def place: rtrimstr("/");
@@ -573,7 +579,7 @@ summarise() {
     | (.volumes // {}) as $volumes | {services: (.services | map_values({
       image: (.image // ""), scale: (.deploy.replicas // .scale // 1),
       ours: (.image // "" | sub("@.*$"; "") | sub(":[^/:]*$"; "") == $repository),
-      active: (.profiles // [] | length == 0 or any(.[]; IN($on[])) or ($on | index(["*"]) != null)),
+      active: (.profiles // [] | length == 0 or any(.[], "*"; IN($on[]))),
       grace: (.stop_grace_period // "10s" | seconds), needs: (.depends_on // {} | keys),
       borrows: (.volumes_from // [] | length > 0),
       checked: (.healthcheck != null and .healthcheck.disable != true),
@@ -684,8 +690,12 @@ ship_compose_file() {
   local at container
   at=$(quick image inspect "$(image_reference)" |
     jq --raw-output '.[0].Config.Labels["esclusa.compose"] // ""')
-  [[ -n $at ]] || finish hosts.compose \
-    "The image $SSM_Image has no label esclusa.compose with the path of its Compose file."
+  if [[ -z $at ]]; then
+    # An adopted image, which must remain a way back.
+    warn "The image has no label esclusa.compose: the Compose files in $dir are used."
+    SSM_Compose=host
+    return
+  fi
   mkdir -p "$dir"
   container=$(quick create --label esclusa.temporary=yes "$(image_reference)" none)
   quick cp --follow-link "$container:$at" "$scratch/compose" 2>"$scratch/errors" || true

@@ -133,7 +133,8 @@ password_by_curl() {
     jq --raw-output '"user = \"\(.AccessKeyId):\(.SecretAccessKey)\"",
       "header = \"X-Amz-Security-Token: \(.Token)\""' <<<"$credentials"
   } | curl --silent --show-error --fail --max-time 20 --config - 2>"$scratch/errors" |
-    jq --exit-status --raw-output '.authorizationData[0].authorizationToken' | base64 --decode | sed 's/^AWS://'
+    jq --exit-status --raw-output '.authorizationData[0].authorizationToken' |
+    base64 --decode | sed 's/^AWS://'
 }
 
 role_credentials() {

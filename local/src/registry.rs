@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 /// The user name of every ECR login.
 pub const USER: &str = "AWS";
 
-/// The cheapest that the registry accepts: it hashes at every request, and the token is a local one.
+/// The cheapest that the registry accepts: it hashes at every request, for a local token.
 const COST: u32 = 4;
 const LIMIT: Duration = Duration::from_secs(10);
 

@@ -29,7 +29,7 @@ async fn blocker(stage: &Stage) -> Option<(String, String)> {
 
 async fn until_blocked(stage: &Stage, code: &str) -> String {
     let ask = || async { blocker(stage).await.filter(|it| it.0 == code).map(|it| it.1) };
-    eventually(&format!("the blocker {code}"), Duration::from_secs(60), ask).await
+    eventually(&format!("the blocker {code}"), Duration::from_mins(1), ask).await
 }
 
 async fn a_bare_latest_waits_for_its_version(stage: &Stage) {
@@ -46,7 +46,7 @@ async fn an_unfollowed_tag_does_nothing(stage: &Stage) {
         let log = stage.log("rollout").await.unwrap();
         log.contains("feature-x").then_some(log)
     };
-    eventually("a line about the tag", Duration::from_secs(60), log).await;
+    eventually("a line about the tag", Duration::from_mins(1), log).await;
     assert_eq!(stage.ends().await.unwrap(), ["v1.0.0 succeeded"]);
 }
 
@@ -57,7 +57,7 @@ async fn a_message_that_nobody_understands_reaches_the_dead_letters(stage: &Stag
         let log = stage.log("rollout").await.unwrap();
         (log.contains("not JSON") && log.contains("Sunrise")).then_some(())
     };
-    eventually("a line about each message", Duration::from_secs(60), log).await;
+    eventually("a line about each message", Duration::from_mins(1), log).await;
     // Five deliveries, 30 s apart, and nothing else is held up meanwhile.
     stage.push("v1.2.0", &["v1.2.0", "latest"]).await.unwrap();
     stage.until_ended(2).await.unwrap();

@@ -96,7 +96,8 @@ fn other_files(world: &World) {
 fn elsewhere(world: &World) {
     let service = Service::new(world, "adopt/elsewhere", WEB);
     let adopted = pull(&service, "idle1");
-    let start = "mkdir -p /srv/old-place && cp /srv/adopt--elsewhere/compose.yaml /srv/old-place && \
+    let start = "mkdir -p /srv/old-place && \
+                 cp /srv/adopt--elsewhere/compose.yaml /srv/old-place && \
                  cd /srv/old-place && docker compose up --detach";
     world.run(&["bash", "-c", start]);
     let next = service.push("idle2", "v2");

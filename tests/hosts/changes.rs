@@ -17,6 +17,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("nothing is one of the things to run", nothing),
     ("the current image and two before it stay, prunes notwithstanding", kept_images),
     ("a service taken out of the Compose files is told of", removed_service),
+    ("a service that came with a failed release goes with it", new_service),
 ];
 
 fn several(world: &World) {
@@ -25,7 +26,7 @@ fn several(world: &World) {
         "change/several",
         "  web: {image: IMAGE, restart: always, depends_on: {migrate: {condition: \
          service_completed_successfully}}}\n  worker: {image: 'IMAGE:latest', restart: always}\n  \
-         migrate: {image: IMAGE, command: ['/bin/busybox sleep 1'], healthcheck: {disable: true}}\n",
+         migrate: {image: IMAGE, command: ['/bin/busybox sleep 1']}\n",
     );
     let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     let answer = service.roll_out(&first, "1.1");
@@ -108,7 +109,8 @@ fn data(world: &World) {
     let service = Service::new(
         world,
         "change/data",
-        "  web:\n    image: IMAGE\n    restart: always\n    volumes: ['./conf:/conf', 'store:/store']\n\
+        "  web:\n    image: IMAGE\n    restart: always\n    \
+         volumes: ['./conf:/conf', 'store:/store']\n\
          volumes: {store: {}}\n",
     );
     let (first, second) = (service.push("idle1", "v1"), service.push("sick", "v2"));
@@ -171,4 +173,15 @@ fn removed_service(world: &World) {
     service.roll_out(&first, "1.1");
     service.write("compose.yaml", "services:\n  web: {image: IMAGE, restart: always}\n");
     service.roll_out(&second, "1.2").warns("no longer in the Compose files");
+}
+
+fn new_service(world: &World) {
+    let service = Service::new(world, "change/new", "  webapp: {image: IMAGE, restart: always}\n");
+    let (first, sick) = (service.push("idle1", "v1"), service.push("sick", "v2"));
+    service.roll_out(&first, "1.1");
+    let both = "services:\n  webapp: {image: IMAGE, restart: always}\n  web: {image: IMAGE}\n";
+    service.write("compose.yaml", both);
+    service.prefetch(&sick, "1.2").expect("ok", 0);
+    service.activate(&sick, "1.2").expect("health.container", 13).restored("yes").runs(&first);
+    assert_eq!(service.containers(), [format!("{}-webapp-1", service.project)]);
 }

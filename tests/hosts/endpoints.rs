@@ -39,7 +39,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream) {
     let _closed = to.shutdown(std::net::Shutdown::Write);
 }
 
-/// Serves instance metadata at its address and ECR's GetAuthorizationToken at a port of the host.
+/// Serves instance metadata at its address and ECR's `GetAuthorizationToken` at a port of the host.
 pub(crate) fn serve_aws(host: &Host, port: u16, token: &'static str) {
     for address in ["169.254.169.254:80".to_owned(), format!("127.0.0.1:{port}")] {
         let listener = listen(host, &address);

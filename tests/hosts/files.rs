@@ -89,7 +89,8 @@ fn shipped(world: &World) {
         service.order(verb, image, fence).with("Compose", "image").run()
     };
     let plain = service.push("idle1", "v0");
-    told("prefetch", &plain, "1.1").expect("hosts.compose", 11).says("no label esclusa.compose");
+    let refused = told("prefetch", &plain, "1.1");
+    refused.expect("hosts.compose", 11).warns("no label esclusa.compose");
     let (good, sick) = (service.push("shipping1", "v1"), service.push("shipping2", "v2"));
     told("prefetch", &good, "1.2").expect("ok", 0);
     assert!(!service.path("esclusa.compose.yaml").exists(), "a prefetch changes nothing");

@@ -104,7 +104,8 @@ fn one_shot(world: &World) {
 
 fn failed_one_shot(world: &World) {
     let service =
-        Service::new(world, "health/failed-job", "  job: {image: IMAGE, command: [exit 4]}\n").patient();
+        Service::new(world, "health/failed-job", "  job: {image: IMAGE, command: [exit 4]}\n")
+            .patient();
     let image = service.push("job1", "v1");
     service.prefetch(&image, "1.1").expect("ok", 0);
     let answer = service.activate(&image, "1.1");

@@ -5,8 +5,10 @@ use esclusa_local::host::{Host, Limits};
 /// Goes on running and is not checked: what most rows need, and the cheapest.
 pub(crate) const IDLE: [&str; 5] = ["idle1", "idle2", "idle3", "idle4", "idle5"];
 
-const PROBE: &str = r#"HEALTHCHECK --interval=1s --timeout=2s --retries=2 CMD ["/bin/busybox", "wget", "-qO-", "http://127.0.0.1:80/"]"#;
-const PATIENT: &str = r#"HEALTHCHECK --interval=1s --timeout=2s --retries=2 --start-period=20s CMD ["/bin/busybox", "wget", "-qO-", "http://127.0.0.1:80/"]"#;
+const PROBE: &str = "HEALTHCHECK --interval=1s --timeout=2s --retries=2 \
+                     CMD /bin/busybox wget -qO- http://127.0.0.1:80/";
+const PATIENT: &str = "HEALTHCHECK --interval=1s --timeout=2s --retries=2 --start-period=20s \
+                       CMD /bin/busybox wget -qO- http://127.0.0.1:80/";
 const SERVE: &str = "b=/bin/busybox; $b mkdir -p /www; echo $VERSION >/www/index.html; \
                      trap 'exit 0' TERM; $b httpd -f -h /www & wait";
 const WAIT: &str = "trap 'exit 0' TERM; /bin/busybox sleep 100000 & wait";
@@ -57,7 +59,8 @@ fn import(host: &Host, name: &str, check: &str, script: &str) {
         if name.starts_with("shipping") { "LABEL esclusa.compose=/compose.yaml" } else { "" };
     let build = r#"set -euo pipefail
         root=$(mktemp -d); mkdir -p "$root/bin"; cp "$1" "$root/bin/busybox"; cp "$1" "$root/bin/sh"
-        printf 'services: {web: {image: "${HERE}", labels: {here: "%s"}}}' "$2" >"$root/compose.yaml"
+        printf 'services: {web: {image: "${HERE}", labels: {here: "%s"}}}' "$2" \
+            >"$root/compose.yaml"
         changes=(--change "ENV VERSION=$2")
         changes+=(--change "ENTRYPOINT [\"/bin/busybox\", \"sh\", \"-c\"]")
         changes+=(--change "CMD [$(jq --null-input --arg it "$4" '$it')]")

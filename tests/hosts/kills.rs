@@ -72,7 +72,7 @@ impl Attempt<'_> {
 fn kill_at(service: &Service, candidate: &str, fence: &str, seen: Seen) -> bool {
     let mut command = service.order("activate", candidate, fence).command();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_mins(1);
     let attempt = Attempt { service, candidate, fence };
     while !seen(&attempt) {
         if child.try_wait().unwrap().is_some() {
@@ -140,8 +140,10 @@ fn newer(world: &World) {
     service.prefetch(&second, "1.2").expect("ok", 0);
     service.prefetch(&sick, "1.2").expect("ok", 0);
     assert!(kill_at(&service, &second, "1.2", STEPS[3].1));
-    // What the cut-off order left was never seen to be healthy.
-    let answer = service.activate(&sick, "1.3");
+    // What the cut-off order left was never seen to be healthy, and a refusal changes nothing.
+    let gone = format!("v9@sha256:{}", "9".repeat(64));
+    service.activate(&gone, "1.3").expect("release.not_in_registry", 12);
+    let answer = service.activate(&sick, "1.4");
     answer.expect("health.container", 13).runs(&before);
     service.activate(&second, "1.2").expect("order.stale", 10);
 }

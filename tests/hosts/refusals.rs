@@ -44,7 +44,28 @@ fn dead_engine(world: &World) {
     for verb in ["prefetch", "activate", "inspect"] {
         service.order(verb, &image, "1.1").run().expect("hosts.docker", 11);
     }
+    service.host.start().unwrap();
+    dies_in_the_middle(&service, &image);
     service.host.destroy().unwrap();
+}
+
+/// The engine dies under an order, which is then given again.
+fn dies_in_the_middle(service: &Service, image: &str) {
+    service.world.connect(&service.host);
+    service.prefetch(image, "1.1").expect("ok", 0);
+    let patient = || service.order("activate", image, "1.2").with("Deadline", "30");
+    let answer = std::thread::scope(|scope| {
+        let ordered = scope.spawn(|| patient().run());
+        let order = service.kept("order");
+        while !fs::read_to_string(&order).unwrap_or_default().contains("changed") {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        service.host.kill_engine().unwrap();
+        ordered.join().unwrap()
+    });
+    answer.expect("hosts.docker", 14).restored("no");
+    service.host.start().unwrap();
+    patient().run().expect("ok", 0).runs(image);
 }
 
 fn old_agent(world: &World) {

@@ -15,9 +15,9 @@ const TOKEN: &str = "a-token-that-only-the-login-gives";
 /// Everything that the rows share.
 pub(crate) struct World {
     pub(crate) state: PathBuf,
+    _cleaner: Cleaner,
     pub(crate) host: Host,
     builder: Host,
-    registry: Registry,
     pub(crate) port: u16,
     pub(crate) aws: u16,
     // A push of one tag while another row pushes the same layers makes the registry complain.
@@ -30,13 +30,14 @@ impl World {
         let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{name}"));
         clear(&state);
         fs::create_dir_all(&state).unwrap();
-        let registry = Registry::of(&state);
+        let cleaner = Cleaner(state.clone());
         let (port, aws) = (free_port(), free_port());
-        registry.start(port, TOKEN, None).unwrap_or_else(|error| panic!("{error}"));
         let host = new_host(&state, 1, HostOptions::default());
         let builder = new_host(&state, 2, HostOptions::default());
+        let started = Registry::of(&state).start(port, TOKEN, None);
+        started.unwrap_or_else(|error| panic!("{error}"));
         let pushing = Mutex::default();
-        let world = Self { state, host, builder, registry, port, aws, pushing };
+        let world = Self { state, _cleaner: cleaner, host, builder, port, aws, pushing };
         world.connect(&world.host);
         endpoints::forward(&world.builder, port);
         images::make(&world.builder);
@@ -74,13 +75,12 @@ impl World {
     }
 }
 
-impl Drop for World {
+/// Removes everything at the end, also when the test failed on its way up.
+struct Cleaner(PathBuf);
+
+impl Drop for Cleaner {
     fn drop(&mut self) {
-        if std::thread::panicking() && std::env::var_os("KEEP").is_some() {
-            return;
-        }
-        let _stopped = self.registry.stop();
-        clear(&self.state);
+        clear(&self.0);
     }
 }
 

@@ -25,7 +25,10 @@ async fn main() -> Result<(), Error> {
     };
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let aws = Arc::clone(&aws);
-        async move { handler::handle(aws.as_ref(), &event.payload, &event.context.request_id).await }
+        async move {
+            let id = &event.context.request_id;
+            handler::handle(aws.as_ref(), &event.payload, id).await
+        }
     }))
     .await
 }

@@ -70,7 +70,12 @@ fn read(message: &SqsMessage) -> Result<Option<Notice>, ()> {
     match decode(message.body.as_deref().unwrap_or_default()) {
         Ok(Decoded::Notice(notice)) => Ok(Some(notice)),
         Ok(Decoded::Ignored(kind)) => {
-            info!(message = id, kind, ignored = 1, "an event of this kind is nothing to Esclusa");
+            info!(
+                message_id = id,
+                kind,
+                ignored = 1,
+                "an event of this kind is nothing to Esclusa"
+            );
             Ok(None)
         }
         Err(error) => {

@@ -40,9 +40,9 @@ pub(crate) fn received(
 }
 
 /// Logs a message that stays on the queue until it ends in the dead-letter queue.
-pub(crate) fn not_understood(message: &str, failure: &DecodeError) {
+pub(crate) fn not_understood(message_id: &str, failure: &DecodeError) {
     error!(
-        message,
+        message_id,
         not_understood = 1,
         "{failure}; it goes to the dead-letter queue: see there what sent it"
     );

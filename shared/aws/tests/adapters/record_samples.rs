@@ -26,8 +26,11 @@ use esclusa_core::traffic::{GroupSettings, Target};
 const GROUP: &str =
     "arn:aws:elasticloadbalancing:eu-south-1:123456789012:targetgroup/web/0123456789abcdef";
 
-const OWN: &str = "[environments.production]\nwaves = [\"1\", \"100%\"]\n\
-                   health = { deadline = \"40s\", http = { port = 8080, path = \"/health?a=b\" } }\n";
+const OWN: &str = r#"
+[environments.production]
+waves = ["1", "100%"]
+health = { deadline = "40s", http = { port = 8080, path = "/health?a=b" } }
+"#;
 
 pub(crate) fn digest(number: u32) -> Digest {
     format!("sha256:{number:064x}").parse().unwrap()

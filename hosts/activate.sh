@@ -355,16 +355,16 @@ prune_images() {
   } | sed -E 's/.*sha256:(.{12}).*/\1/' | tr '\n' ' ') "
   while read -r tag; do
     if [[ $wanted != *" ${tag##*-} "* ]]; then quick rmi "esclusa/keep:$tag" || true; fi
-  done < <(quick image ls esclusa/keep | awk -v start="$(keep_name)-" '
+  done < <(list_images esclusa/keep | awk -v start="$(keep_name)-" '
     index($2, start) == 1 && length($2) == length(start) + 12 { print $2 }')
-  wanted=" ${kept[*]} $(quick image ls --no-trunc esclusa/keep |
-    awk -v start="$(keep_name)-" 'index($2, start) == 1 { print $3 }' | tr '\n' ' ') "
+  wanted=" ${kept[*]} $(list_images esclusa/keep | awk -v start="$(keep_name)-" '
+    index($2, start) == 1 && length($2) == length(start) + 12 { print $4 }' | tr '\n' ' ') "
   while read -r name tag digest id; do
     if [[ $wanted == *" $id "* ]]; then continue; fi
     say "removing the image $name $tag $digest"
     if [[ $tag != '<none>' ]]; then quick rmi "$name:$tag" || true; fi
     if [[ $digest != '<none>' ]]; then quick rmi "$name@$digest" 2>/dev/null || true; fi
-  done < <(list_images)
+  done < <(list_images "$SSM_Repository")
 }
 
 # Services of other images are the team's: what changed in their files is told, not done.

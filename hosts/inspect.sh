@@ -13,7 +13,7 @@ main() {
 }
 
 tell_state() {
-  list_images | awk '$3 != "<none>" && !seen[$3]++ { print $3 }' |
+  list_images "$SSM_Repository" | awk '$3 != "<none>" && !seen[$3]++ { print $3 }' |
     jq --raw-input --slurp --compact-output --arg order "$(order_state)" \
       --argjson containers "$containers" --argjson free "$(free_bytes "$(engine_disk)")" '
       {order: $order, disk_free_bytes: $free, has_healthcheck: ($containers

@@ -300,7 +300,7 @@ look() {
   local try ids
   looked=yes
   # Only a pull changes them, and a look is taken often.
-  images=${images:-$(list_images | awk '$3 != "<none>" { print $4, $3 }')}
+  images=${images:-$(list_images "$SSM_Repository" | awk '$3 != "<none>" { print $4, $3 }')}
   for try in 1 2 3 4 5; do
     quick ps --all --quiet --no-trunc >"$scratch/ids" ||
       finish hosts.docker 'The Docker Engine does not list its containers: see its log.'
@@ -328,9 +328,11 @@ describe() {
           else [$known[] | select(.[0] == $id) | .[1]][0] // "local:" + $id end)})'
 }
 
-# Repository, tag, digest and id of each of this repository's images, the newest first.
+# Repository, tag, digest and id of each image of a repository, the newest first. The braces are
+# parted because Systems Manager would take two of them for the start of a parameter.
 list_images() {
-  quick image ls --digests --no-trunc "$SSM_Repository" | awk 'NR > 1 { print $1, $2, $3, $4 }'
+  quick image ls --digests --no-trunc \
+    --format '{''{.Repository}} {''{.Tag}} {''{.Digest}} {''{.ID}}' "$1"
 }
 
 survey() {

@@ -147,12 +147,12 @@ role_credentials() {
 # The registry's region: its name says it, else it is this host's.
 find_region() {
   local token
-  region=${AWS_SSM_REGION_NAME:-${AWS_REGION:-}}
   if [[ $SSM_Repository =~ \.dkr\.ecr(-fips)?\.([a-z0-9-]+)\. ]]; then
     region=${BASH_REMATCH[2]}
   elif token=$(metadata_token); then
-    region=$(metadata "$token" placement/region) || true
+    region=$(metadata "$token" placement/region) || region=''
   fi
+  region=${region:-${AWS_SSM_REGION_NAME:-${AWS_REGION:-}}}
 }
 
 readonly metadata_url=http://169.254.169.254/latest

@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use esclusa_core::order::Verb;
 use serde_json::json;
 
 const BEGIN: &str = "  # >>> documents\n";
@@ -29,8 +30,8 @@ pub struct Document {
     pub script: &'static str,
     /// What it does, for a person who looks at the list of documents.
     pub description: &'static str,
-    /// How long the agent lets the script run, in seconds.
-    pub seconds: u32,
+    /// What it does to the core, which says how long the agent lets the script run.
+    pub verb: Verb,
     /// The parameters that only this document has, after the common ones.
     parameters: &'static [Parameter],
 }
@@ -66,7 +67,7 @@ pub const DOCUMENTS: &[Document] = &[
         resource: "PrefetchDocument",
         script: "prefetch.sh",
         description: "Checks a host and pulls a release; changes nothing that runs.",
-        seconds: 1800,
+        verb: Verb::Prefetch,
         parameters: &[
             parameter("Image", IMAGE),
             parameter("ImageBytes", "^[0-9]{1,15}$"),
@@ -80,7 +81,7 @@ pub const DOCUMENTS: &[Document] = &[
         resource: "ActivateDocument",
         script: "activate.sh",
         description: "Makes a host run a release, checks its health, and restores it on failure.",
-        seconds: 7200,
+        verb: Verb::Activate,
         parameters: &[
             parameter("Image", IMAGE),
             FENCE,
@@ -99,7 +100,7 @@ pub const DOCUMENTS: &[Document] = &[
         resource: "InspectDocument",
         script: "inspect.sh",
         description: "Tells what a host runs; changes nothing.",
-        seconds: 120,
+        verb: Verb::Inspect,
         parameters: &[parameter("Logs", "^(no|yes)$")],
     },
 ];
@@ -210,11 +211,12 @@ fn weight(document: &Document, text: &str) -> usize {
             ((*name).to_owned(), form)
         })
         .collect();
+    let limit = document.verb.limit().as_secs().to_string();
     let step = json!({
         "action": "aws:runShellScript",
         "name": document.step(),
         "precondition": { "StringEquals": ["platformType", "Linux"] },
-        "inputs": { "timeoutSeconds": document.seconds.to_string(), "runCommand": [text] },
+        "inputs": { "timeoutSeconds": limit, "runCommand": [text] },
     });
     let content = json!({
         "schemaVersion": "2.2", "description": document.description,
@@ -266,7 +268,7 @@ fn resource(document: &Document, text: &str) -> String {
         .replace("@description", document.description)
         .replace("@parameters", &parameters)
         .replace("@step", document.step())
-        .replace("@seconds", &document.seconds.to_string())
+        .replace("@seconds", &document.verb.limit().as_secs().to_string())
         .replace("@script", &indented(text))
 }
 

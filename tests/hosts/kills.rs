@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use esclusa_local::host::HostOptions;
+
 use crate::Row;
 use crate::order::Service;
-use crate::world::World;
+use crate::world::{World, new_host};
 
 pub(crate) const ROWS: &[Row] = &[
     ("killed where it may, a good release runs after the repetition", good),
@@ -20,6 +22,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("killed for good, an order is followed by a newer one that goes back to what was good", newer),
     ("killed at any tenth of a second, it ends right", any_time),
     ("killed during the pull, it is pulled by the repetition", prefetch),
+    ("a power cut under an order is no more than a kill", power_cut),
 ];
 
 const WEB: &str =
@@ -64,7 +67,7 @@ impl Attempt<'_> {
     fn has_container_of(&self, image: &str) -> bool {
         let filter = format!("label=com.docker.compose.project={}", self.service.project);
         let list = ["docker", "ps", "--all", "--no-trunc", "--filter", &filter, "--format"];
-        self.service.world.run(&[&list[..], &["{{.Image}}"]].concat()).contains(image)
+        self.service.run(&[&list[..], &["{{.Image}}"]].concat()).contains(image)
     }
 }
 
@@ -178,6 +181,26 @@ fn prefetch(world: &World) {
         child.wait().unwrap();
     }
     service.roll_out(&image, "1.1");
+}
+
+fn power_cut(world: &World) {
+    let mut service = Service::bare(world, "kill/power");
+    service.host = new_host(&world.state, 5, HostOptions::default());
+    world.connect(&service.host);
+    fs::create_dir_all(service.path("")).unwrap();
+    service.write("compose.yaml", &format!("services:\n{WEB}"));
+    let (before, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
+    service.roll_out(&before, "1.1");
+    service.prefetch(&second, "1.2").expect("ok", 0);
+    for (number, (step, seen)) in STEPS.iter().enumerate() {
+        let fence = format!("1.{}", number + 2);
+        let candidate = if number % 2 == 0 { &second } else { &before };
+        assert!(kill_at(&service, candidate, &fence, *seen), "not killed when {step}");
+        service.host.kill().unwrap();
+        service.host.start().unwrap();
+        service.activate(candidate, &fence).expect("ok", 0).runs(candidate);
+    }
+    service.host.destroy().unwrap();
 }
 
 /// Exactly the two containers, by their own names, and nothing left beside the files.

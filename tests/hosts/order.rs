@@ -10,7 +10,7 @@ use esclusa_local::documents::{DOCUMENTS, Document};
 use esclusa_local::host::{Finished, Host, Limits};
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{self, World};
 
 /// A service of the table: a repository, its project and its directory on the host.
 pub(crate) struct Service<'world> {
@@ -123,23 +123,28 @@ impl<'world> Service<'world> {
         answer
     }
 
+    /// Runs a command on the service's host that must succeed, and answers its output.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        world::run(&self.host, arguments)
+    }
+
     /// `docker compose` in the service's directory, as a person there types it.
     pub(crate) fn compose(&self, arguments: &str) -> String {
         let line = format!("cd /srv/{} && docker compose {arguments}", self.project);
-        self.world.run(&["bash", "-c", &line])
+        self.run(&["bash", "-c", &line])
     }
 
     /// One field of the container of a service, by a template of `docker inspect`.
     pub(crate) fn container(&self, name: &str, template: &str) -> String {
         let name = format!("{}-{name}-1", self.project);
-        self.world.run(&["docker", "inspect", "--format", template, &name]).trim().to_owned()
+        self.run(&["docker", "inspect", "--format", template, &name]).trim().to_owned()
     }
 
     /// The names of the project's containers, running or not.
     pub(crate) fn containers(&self) -> Vec<String> {
         let filter = format!("label=com.docker.compose.project={}", self.project);
         let list = ["docker", "ps", "--all", "--filter", &filter, "--format", "{{.Names}}"];
-        let mut names: Vec<_> = self.world.run(&list).lines().map(str::to_owned).collect();
+        let mut names: Vec<_> = self.run(&list).lines().map(str::to_owned).collect();
         names.sort();
         names
     }

@@ -66,13 +66,18 @@ impl World {
     }
 
     fn build(&self, arguments: &[&str]) -> String {
-        told(arguments, self.builder.exec(arguments, &[], b"", Limits::seconds(60)).unwrap())
+        run(&self.builder, arguments)
     }
 
     /// Runs a command on the host that must succeed, and answers its output.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
-        told(arguments, self.host.exec(arguments, &[], b"", Limits::seconds(60)).unwrap())
+        run(&self.host, arguments)
     }
+}
+
+/// Runs a command on some host that must succeed, and answers its output.
+pub(crate) fn run(host: &Host, arguments: &[&str]) -> String {
+    told(arguments, host.exec(arguments, &[], b"", Limits::seconds(60)).unwrap())
 }
 
 /// Removes everything at the end, also when the test failed on its way up.

@@ -126,9 +126,10 @@ impl Adversary {
         (0..copies).map(|_| Duration::from_millis(self.random.u64(millis.clone()))).collect()
     }
 
-    /// Whether a command is delivered to its host a second time.
-    pub(crate) fn repeats_delivery(&mut self) -> bool {
-        self.once_in(12)
+    /// When a command is delivered to its host a second time, if it is.
+    pub(crate) fn repeats_delivery(&mut self) -> Option<Duration> {
+        let repeats = self.once_in(8);
+        repeats.then(|| Duration::from_secs(self.random.u64(0..150)))
     }
 
     /// Whether an answer cannot be read.

@@ -73,8 +73,24 @@ impl World {
             .collect()
     }
 
+    /// Carries out once more what an agent was given a second time; nobody hears the answer.
+    fn run_repeats(&mut self) {
+        let now = self.now;
+        let (due, later) = self.repeats.drain(..).partition(|(at, ..)| *at <= now);
+        self.repeats = later;
+        let due: Vec<(Timestamp, HostId, HostOrder)> = due;
+        for (_, id, order) in due {
+            if self.hosts.get(&id).is_some_and(|host| host.alive) {
+                self.check_begin(&id, &order);
+                let refused = self.admit(&id, &order);
+                let _ = self.carry_out(&id, &order, refused, Duration::from_secs(1));
+            }
+        }
+    }
+
     /// Lets time pass for every command.
     pub(crate) fn run_commands(&mut self, adversary: &mut Adversary) {
+        self.run_repeats();
         let ids: Vec<CommandId> = self.commands.keys().cloned().collect();
         for id in ids {
             let Some(mut command) = self.commands.remove(&id) else { continue };
@@ -162,9 +178,8 @@ impl World {
         order: &HostOrder,
         adversary: &mut Adversary,
     ) -> Heard {
-        if adversary.repeats_delivery() {
-            let refused = self.admit(id, order);
-            let _ = self.carry_out(id, order, refused, Duration::from_secs(1));
+        if let Some(delay) = adversary.repeats_delivery() {
+            self.repeats.push((self.now.after(delay), id.clone(), order.clone()));
         }
         if adversary.garbles() {
             return Heard::Unclear("the answer was cut off".to_owned());

@@ -23,7 +23,7 @@ pub(crate) struct SimHost {
     /// Containers are being replaced until then.
     pub(crate) changing_until: Timestamp,
     pub(crate) fence: Option<Fence>,
-    /// Finished activations by fence.
+    /// The answer of the last finished activation, by its fence: a host keeps no more.
     pub(crate) answers: BTreeMap<Fence, Answer>,
 }
 
@@ -152,7 +152,7 @@ impl World {
         let mut answer = self.answer(id, reason, put_back, took);
         answer.before = before;
         if let Some(host) = self.hosts.get_mut(id) {
-            host.answers.insert(order.key.fence, answer.clone());
+            host.answers = BTreeMap::from([(order.key.fence, answer.clone())]);
         }
         answer
     }

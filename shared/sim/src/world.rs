@@ -6,7 +6,7 @@ use std::time::Duration;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{HostId, LaneId, Tag};
-use esclusa_core::observation::Sources;
+use esclusa_core::observation::{HostOrder, Sources};
 use esclusa_core::order::CommandId;
 use esclusa_core::release::Release;
 use esclusa_core::rollout::{Rollout, RolloutId};
@@ -58,6 +58,8 @@ pub struct World {
     pub(crate) targets: Vec<SimTarget>,
     pub(crate) group: GroupSettings,
     pub(crate) commands: BTreeMap<CommandId, SimCommand>,
+    /// Orders that an agent gets a second time, and when.
+    pub(crate) repeats: Vec<(Timestamp, HostId, HostOrder)>,
     pub(crate) queue: Vec<Message>,
     /// What the adversary did to hosts, and when: what follows from it is not our doing.
     pub(crate) disturbed: BTreeMap<HostId, Timestamp>,
@@ -90,6 +92,7 @@ impl World {
                 healthy_threshold: 2,
             },
             commands: BTreeMap::new(),
+            repeats: Vec::new(),
             queue: Vec::new(),
             disturbed: BTreeMap::new(),
             activations: BTreeSet::new(),

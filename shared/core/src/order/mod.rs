@@ -37,7 +37,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// The execution timeout of the document in `template.yaml` (a test compares them).
+    /// The execution timeout of its document; `template.yaml` takes it from here.
     #[must_use]
     pub const fn limit(self) -> Duration {
         match self {

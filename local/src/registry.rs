@@ -87,7 +87,7 @@ impl Registry {
             return Err(RegistryError::Missing);
         }
         self.stop()?;
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+        if !soon_free(port) {
             return Err(RegistryError::PortTaken { port });
         }
         let storage = self.directory.join("storage");
@@ -218,4 +218,15 @@ fn quoted(path: &Path) -> String {
 fn io(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> RegistryError {
     let what = format!("{what} {}", path.display());
     move |source| RegistryError::Io { what, source }
+}
+/// Whether nobody listens on a port, or stops to within a second: a process that ends loses its
+/// name before its sockets.
+fn soon_free(port: u16) -> bool {
+    (0..20).any(|_| {
+        let free = TcpStream::connect(("127.0.0.1", port)).is_err();
+        if !free {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        free
+    })
 }

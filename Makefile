@@ -40,6 +40,10 @@ check: setup ## format, lints, documentation, shell scripts, template
 	cargo run --quiet --locked --package esclusa-local -- documents --check
 	cfn-lint template.yaml
 
+.PHONY: soak
+soak: setup ## the simulation for long: SEEDS=5000 histories, or as many as you say
+	SEEDS=$(or $(SEEDS),5000) cargo test --locked --package esclusa-tests --test simulation
+
 .PHONY: test
 test: check build ## check, then every test; needs root or sudo for the hosts
 	cargo test --workspace --locked $(RUNNER)

@@ -143,10 +143,7 @@ impl Stage {
         let context = self.work.join(version);
         if !context.exists() {
             copy(&self.example.join("site/health"), &context.join("site/health"))?;
-            let dockerfile = read(&self.example.join("Dockerfile"))?
-                .replace("FROM busybox:stable", &format!("FROM {BASE}"))
-                .replace("ARG VERSION=dev", &format!("ARG VERSION={version}"));
-            write(&context.join("Dockerfile"), &dockerfile)?;
+            self.write_dockerfile(version)?;
         }
         Ok(self.environment.push(&context, SERVICE, tags).await?)
     }
@@ -159,11 +156,16 @@ impl Stage {
     pub async fn push_broken(&self, version: &str, tags: &[&str]) -> Result<(), StageError> {
         let site = self.work.join(version).join("site");
         write(&site.join("welcome"), "no health page here\n")?;
-        let dockerfile = read(&self.example.join("Dockerfile"))?
+        self.write_dockerfile(version)?;
+        Ok(self.environment.push(&self.work.join(version), SERVICE, tags).await?)
+    }
+
+    /// The example's Dockerfile as this version, on the base that was made here.
+    fn write_dockerfile(&self, version: &str) -> Result<(), StageError> {
+        let text = read(&self.example.join("Dockerfile"))?
             .replace("FROM busybox:stable", &format!("FROM {BASE}"))
             .replace("ARG VERSION=dev", &format!("ARG VERSION={version}"));
-        write(&self.work.join(version).join("Dockerfile"), &dockerfile)?;
-        Ok(self.environment.push(&self.work.join(version), SERVICE, tags).await?)
+        write(&self.work.join(version).join("Dockerfile"), &text)
     }
 
     /// Asks `operator` for something about the production lane.

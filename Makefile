@@ -41,8 +41,14 @@ check: setup ## format, lints, documentation, shell scripts, template
 	cfn-lint template.yaml
 
 .PHONY: soak
-soak: setup ## the simulation for long: SEEDS=5000 histories, or as many as you say
-	SEEDS=$(or $(SEEDS),5000) cargo test --locked --package esclusa-tests --test simulation
+soak: setup ## the simulation for long, on all cores: SEEDS=500000 fresh histories, or as many as you say
+	cargo run --locked --package esclusa-sim --example search -- \
+	  $(or $(FIRST),$(shell date +%s)00000) $(or $(SEEDS),50000)
+
+.PHONY: bench
+bench: build ## measure: ratios to a bare function, of one run; nothing is judged
+	cargo lambda build --release --locked --package bare
+	cargo bench --profile dev --locked --package esclusa-tests
 
 .PHONY: test
 test: check build ## check, then every test; needs root or sudo for the hosts

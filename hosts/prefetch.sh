@@ -46,6 +46,20 @@ fetch() {
   fi
   keep_image
   seconds[pull]=$((SECONDS - started))
+  tell_rollback
+}
+
+# What the image says about going back from it. As JSON, so that only the exact word counts.
+tell_rollback() {
+  local label rollback=safe
+  label=$(quick image inspect "$(image_reference)" |
+    jq --compact-output '.[0].Config.Labels["esclusa.rollback"] // "safe" | .[:60]')
+  case $label in
+    '"safe"') ;;
+    '"unsafe"') rollback=unsafe ;;
+    *) warn "The label esclusa.rollback is $label, neither safe nor unsafe: it counts as safe." ;;
+  esac
+  extra="{\"rollback\":\"$rollback\"}"
 }
 
 check_healthchecks() {

@@ -94,6 +94,19 @@ def _ecr(payload: dict, region: str, account: str) -> list | None:
     return [Check(f"{base}/{name}") for name in names] if names else None
 
 
+def _put_events(payload: dict, region: str, account: str) -> list:
+    """One check for each bus and source."""
+    checks = []
+    for entry in payload.get("Entries") or []:
+        bus = entry.get("EventBusName") or "default"
+        if not bus.startswith("arn:"):
+            bus = f"arn:aws:events:{region}:{account}:event-bus/{bus}"
+        check = Check(bus, {"events:source": entry.get("Source", "")})
+        if check not in checks:
+            checks.append(check)
+    return checks
+
+
 def checks_for(service, headers, body, params, region, account, iam_action) -> list | None:
     """The checks that AWS makes for this call, or None where MiniStack's own are right."""
     action = iam_action.split(":", 1)[-1]
@@ -104,6 +117,8 @@ def checks_for(service, headers, body, params, region, account, iam_action) -> l
         if action == "DescribeRepositories" and not payload.get("repositoryNames"):
             return [Check(f"arn:aws:ecr:{region}:{account}:repository/*")]
         return _ecr(payload, region, account)
+    if service == "events" and action == "PutEvents":
+        return _put_events(payload, region, account)
     if service == "elasticloadbalancing" and action.startswith("Describe"):
         return [Check("*")]
     if service == "monitoring" and action == "PutMetricData":

@@ -4,8 +4,9 @@ Stricter: on AWS only a service can publish as `aws.ecr`. Here our server is tha
 signs with the account's root credentials, which no function has. A function that tries is refused
 as on AWS.
 
-Laxer: MiniStack delivers to a queue whatever the queue's policy says. Here a rule that the policy
-does not name reaches nothing, so that a missing statement in the template shows.
+Laxer: MiniStack delivers to a queue or a topic whatever its policy says. Here a rule that the
+policy does not allow reaches nothing, so that a missing statement in the template shows.
+EventBridge says for which rule it sends to a queue; of a topic's policy it meets no condition.
 """
 
 import logging
@@ -14,11 +15,14 @@ logger = logging.getLogger("esclusa")
 
 
 def _is_refused(target: dict, rule: dict, event: dict) -> bool:
-    from ministack.services import sqs
+    from ministack.services import sns, sqs
 
-    queue = target.get("Arn", "")
-    return queue.split(":")[2:3] == ["sqs"] and not sqs.queue_policy_allows(
-        queue, "events.amazonaws.com", rule.get("Arn", ""), event.get("Account", "")
+    arn = target.get("Arn", "")
+    service = arn.split(":")[2:3]
+    if service == ["sns"]:
+        return not sns.topic_policy_allows(arn, "events.amazonaws.com", "", "")
+    return service == ["sqs"] and not sqs.queue_policy_allows(
+        arn, "events.amazonaws.com", rule.get("Arn", ""), event.get("Account", "")
     )
 
 
@@ -36,7 +40,7 @@ def install() -> None:
     def invoke_allowed_target(target, event, rule, view=None):
         if _is_refused(target, rule, event):
             logger.warning(
-                "rule %s may not send to %s: the queue's policy does not allow it",
+                "rule %s may not send to %s: the policy there does not allow it",
                 rule.get("Name"), target.get("Arn"),
             )
             return

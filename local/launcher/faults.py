@@ -33,25 +33,26 @@ class Fault:
     function: str = ""
 
 
-def _children() -> list:
-    """Every process that MiniStack started: the functions' bootstraps are among them."""
-    found = []
-    for task in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{task}/children", encoding="ascii") as children:
-            found += [int(pid) for pid in children.read().split()]
-    return found
+def _processes() -> list:
+    """Every process there is. The list of one's own children misses some while others end."""
+    return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
 def _socket_inode(host: str, port: int) -> str | None:
-    """The inode of the client's end of the connection that came from host:port."""
+    """The inode of the client's end of the connection that came from host:port.
+
+    The kernel's table is read in parts, and lines are missed while connections come and go: what is
+    not found is looked for again.
+    """
     raw = bytes(int(part) for part in host.split("."))[::-1].hex().upper()
     wanted = f"{raw}:{port:04X}"
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        next(table)
-        for line in table:
-            fields = line.split()
-            if fields[1] == wanted:
-                return fields[9]
+    for _ in range(20):
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            next(table)
+            for line in table:
+                fields = line.split()
+                if fields[1] == wanted:
+                    return fields[9]
     return None
 
 
@@ -71,7 +72,7 @@ def _caller() -> tuple[int, str] | None:
     if inode is None or inode == "0":
         return None
     wanted = f"socket:[{inode}]"
-    for pid in _children():
+    for pid in _processes():
         try:
             if not os.readlink(f"/proc/{pid}/exe").endswith("/bootstrap"):
                 continue
@@ -110,6 +111,9 @@ def _kill(fault: Fault, pid: int, function: str) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
+        # It has ended by itself meanwhile: the next call is as good.
+        fault.nth = 1
+        _armed.append(fault)
         return
     _killed.append({
         "service": fault.service,

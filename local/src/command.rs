@@ -97,6 +97,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 
 async fn obey(arguments: Arguments) -> Result<ExitCode, String> {
     let Arguments { root, state, verb } = arguments;
+    // A root that does not exist is named by what needs it.
+    let root = root.canonicalize().unwrap_or(root);
     let said = |error: EnvironmentError| environment::chain(&error);
     match verb {
         Verb::Up(up) => print(&started(&start(&root, &state, up).await.map_err(said)?)),

@@ -5,22 +5,26 @@ use std::time::Duration;
 use esclusa_local::environment::{Kill, Moment};
 use esclusa_local::stage::Stage;
 
+use crate::told::Told;
 use crate::{eventually, on_stage};
 
 /// Every call of `rollout` that changes something, in the order in which a rollout makes them.
-const CALLS: [(&str, &str); 5] = [
+const CALLS: [(&str, &str); 6] = [
     ("dynamodb", "PutItem"),
     ("ssm", "SendCommand"),
     ("elasticloadbalancing", "DeregisterTargets"),
     ("elasticloadbalancing", "RegisterTargets"),
     ("sqs", "SendMessage"),
+    ("events", "PutEvents"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rollout_ends_right_whatever_kills_its_function() {
     on_stage("kills", async |stage| {
+        let mut told = Told::from_now(&stage).await;
         stage.push("v1.0.0", &["v1.0.0", "latest"]).await.unwrap();
         stage.until_ended(1).await.unwrap();
+        told.expect_a_rollout("v1.0.0").await;
         let mut ended = 1;
         for (when, minor) in [(Moment::Before, 1), (Moment::After, 2)] {
             ended += 1;
@@ -28,6 +32,7 @@ async fn a_rollout_ends_right_whatever_kills_its_function() {
         }
         killed_at_the_end(&stage, Moment::Before, "v1.3.0", 4).await;
         killed_at_the_end(&stage, Moment::After, "v1.4.0", 5).await;
+        told.expect_everything(&["v1.0.0", "v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0"]).await;
         stage
     })
     .await;

@@ -3,8 +3,12 @@
 //!
 //! Needs root and the built functions (`make build`). Each test has an environment of its own.
 
+mod bad_images;
 mod bad_input;
 mod kills;
+mod lost_hosts;
+mod seen;
+mod told;
 
 use std::future::Future;
 use std::path::Path;

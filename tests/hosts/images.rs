@@ -17,7 +17,7 @@ const SLOW: &str = "b=/bin/busybox; trap 'exit 0' TERM; $b sleep 6; $b mkdir /ww
                     echo up >/www/index.html; $b httpd -f -h /www & wait";
 
 /// Name, healthcheck, script. `web` answers on port 80 with its version.
-const KINDS: [(&str, &str, &str); 9] = [
+const KINDS: [(&str, &str, &str); 11] = [
     ("sick", PROBE, WAIT),
     ("crash", "", "/bin/busybox sleep 0.2; exit 3"),
     ("web1", PROBE, SERVE),
@@ -27,7 +27,19 @@ const KINDS: [(&str, &str, &str); 9] = [
     ("slow", PATIENT, SLOW),
     ("shipping1", "", WAIT),
     ("shipping2", PROBE, WAIT),
+    ("oneway", "", WAIT),
+    ("unclear", "", WAIT),
 ];
+
+/// What each kind's image says about itself.
+fn label(name: &str) -> &'static str {
+    match name {
+        "shipping1" | "shipping2" => "LABEL esclusa.compose=/compose.yaml",
+        "oneway" => "LABEL esclusa.rollback=unsafe",
+        "unclear" => "LABEL esclusa.rollback=Unsafe",
+        _ => "",
+    }
+}
 
 /// Makes every image in a host's engine, under its own name.
 pub(crate) fn make(host: &Host) {
@@ -55,8 +67,6 @@ fn is_static(path: &str) -> bool {
 }
 
 fn import(host: &Host, name: &str, check: &str, script: &str) {
-    let shipped =
-        if name.starts_with("shipping") { "LABEL esclusa.compose=/compose.yaml" } else { "" };
     let build = r#"set -euo pipefail
         root=$(mktemp -d); mkdir -p "$root/bin"; cp "$1" "$root/bin/busybox"; cp "$1" "$root/bin/sh"
         printf 'services: {web: {image: "${HERE}", labels: {here: "%s"}}}' "$2" \
@@ -66,7 +76,7 @@ fn import(host: &Host, name: &str, check: &str, script: &str) {
         changes+=(--change "CMD [$(jq --null-input --arg it "$4" '$it')]")
         for more in "$3" "$5"; do [[ -z $more ]] || changes+=(--change "$more"); done
         tar -C "$root" -c . | docker import "${changes[@]}" - "esclusa-test/$2"; rm -rf "$root""#;
-    let arguments = ["bash", "-c", build, "import", busybox(), name, check, script, shipped];
+    let arguments = ["bash", "-c", build, "import", busybox(), name, check, script, label(name)];
     let made = host.exec(&arguments, &[], b"", Limits::seconds(60)).unwrap();
     assert_eq!(made.code, Some(0), "making {name}: {}", String::from_utf8_lossy(&made.stderr));
 }

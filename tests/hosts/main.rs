@@ -16,6 +16,7 @@ mod files;
 mod health;
 mod images;
 mod kills;
+mod labels;
 mod machines;
 mod order;
 mod orders;
@@ -42,7 +43,7 @@ fn services_on_a_host() {
     // The longest first, so that none of them begins when all others are done.
     let rows = [kills::ROWS, health::ROWS, adoption::ROWS, changes::ROWS, orders::ROWS]
         .into_iter()
-        .chain([files::ROWS, refusals::ROWS]);
+        .chain([files::ROWS, refusals::ROWS, labels::ROWS]);
     let queue: Mutex<VecDeque<Row>> = Mutex::new(rows.flatten().copied().collect());
     let wanted = std::env::var("ROW").unwrap_or_default();
     queue.lock().unwrap().retain(|(name, _)| name.contains(&wanted));

@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("operator", &["esclusa-aws", "esclusa-core", "esclusa-shell"]),
     ("esclusa-local", &["esclusa-aws", "esclusa-core", "esclusa-shell"]),
     ("esclusa-tests", &[]),
+    ("bare", &[]),
 ];
 
 /// What each of our crates uses outside its tests.

@@ -2,4 +2,5 @@
 
 mod directions;
 mod limits;
+mod template;
 mod tree;

@@ -1,4 +1,5 @@
 //! What `operator` answers: the whole of its schema. Members are added, never renamed or removed.
+//! `schema.json` is made from these types; a test fails when the two differ.
 //!
 //! Instants are RFC 3339 in UTC, digests are whole, and whatever is not known is `null`.
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 
 /// An answer. `ok` tells the two forms apart.
 #[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(crate) enum Answer {
     /// What was asked was done, or is told.
@@ -17,32 +19,53 @@ pub(crate) enum Answer {
 
 /// What was asked was done, or is told.
 #[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Done {
     /// Always true.
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     pub(crate) ok: bool,
     /// The action that was asked for.
     pub(crate) action: &'static str,
     /// What it came to, for a person.
     pub(crate) text: String,
-    /// What could be asked next, for a person; nothing when nothing suggests itself.
+    /// What could be asked next, for a person; nothing when nothing suggests itself. Where one
+    /// action does, its last line asks for it and can be pasted into a shell.
     pub(crate) next: Option<String>,
     /// The lane as it is after that.
     pub(crate) lane: Lane,
     /// For `history`: the lane's ended rollouts, newest first, at most ten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<Vec<Past>>,
+    /// For `why`: these members too.
+    #[serde(flatten)]
+    pub(crate) why: Option<Report>,
+}
+
+/// For `why`: what keeps a release from being rolled out.
+#[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Report {
+    /// For `why`: what was asked about, else what the environment's tag resolves to.
+    pub(crate) release: Option<Release>,
+    /// For `why`: what keeps it from being rolled out by itself now, the weightiest first; empty
+    /// when nothing does, or when it is what runs.
+    pub(crate) blockers: Vec<Blocker>,
+    /// For `why`: how long the active rollout was expected to take.
+    pub(crate) estimate: Option<Estimate>,
 }
 
 /// The answer is no; nothing was changed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Refused {
     /// Always false.
+    #[cfg_attr(test, schemars(extend("const" = false)))]
     pub(crate) ok: bool,
     /// Why: `question.invalid`, `lane.unknown`, or a reason code of the lane.
     pub(crate) code: String,
     /// Why, for a person.
     pub(crate) text: String,
-    /// What to do instead.
+    /// What to do instead; where one action suggests itself, its last line asks for it.
     pub(crate) next: String,
 }
 
@@ -55,6 +78,7 @@ impl Refused {
 
 /// A lane.
 #[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Lane {
     pub(crate) service: String,
     pub(crate) environment: String,
@@ -69,7 +93,9 @@ pub(crate) struct Lane {
     pub(crate) desired: Option<Release>,
     /// The rollout that is under way.
     pub(crate) rollout: Option<Active>,
-    /// The rollback that was asked for and has not started.
+    /// The newer release that waits until that one has ended.
+    pub(crate) next: Option<Release>,
+    /// The rollout that a person asked for and that has not started.
     pub(crate) asked: Option<Asked>,
     /// Why no rollout starts until someone releases the lane.
     pub(crate) hold: Option<Hold>,
@@ -81,12 +107,17 @@ pub(crate) struct Lane {
     pub(crate) last_attempt: Option<Attempt>,
     /// What each host was last verified to run, outside the active rollout.
     pub(crate) hosts: Vec<Host>,
+    /// Hosts that were last seen to run something else than `current`.
+    pub(crate) drifted: Vec<Drifted>,
+    /// When all hosts were last asked what they run, outside rollouts.
+    pub(crate) inspected_at: Option<String>,
     /// Where a rollback would go, the nearest first.
     pub(crate) rollback_to: Vec<Release>,
 }
 
 /// An image that may run.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Release {
     /// What a person calls it: its version tag, else the tag that was followed.
     pub(crate) label: String,
@@ -99,12 +130,15 @@ pub(crate) struct Release {
 
 /// A rollout that is under way.
 #[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Active {
     pub(crate) id: String,
-    /// `push` or `rollback`.
+    /// `push`, `rollback`, `deploy` or `restart`.
     pub(crate) cause: String,
     /// Who asked for it, when someone did.
     pub(crate) actor: Option<String>,
+    /// Why its gates did not count, in that person's words; nothing where they did.
+    pub(crate) overriding: Option<String>,
     pub(crate) candidate: Release,
     pub(crate) baseline: Option<Release>,
     /// `forward`, or `back` while touched hosts are put back.
@@ -117,21 +151,29 @@ pub(crate) struct Active {
     pub(crate) started: String,
     /// When it turns back by itself.
     pub(crate) deadline: String,
+    /// How long it was expected to take when it started.
+    pub(crate) estimate: Estimate,
+    /// When it should end by that; nothing once it turns back.
+    pub(crate) expected_end: Option<String>,
     pub(crate) hosts: Vec<HostRun>,
     pub(crate) transitions: Vec<Transition>,
 }
 
 /// A rollout that has ended.
 #[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Past {
     pub(crate) id: String,
-    /// `push` or `rollback`.
+    /// `push`, `rollback`, `deploy` or `restart`.
     pub(crate) cause: String,
     /// Who asked for it, when someone did.
     pub(crate) actor: Option<String>,
+    /// Why its gates did not count, in that person's words; nothing where they did.
+    pub(crate) overriding: Option<String>,
     pub(crate) candidate: Release,
     pub(crate) baseline: Option<Release>,
-    /// `succeeded`, `failed`, `restored`, `stuck`, `halted` or `aborted`.
+    /// `succeeded`, `rejected`, `failed`, `restored`, `stuck`, `halted`, `aborted` or
+    /// `superseded`.
     pub(crate) end: String,
     /// Why it ended so.
     pub(crate) reason: Option<Why>,
@@ -143,8 +185,23 @@ pub(crate) struct Past {
     pub(crate) transitions: Vec<Transition>,
 }
 
+/// How long a rollout is expected to take.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Estimate {
+    /// From start to end.
+    pub(crate) seconds: u64,
+    /// How much of that goes into draining.
+    pub(crate) draining_seconds: u64,
+    /// Batches, one after the other.
+    pub(crate) batches: usize,
+    /// What would make it shorter, where one thing dominates.
+    pub(crate) advice: Option<String>,
+}
+
 /// A host within a rollout.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct HostRun {
     pub(crate) id: String,
     /// `waiting`, `touched`, `done`, `failed`, `restored`, `lost` or `skipped`.
@@ -157,6 +214,7 @@ pub(crate) struct HostRun {
 
 /// A host outside rollouts.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Host {
     pub(crate) id: String,
     /// What it was last verified to run; nothing for one that is only now brought to `current`.
@@ -167,8 +225,18 @@ pub(crate) struct Host {
     pub(crate) problem: Option<Why>,
 }
 
+/// A host that runs something else than it should.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Drifted {
+    pub(crate) id: String,
+    /// `none`, `sha256:…`, `local:sha256:…` or `mixed`.
+    pub(crate) runs: String,
+}
+
 /// A line of a rollout's history.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Transition {
     pub(crate) at: String,
     /// The phase that was entered.
@@ -176,15 +244,21 @@ pub(crate) struct Transition {
     pub(crate) text: String,
 }
 
-/// A rollback that has not started.
+/// A rollout that a person asked for and that has not started.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Asked {
     pub(crate) release: Release,
+    /// `rollback`, `deploy` or `restart`.
+    pub(crate) cause: String,
     pub(crate) actor: String,
+    /// Why its gates do not count, in that person's words; nothing where they do.
+    pub(crate) overriding: Option<String>,
 }
 
 /// A paused lane.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Hold {
     pub(crate) code: String,
     pub(crate) text: String,
@@ -195,6 +269,7 @@ pub(crate) struct Hold {
 
 /// What keeps a release from being rolled out.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Blocker {
     pub(crate) code: String,
     pub(crate) text: String,
@@ -205,6 +280,7 @@ pub(crate) struct Blocker {
 
 /// A digest that is not rolled out again.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Quarantined {
     pub(crate) digest: String,
     pub(crate) code: String,
@@ -214,8 +290,10 @@ pub(crate) struct Quarantined {
 
 /// A rollout that did not succeed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Attempt {
     pub(crate) digest: String,
+    /// A word as of an ended rollout.
     pub(crate) end: String,
     pub(crate) code: String,
     pub(crate) text: String,
@@ -226,6 +304,7 @@ pub(crate) struct Attempt {
 
 /// A reason: a stable code, and a sentence.
 #[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Why {
     pub(crate) code: String,
     pub(crate) text: String,

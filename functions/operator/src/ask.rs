@@ -2,40 +2,60 @@
 
 use esclusa_core::configuration::nearest;
 use esclusa_core::name::LaneId;
+use esclusa_shell::operate::Action;
+use esclusa_shell::ports::Wanted;
 use serde_json::{Map, Value};
 
 use crate::answer::Refused;
 
 /// What may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
+    /// How the lane is.
     Status,
+    /// How its rollouts ended.
     History,
-    Rollback,
-    Hold,
-    Release,
+    /// What keeps this version, or what the tag says, from being rolled out.
+    Why(Option<Wanted>),
+    /// That something be done.
+    Change(Action),
 }
 
-/// The members of a question, for messages.
-const MEMBERS: [&str; 6] = ["action", "service", "environment", "reason", "actor", "request"];
+/// The members that every question may have.
+const COMMON: [&str; 6] = ["action", "service", "environment", "actor", "reason", "request"];
 
-/// The actions, as they are written.
-const ACTIONS: [(&str, Verb); 5] = [
-    ("status", Verb::Status),
-    ("history", Verb::History),
-    ("rollback", Verb::Rollback),
-    ("hold", Verb::Hold),
-    ("release", Verb::Release),
+/// The members that only some actions take.
+const SPECIAL: [&str; 2] = ["version", "override"];
+
+/// How long a text may be, in characters: the lane keeps some of them.
+const LONGEST: usize = 500;
+
+/// An action: its word, which special members it takes, and how it is read.
+type Form = (&'static str, &'static [&'static str], fn(Members<'_>) -> Result<Verb, Refused>);
+
+const ACTIONS: [Form; 10] = [
+    ("status", &[], |_| Ok(Verb::Status)),
+    ("why", &["version"], |asked| Ok(Verb::Why(asked.version()?))),
+    ("history", &[], |_| Ok(Verb::History)),
+    ("deploy", &["version", "override"], deploy),
+    ("rollback", &[], |_| Ok(Verb::Change(Action::Rollback))),
+    ("abort", &[], |_| Ok(Verb::Change(Action::Abort))),
+    ("restart", &[], |_| Ok(Verb::Change(Action::Restart))),
+    ("hold", &[], hold),
+    ("release", &[], |_| Ok(Verb::Change(Action::Release))),
+    ("lift", &["version"], lift),
 ];
 
 /// A question that can be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Question {
+    /// The action, as it is written.
+    pub(crate) action: &'static str,
     pub(crate) verb: Verb,
     pub(crate) lane: LaneId,
-    /// Why, in the person's words.
-    pub(crate) reason: Option<String>,
     pub(crate) actor: String,
+    /// Why, in the person's words; empty where they say nothing.
+    pub(crate) reason: String,
     /// Names the request, so that asking twice does a thing once.
     pub(crate) request: String,
 }
@@ -48,58 +68,135 @@ impl Question {
             return Err(Refused::question(text, example()));
         };
         known(members)?;
-        let text = |name| text(members, name);
-        let action = required(text("action")?, "action", &format!("one of {}", actions()))?;
-        let verb = verb(action)?;
-        let service = required(text("service")?, "service", "the name of an ECR repository")?;
-        let environment =
-            required(text("environment")?, "environment", "`production` or `staging`")?;
+        let asked = Members(members);
+        let word = asked.required("action", &format!("one of {}", actions()))?;
+        let (action, takes, read) = form(word)?;
+        let service = asked.required("service", "the name of an ECR repository")?;
+        let environment = asked.required("environment", "`production` or `staging`")?;
         let lane = lane(service, environment)?;
-        let actor = text("actor")?.unwrap_or("someone with permission to invoke operator");
+        taken(members, action, takes)?;
+        let actor = asked.text("actor")?.unwrap_or("someone with permission to invoke operator");
         Ok(Self {
-            verb,
+            action,
             lane,
-            reason: text("reason")?.map(str::to_owned),
             actor: actor.to_owned(),
-            request: text("request")?.unwrap_or(request_id).to_owned(),
+            reason: asked.text("reason")?.unwrap_or_default().to_owned(),
+            request: asked.text("request")?.unwrap_or(request_id).to_owned(),
+            verb: read(asked)?,
         })
     }
 }
 
+fn hold(asked: Members<'_>) -> Result<Verb, Refused> {
+    let reason = asked.text("reason")?.unwrap_or("no reason given").to_owned();
+    Ok(Verb::Change(Action::Hold { reason }))
+}
+
+fn deploy(asked: Members<'_>) -> Result<Verb, Refused> {
+    let version = asked.required_version()?;
+    let why = "why its gates do not count, which is recorded with the rollout";
+    let overrides = asked.flag("override")?;
+    let reason = || asked.required("reason", why).map(str::to_owned);
+    let overriding = overrides.then(reason).transpose()?;
+    Ok(Verb::Change(Action::Deploy { version, overriding }))
+}
+
+fn lift(asked: Members<'_>) -> Result<Verb, Refused> {
+    let version = asked.required_version()?;
+    Ok(Verb::Change(Action::Lift { version }))
+}
+
+/// The members of a question.
+#[derive(Clone, Copy)]
+struct Members<'a>(&'a Map<String, Value>);
+
+impl<'a> Members<'a> {
+    /// The text of a member; nothing where it is absent, null or empty.
+    fn text(self, name: &str) -> Result<Option<&'a str>, Refused> {
+        let text = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) => text.trim(),
+            Some(other) => {
+                let text = format!("`{name}` is `{other}` and not a text");
+                return Err(Refused::question(&text, format!("write `{name}` in quotes")));
+            }
+        };
+        let length = text.chars().count();
+        if length > LONGEST {
+            let text = format!("`{name}` has {length} characters");
+            return Err(Refused::question(&text, format!("write at most {LONGEST}")));
+        }
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    fn required(self, name: &str, what: &str) -> Result<&'a str, Refused> {
+        self.text(name)?.ok_or_else(|| missing(name, what))
+    }
+
+    /// Whether a member is true; absent and null are false.
+    fn flag(self, name: &str) -> Result<bool, Refused> {
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(false),
+            Some(Value::Bool(flag)) => Ok(*flag),
+            Some(other) => {
+                let text = format!("`{name}` is `{other}` and neither true nor false");
+                Err(Refused::question(&text, "write `true` or `false` without quotes".to_owned()))
+            }
+        }
+    }
+
+    /// A whole digest, else a tag.
+    fn version(self) -> Result<Option<Wanted>, Refused> {
+        let Some(text) = self.text("version")? else { return Ok(None) };
+        let wanted = if text.starts_with("sha256:") {
+            text.parse().map(Wanted::Digest).map_err(|error| error.to_string())
+        } else {
+            text.parse().map(Wanted::Tag).map_err(|error| error.to_string())
+        };
+        wanted.map(Some).map_err(|text| {
+            let next = "name a tag such as `v1.2.0`, or a whole digest";
+            Refused::question(&text, next.to_owned())
+        })
+    }
+
+    fn required_version(self) -> Result<Wanted, Refused> {
+        self.version()?.ok_or_else(|| missing("version", "a tag such as `v1.2.0`, or a digest"))
+    }
+}
+
+fn missing(name: &str, what: &str) -> Refused {
+    Refused::question(&format!("`{name}` is missing"), format!("add `{name}`: {what}"))
+}
+
 /// Refuses members that mean nothing: a misspelt one would be left out without a word.
 fn known(members: &Map<String, Value>) -> Result<(), Refused> {
-    match members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+    let all = COMMON.into_iter().chain(SPECIAL);
+    match members.keys().find(|name| !all.clone().any(|known| known == *name)) {
         Some(name) => {
             let text = format!("the question has an unknown member `{name}`");
-            Err(Refused::question(&text, meant(name, MEMBERS)))
+            Err(Refused::question(&text, meant(name, all)))
         }
         None => Ok(()),
     }
 }
 
-/// The text of a member; nothing where it is absent, null or empty.
-fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, Refused> {
-    match members.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
-        Some(other) => {
-            let text = format!("`{name}` is `{other}` and not a text");
-            Err(Refused::question(&text, format!("write `{name}` in quotes")))
-        }
-    }
+/// Refuses members that this action would leave out without a word.
+fn taken(members: &Map<String, Value>, action: &str, takes: &[&str]) -> Result<(), Refused> {
+    let given = |name: &&str| members.get(*name).is_some_and(|it| !it.is_null());
+    let Some(name) = SPECIAL.into_iter().filter(|it| !takes.contains(it)).find(given) else {
+        return Ok(());
+    };
+    let others = ACTIONS.iter().filter(|(_, takes, _)| takes.contains(&name));
+    let others: Vec<String> = others.map(|(word, ..)| format!("`{word}`")).collect();
+    let text = format!("`{action}` takes no `{name}`");
+    let next = format!("leave `{name}` out, or use one of {}", others.join(", "));
+    Err(Refused::question(&text, next))
 }
 
-fn required<'a>(text: Option<&'a str>, name: &str, what: &str) -> Result<&'a str, Refused> {
-    text.ok_or_else(|| {
-        Refused::question(&format!("`{name}` is missing"), format!("add `{name}`: {what}"))
-    })
-}
-
-fn verb(action: &str) -> Result<Verb, Refused> {
-    let known = ACTIONS.iter().find(|(word, _)| *word == action);
-    known.map(|(_, verb)| *verb).ok_or_else(|| {
+fn form(action: &str) -> Result<Form, Refused> {
+    ACTIONS.into_iter().find(|(word, ..)| *word == action).ok_or_else(|| {
         let text = format!("there is no action `{action}`");
-        Refused::question(&text, meant(action, ACTIONS.map(|(word, _)| word)))
+        Refused::question(&text, meant(action, ACTIONS.map(|(word, ..)| word)))
     })
 }
 
@@ -123,7 +220,7 @@ pub(crate) fn meant<'a>(text: &str, words: impl IntoIterator<Item = &'a str> + C
 }
 
 fn actions() -> String {
-    ACTIONS.map(|(word, _)| format!("`{word}`")).join(", ")
+    ACTIONS.map(|(word, ..)| format!("`{word}`")).join(", ")
 }
 
 fn example() -> String {

@@ -1,6 +1,6 @@
 //! From the core's values to the answer's.
 
-use esclusa_core::lane::{Attempt, Blocker, Hold, Lane};
+use esclusa_core::lane::{Asked, Attempt, Blocker, Hold, Lane};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::{Course, HostRun, Phase, Progress, Rollout, Transition};
 use esclusa_core::time::Timestamp;
@@ -15,10 +15,9 @@ pub(crate) fn lane(lane: &Lane) -> answer::Lane {
         text: it.reason.text.clone(),
         since: it.since.to_string(),
     });
-    let asked = lane
-        .asked
-        .as_ref()
-        .map(|it| answer::Asked { release: release(&it.release), actor: it.actor.clone() });
+    let drifted = lane
+        .drifted()
+        .map(|(host, runs)| answer::Drifted { id: host.to_string(), runs: runs.to_string() });
     answer::Lane {
         service: lane.id.service.to_string(),
         environment: lane.id.environment.to_string(),
@@ -27,23 +26,30 @@ pub(crate) fn lane(lane: &Lane) -> answer::Lane {
         current: lane.current.as_ref().map(release),
         desired: lane.desired.as_ref().map(release),
         rollout: lane.rollout.as_ref().map(active),
-        asked,
+        next: lane.next.as_ref().map(release),
+        asked: lane.asked.as_ref().map(asked),
         hold: lane.hold.as_ref().map(hold),
         blocker: lane.blocker.as_ref().map(blocker),
         quarantine: quarantine.collect(),
         last_attempt: lane.last_attempt.as_ref().map(attempt),
         hosts: hosts(lane),
+        drifted: drifted.collect(),
+        inspected_at: known(lane.inspected_at),
         rollback_to: lane.rollback_targets().map(release).collect(),
     }
 }
 
-fn release(release: &Release) -> answer::Release {
-    let known = release.pushed_at != Timestamp::default();
+/// An instant, unless it has never been.
+fn known(at: Timestamp) -> Option<String> {
+    (at != Timestamp::default()).then(|| at.to_string())
+}
+
+pub(crate) fn release(release: &Release) -> answer::Release {
     answer::Release {
         label: release.label.to_string(),
         digest: release.digest.to_string(),
         tags: release.tags.iter().map(ToString::to_string).collect(),
-        pushed_at: known.then(|| release.pushed_at.to_string()),
+        pushed_at: known(release.pushed_at),
     }
 }
 
@@ -57,6 +63,7 @@ fn active(rollout: &Rollout) -> answer::Active {
         id: rollout.id.to_string(),
         cause: rollout.cause.to_string(),
         actor: rollout.actor.clone(),
+        overriding: rollout.overriding.clone(),
         candidate: release(&rollout.candidate),
         baseline: rollout.baseline.as_ref().map(release),
         course,
@@ -65,9 +72,27 @@ fn active(rollout: &Rollout) -> answer::Active {
         waves,
         started: rollout.started.to_string(),
         deadline: rollout.deadline.to_string(),
+        estimate: estimate(rollout),
+        expected_end: expected_end(rollout).map(|at| at.to_string()),
         hosts: runs(rollout),
         transitions: rollout.history.iter().map(transition).collect(),
     }
+}
+
+/// How long an active rollout was expected to take.
+pub(crate) fn estimate(rollout: &Rollout) -> answer::Estimate {
+    let estimate = rollout.estimate();
+    answer::Estimate {
+        seconds: estimate.whole.as_secs(),
+        draining_seconds: estimate.draining.as_secs(),
+        batches: estimate.batches,
+        advice: estimate.advice(),
+    }
+}
+
+/// When it should end; nothing is known of the way back.
+fn expected_end(rollout: &Rollout) -> Option<Timestamp> {
+    rollout.is_forward().then(|| rollout.started.after(rollout.estimate().whole))
 }
 
 /// A rollout that has ended.
@@ -78,6 +103,7 @@ pub(crate) fn ended(rollout: &Rollout) -> answer::Past {
         id: rollout.id.to_string(),
         cause: rollout.cause.to_string(),
         actor: rollout.actor.clone(),
+        overriding: rollout.overriding.clone(),
         candidate: release(&rollout.candidate),
         baseline: rollout.baseline.as_ref().map(release),
         end: end.map_or_else(|| rollout.phase.word().to_owned(), |(end, _)| end.to_string()),
@@ -141,7 +167,16 @@ fn hold(hold: &Hold) -> answer::Hold {
     }
 }
 
-fn blocker(blocker: &Blocker) -> answer::Blocker {
+fn asked(asked: &Asked) -> answer::Asked {
+    answer::Asked {
+        release: release(&asked.release),
+        cause: asked.cause.to_string(),
+        actor: asked.actor.clone(),
+        overriding: asked.overriding.clone(),
+    }
+}
+
+pub(crate) fn blocker(blocker: &Blocker) -> answer::Blocker {
     answer::Blocker {
         code: blocker.reason.code.to_string(),
         text: blocker.reason.text.clone(),
@@ -169,15 +204,21 @@ pub(crate) fn sentence(lane: &Lane) -> String {
         None => format!("{service} in {environment} has no successful release yet"),
     };
     if let Some(rollout) = &lane.rollout {
-        return format!("{runs}; {}", progress(rollout));
+        let next = lane.next.as_ref().map(|it| format!("; {it} goes next")).unwrap_or_default();
+        return format!("{runs}; {}{next}", progress(rollout));
     }
-    if let Some(asked) = &lane.asked {
-        return format!("{runs}; the rollback to {} is about to start", asked.release);
+    if let Some(Asked { release, cause, .. }) = &lane.asked {
+        return format!("{runs}; the {cause} to {release} is about to start");
     }
+    let drifted: Vec<&str> = lane.drifted().map(|(host, _)| host.as_str()).collect();
+    let drifted = match drifted.as_slice() {
+        [] => String::new(),
+        hosts => format!("; {} host(s) run something else: {}", hosts.len(), hosts.join(", ")),
+    };
     match (&lane.blocker, &lane.hold) {
-        (Some(blocker), _) => format!("{runs}; {}", blocker.reason),
-        (None, Some(hold)) => format!("{runs}; {}", hold.reason),
-        (None, None) => runs,
+        (Some(blocker), _) => format!("{runs}{drifted}; {}", blocker.reason),
+        (None, Some(hold)) => format!("{runs}{drifted}; {}", hold.reason),
+        (None, None) => format!("{runs}{drifted}"),
     }
 }
 
@@ -185,24 +226,14 @@ fn progress(rollout: &Rollout) -> String {
     let done = rollout.live().filter(|(_, run)| run.progress == Progress::Done).count();
     let (all, word) = (rollout.live().count(), rollout.phase.word());
     let candidate = &rollout.candidate;
+    let end = expected_end(rollout).map(|at| format!(", expected to end at {at}"));
+    let done = format!("{done} of {all} host(s) done{}", end.unwrap_or_default());
     match (&rollout.course, &rollout.phase) {
         (Course::Back { cause, .. }, _) => format!("turning back from {candidate}: {cause}"),
         (Course::Forward, Phase::Changing(_)) => {
             let (wave, waves) = rollout.wave();
-            format!("{word} wave {wave} of {waves} to {candidate}, {done} of {all} host(s) done")
+            format!("{word} wave {wave} of {waves} to {candidate}, {done}")
         }
-        (Course::Forward, _) => format!("{word} {candidate}, {done} of {all} host(s) done"),
+        (Course::Forward, _) => format!("{word} {candidate}, {done}"),
     }
-}
-
-/// What could be asked next.
-pub(crate) fn next(lane: &Lane) -> Option<String> {
-    if lane.rollout.as_ref().is_some_and(Rollout::is_forward) {
-        return Some("`rollback` stops the rollout and puts back what it has touched".to_owned());
-    }
-    if lane.rollout.is_some() || lane.asked.is_some() {
-        return Some("`status` tells how it goes on".to_owned());
-    }
-    let hold = lane.hold.as_ref()?;
-    Some(format!("`release` lets it follow the tag again; held since {}", hold.since))
 }

@@ -1,23 +1,34 @@
 //! One question, answered at once.
 
 use esclusa_aws::chain;
+use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::LaneId;
 use esclusa_core::reason::Code;
 use esclusa_core::request::{Refusal, RequestId};
-use esclusa_core::rollout::{Cause, Rollout};
-use esclusa_shell::operate::{Action, OperateError, operate, unknown};
-use esclusa_shell::ports::{Clock, Ledger, Queue, Registry, SaveError, Unavailable};
+use esclusa_shell::operate::{self, Action, Desk, OperateError, unknown};
+use esclusa_shell::ports::{Ledger, SaveError, Unavailable, Wanted};
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
 use tracing::{error, info};
 
 use crate::answer::{Answer, Done, Refused};
 use crate::ask::{Question, Verb, meant};
-use crate::describe;
+use crate::next::Next;
+use crate::why::Found;
+use crate::{describe, next, outcome};
 
 /// Ended rollouts that `history` tells, at most.
 const HISTORY: usize = 10;
+
+/// What Lambda says of one invocation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    /// Names it.
+    pub(crate) id: &'a str,
+    /// What the function is called, for the lines that answers end in.
+    pub(crate) function: &'a str,
+}
 
 /// Answers one question. A refusal is an answer.
 ///
@@ -25,12 +36,12 @@ const HISTORY: usize = 10;
 ///
 /// A call that failed: nothing is known of what was asked, and the same question, with the same
 /// `request`, may be put again.
-pub(crate) async fn handle<P: Ledger + Registry + Queue + Clock + Sync>(
+pub(crate) async fn handle<P: Desk>(
     ports: &P,
     payload: &Value,
-    request_id: &str,
+    call: Call<'_>,
 ) -> Result<Answer, Diagnostic> {
-    let question = match Question::read(payload, request_id) {
+    let question = match Question::read(payload, call.id) {
         Ok(question) => question,
         Err(refused) => {
             info!(code = refused.code, "{}; {}", refused.text, refused.next);
@@ -39,25 +50,28 @@ pub(crate) async fn handle<P: Ledger + Registry + Queue + Clock + Sync>(
     };
     let LaneId { service, environment } = &question.lane;
     let (service, environment) = (service.as_str(), environment.as_str());
-    let (actor, request, action) = (&question.actor, &question.request, word(question.verb));
-    match answer(ports, &question).await {
+    let Question { action, actor, reason, request, .. } = &question;
+    let answered = Answering { ports, question: &question, function: call.function }.answer().await;
+    let (answer, code, text) = match answered {
         Ok(Answer::Done(done)) => {
-            info!(service, environment, action, actor, request, code = "ok", "{}", done.text);
-            Ok(Answer::Done(done))
+            let text = done.text.clone();
+            (Answer::Done(done), "ok".to_owned(), text)
         }
         Ok(Answer::Refused(no)) => {
-            info!(service, environment, action, actor, request, code = no.code, "{}", no.text);
-            Ok(Answer::Refused(no))
+            let (code, text) = (no.code.clone(), no.text.clone());
+            (Answer::Refused(no), code, text)
         }
         Err(failure) => {
             let text = chain(&failure);
-            error!(service, environment, action, actor, request, failed = 1, "{text}");
-            Err(Diagnostic {
+            error!(service, environment, action, actor, reason, request, failed = 1, "{text}");
+            return Err(Diagnostic {
                 error_type: kind(&failure).to_owned(),
                 error_message: format!("{text}; ask again with the same `request`"),
-            })
+            });
         }
-    }
+    };
+    info!(service, environment, action, actor, reason, request, code, "{text}");
+    Ok(answer)
 }
 
 /// The name of a failure, so that alarms count kinds.
@@ -71,122 +85,99 @@ fn kind(failure: &OperateError) -> &'static str {
     }
 }
 
-fn word(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Status => "status",
-        Verb::History => "history",
-        Verb::Rollback => "rollback",
-        Verb::Hold => "hold",
-        Verb::Release => "release",
-    }
+/// A question that is being answered.
+struct Answering<'a, P> {
+    ports: &'a P,
+    question: &'a Question,
+    function: &'a str,
 }
 
-async fn answer<P: Ledger + Registry + Queue + Clock + Sync>(
-    ports: &P,
-    question: &Question,
-) -> Result<Answer, OperateError> {
-    let Some(before) = ports.load(&question.lane).await? else {
-        return Ok(Answer::Refused(no_such_lane(ports, &question.lane).await?));
-    };
-    let action = match question.verb {
-        Verb::Status => return Ok(done(question, describe::sentence(&before), &before)),
-        Verb::History => return history(ports, question, &before).await,
-        Verb::Rollback => Action::Rollback,
-        Verb::Release => Action::Release,
-        Verb::Hold => {
-            let reason = question.reason.clone().unwrap_or_else(|| "no reason given".to_owned());
-            Action::Hold { reason }
+impl<P: Desk> Answering<'_, P> {
+    async fn answer(&self) -> Result<Answer, OperateError> {
+        let Some(lane) = self.ports.load(&self.question.lane).await? else {
+            let refused = no_such_lane(self.ports, &self.question.lane).await?;
+            return Ok(Answer::Refused(refused));
+        };
+        let done = match &self.question.verb {
+            Verb::Status => {
+                Ok(self.told(describe::sentence(&lane), next::after_status(&lane), &lane))
+            }
+            Verb::History => self.history(&lane).await,
+            Verb::Why(version) => self.why(&lane, version.as_ref()).await,
+            Verb::Change(action) => self.change(action).await,
+        };
+        match done {
+            Ok(done) => Ok(Answer::Done(Box::new(done))),
+            Err(OperateError::Refused(refusal)) => {
+                Ok(Answer::Refused(self.refused(&refusal).await?))
+            }
+            Err(failure) => Err(failure),
         }
-    };
-    let from = (RequestId(question.request.clone()), question.actor.clone());
-    match operate(ports, &question.lane, from, &action).await {
-        Ok(after) => Ok(done(question, outcome(&action, &after), &after)),
-        Err(OperateError::Refused(refusal)) => Ok(Answer::Refused(refused(&refusal))),
-        Err(failure) => Err(failure),
     }
-}
 
-fn done(question: &Question, text: String, lane: &Lane) -> Answer {
-    Answer::Done(Box::new(told(question, text, lane)))
-}
-
-fn told(question: &Question, text: String, lane: &Lane) -> Done {
-    Done {
-        ok: true,
-        action: word(question.verb),
-        text,
-        next: describe::next(lane),
-        lane: describe::lane(lane),
-        history: None,
-    }
-}
-
-async fn history<P: Ledger>(
-    ports: &P,
-    question: &Question,
-    lane: &Lane,
-) -> Result<Answer, OperateError> {
-    let rollouts = ports.rollouts(&lane.id, HISTORY).await?;
-    let text = match rollouts.first().and_then(|last| Some((last, last.end()?))) {
-        Some((last, (end, reason))) => {
-            let (candidate, text) = (&last.candidate, &reason.text);
-            format!("the last of {} rollout(s), to {candidate}, {end}: {text}", rollouts.len())
+    fn told(&self, text: String, next: Option<Next>, lane: &Lane) -> Done {
+        Done {
+            ok: true,
+            action: self.question.action,
+            text,
+            next: next.map(|it| it.write(self.function, &lane.id)),
+            lane: describe::lane(lane),
+            history: None,
+            why: None,
         }
-        None => format!("no rollout of {} has ended yet", lane.id.service),
-    };
-    let history = Some(rollouts.iter().map(describe::ended).collect());
-    Ok(Answer::Done(Box::new(Done { history, ..told(question, text, lane) })))
-}
+    }
 
-/// What a request has come to so far.
-fn outcome(action: &Action, lane: &Lane) -> String {
-    let (service, environment) = (&lane.id.service, &lane.id.environment);
-    match action {
-        Action::Hold { .. } => {
-            format!("{service} in {environment} is held: no rollout starts until it is released")
+    async fn history(&self, lane: &Lane) -> Result<Done, OperateError> {
+        let rollouts = self.ports.rollouts(&lane.id, HISTORY).await?;
+        let text = outcome::of_history(lane, &rollouts);
+        let history = Some(rollouts.iter().map(describe::ended).collect());
+        Ok(Done { history, ..self.told(text, next::after_status(lane), lane) })
+    }
+
+    async fn why(&self, lane: &Lane, version: Option<&Wanted>) -> Result<Done, OperateError> {
+        let (release, blockers) = operate::why(self.ports, lane, version).await?;
+        let release = release.as_ref();
+        let desired =
+            lane.desired.as_ref().filter(|it| Some(&it.digest) == release.map(|r| &r.digest));
+        let follows = version.is_none() || desired.is_some();
+        let found = Found { lane, release, blockers: &blockers, follows };
+        let why = Some(found.report());
+        Ok(Done { why, ..self.told(found.text(), found.next(), lane) })
+    }
+
+    async fn change(&self, action: &Action) -> Result<Done, OperateError> {
+        let Question { lane, request, actor, .. } = self.question;
+        let from = (RequestId(request.clone()), actor.clone());
+        let after = operate::operate(self.ports, lane, from, action).await?;
+        let text = outcome::of_change(action, &after);
+        Ok(self.told(text, Some(next::after_change(&after)), &after))
+    }
+
+    async fn refused(&self, refusal: &Refusal) -> Result<Refused, Unavailable> {
+        let reason = &refusal.reason;
+        let digest = match &self.question.verb {
+            Verb::Change(Action::Deploy { version, .. })
+                if reason.code == Code::RELEASE_QUARANTINED =>
+            {
+                self.digest(version).await?
+            }
+            Verb::Status | Verb::History | Verb::Why(_) | Verb::Change(_) => None,
+        };
+        Ok(Refused {
+            ok: false,
+            code: reason.code.to_string(),
+            text: reason.text.clone(),
+            next: next::about(&reason.code, digest.as_ref())
+                .write(self.function, &self.question.lane),
+        })
+    }
+
+    async fn digest(&self, version: &Wanted) -> Result<Option<Digest>, Unavailable> {
+        if let Wanted::Digest(digest) = version {
+            return Ok(Some(digest.clone()));
         }
-        Action::Release => format!("{service} in {environment} follows its tag again"),
-        Action::Rollback => rollback(lane),
-    }
-}
-
-fn rollback(lane: &Lane) -> String {
-    let (service, environment) = (&lane.id.service, &lane.id.environment);
-    let back = lane.asked.as_ref().filter(|asked| asked.cause == Cause::Rollback);
-    let stopped = lane.rollout.as_ref().filter(|rollout| rollout.abort.is_some());
-    match (back, stopped) {
-        (Some(asked), _) => {
-            let to = &asked.release;
-            format!("{service} in {environment} goes back to {to}, and is held afterwards")
-        }
-        (None, Some(Rollout { candidate, .. })) => format!(
-            "the rollout of {candidate} to {service} in {environment} stops: the hosts that it \
-             touched go back to what they ran, and the lane is held"
-        ),
-        (None, None) => describe::sentence(lane),
-    }
-}
-
-fn refused(refusal: &Refusal) -> Refused {
-    let reason = &refusal.reason;
-    Refused {
-        ok: false,
-        code: reason.code.to_string(),
-        text: reason.text.clone(),
-        next: instead(&reason.code).to_owned(),
-    }
-}
-
-/// What to do after a refusal, beside what its sentence says.
-fn instead(code: &Code) -> &'static str {
-    if *code == Code::LANE_BUSY {
-        "`rollback` stops the active rollout; `status` tells how far it is"
-    } else if *code == Code::RELEASE_NOT_IN_REGISTRY || *code == Code::RELEASE_ARCHIVED {
-        "push the image that should run, or restore it in ECR"
-    } else if *code == Code::RELEASE_QUARANTINED {
-        "push a new image: `history` tells how this one failed"
-    } else {
-        "`status` tells how the lane is"
+        let found = self.ports.resolve(&self.question.lane.service, version).await?;
+        Ok(found.map(|release| release.digest))
     }
 }
 

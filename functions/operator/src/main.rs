@@ -4,8 +4,11 @@ mod answer;
 mod ask;
 mod describe;
 mod handler;
+mod next;
+mod outcome;
 #[cfg(test)]
 mod tests;
+mod why;
 
 use std::sync::Arc;
 
@@ -27,7 +30,9 @@ async fn main() -> Result<(), Error> {
         let aws = Arc::clone(&aws);
         async move {
             let id = &event.context.request_id;
-            handler::handle(aws.as_ref(), &event.payload, id).await
+            let function = &event.context.env_config.function_name;
+            let call = handler::Call { id, function };
+            Box::pin(handler::handle(aws.as_ref(), &event.payload, call)).await
         }
     }))
     .await

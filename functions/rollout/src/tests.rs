@@ -1,10 +1,11 @@
 //! Batches of messages, over ports in memory that fail on purpose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsEvent;
+use esclusa_core::announcement::Announcement;
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{LaneId, Service};
@@ -16,8 +17,8 @@ use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
 use esclusa_shell::drive::Invocation;
 use esclusa_shell::ports::{
-    Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError, Traffic,
-    Unavailable, Wanted,
+    Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError,
+    Traffic, Unavailable, Wanted,
 };
 use serde_json::json;
 
@@ -32,7 +33,17 @@ struct World {
     woken: Mutex<Vec<String>>,
 }
 
+impl Announcer for World {
+    async fn publish(&self, _: &LaneId, announcements: &[Announcement]) -> BTreeSet<u64> {
+        announcements.iter().map(|it| it.number).collect()
+    }
+}
+
 impl Configurations for World {
+    async fn configured(&self) -> Result<Vec<(Service, Sources)>, Unavailable> {
+        Ok(Vec::new())
+    }
+
     async fn sources(&self, service: &Service) -> Result<Sources, Unavailable> {
         self.read.lock().unwrap().push(service.to_string());
         match service.as_str() {

@@ -5,7 +5,6 @@
 
 mod report;
 mod story;
-mod traffic;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::traffic::Seen;
+use crate::stage::Seen;
 
 /// The version of the report's form, which the README describes.
 const SCHEMA: u32 = 1;

@@ -4,8 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::report::{Open, Report};
-use super::traffic::{Client, Seen};
-use crate::stage::{Stage, StageError};
+use crate::stage::{Client, Flaw, Seen, Stage, StageError};
 
 /// What the demo's configuration shortens, so that it can be watched.
 const SHORTENED: &[&str] = &[
@@ -69,10 +68,13 @@ async fn broken(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.2.0 is pushed, and never becomes healthy");
     let since = now();
     let client = Client::start(&stage.address)?;
-    stage.push_broken("v1.2.0", &["v1.2.0", "latest"]).await?;
+    stage.push_flawed(Flaw::Sick, "v1.2.0", &["v1.2.0", "latest"]).await?;
     let ends = stage.until_ended(3).await?;
     let seen = client.stop();
     open.expect("how it ended", "v1.2.0 restored", newest(&ends));
+    let history = stage.ask("history").await?;
+    let code = history.pointer("/history/0/reason/code").and_then(|it| it.as_str());
+    open.expect("why", "health.container", code.unwrap_or("nothing"));
     expect_running(stage, &mut open, "v1.1.0 healthy")?;
     let status = stage.ask("status").await?;
     let quarantined =
@@ -88,7 +90,7 @@ async fn broken(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
 async fn again(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.2.0 is pushed again: it stays out");
     let since = now();
-    stage.push_broken("v1.2.0", &["latest"]).await?;
+    stage.push_flawed(Flaw::Sick, "v1.2.0", &["latest"]).await?;
     expect_blocked(stage, &mut open, "release.quarantined", 3).await?;
     expect_running(stage, &mut open, "v1.1.0 healthy")?;
     report.close(open, stage.host_time(since).await?);

@@ -112,7 +112,12 @@ impl Environment {
     }
 }
 
-async fn send<T: for<'a> Deserialize<'a>>(
+/// Makes a call that no API has, of the launcher or of our own server.
+///
+/// # Errors
+///
+/// When it does not answer, or refuses.
+pub(super) async fn send<T: for<'a> Deserialize<'a>>(
     request: reqwest::RequestBuilder,
 ) -> Result<T, EnvironmentError> {
     let refused = |error: reqwest::Error| EnvironmentError::Refused {

@@ -11,6 +11,7 @@ mod faults;
 mod forward;
 mod images;
 mod logs;
+mod machines;
 mod options;
 mod parts;
 mod ports;
@@ -169,19 +170,40 @@ impl Environment {
         calls::json(&self.record, "ssm", "AmazonSSM.PutParameter", &request).await.map(drop)
     }
 
+    /// Subscribes a queue to a topic; it gets each message as it is, without an envelope.
+    ///
+    /// # Errors
+    ///
+    /// What SNS refused.
+    pub async fn subscribe(&self, topic: &str, queue: &str) -> Result<(), EnvironmentError> {
+        let request = [
+            ("Action", "Subscribe"),
+            ("Version", "2010-03-31"),
+            ("TopicArn", topic),
+            ("Protocol", "sqs"),
+            ("Endpoint", queue),
+            ("Attributes.entry.1.key", "RawMessageDelivery"),
+            ("Attributes.entry.1.value", "true"),
+        ];
+        calls::query(&self.record, "sns", &request).await.map(drop)
+    }
+
     /// The host of that name, for example `production-1`.
     ///
     /// # Errors
     ///
     /// [`EnvironmentError::UnknownPart`] when there is none.
     pub fn host(&self, name: &str) -> Result<Host, EnvironmentError> {
+        let number = self.host_record(name)?.number;
+        Host::open(&self.state, number).map_err(EnvironmentError::Host)
+    }
+
+    fn host_record(&self, name: &str) -> Result<&HostRecord, EnvironmentError> {
         let found = self.record.hosts.iter().find(|host| host.name == name);
-        let Some(found) = found else {
+        found.ok_or_else(|| {
             let names: Vec<_> = self.record.hosts.iter().map(|host| host.name.as_str()).collect();
-            let known = names.join(", ");
-            return Err(EnvironmentError::UnknownPart { name: name.to_owned(), known });
-        };
-        Host::open(&self.state, found.number).map_err(EnvironmentError::Host)
+            EnvironmentError::UnknownPart { name: name.to_owned(), known: names.join(", ") }
+        })
     }
 
     /// The curl line that invokes a function with `payload`, for a person to copy.

@@ -1,5 +1,6 @@
 //! The long-lived server of an environment: the control plane, and every socket inside the hosts.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +19,7 @@ use super::roles;
 use super::services::HOST_ROLE;
 use crate::aws::{
     ControlPlane, ControlPlaneConfig, Credentials, CredentialsSource, EventBridge, HostAgents,
-    HostEntry, PlaneError, RegistryAccess, Timing,
+    HostEntry, HostRunner, PlaneError, RegistryAccess, Timing,
 };
 use crate::host::Host;
 use crate::registry::Registry;
@@ -27,20 +28,43 @@ const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 
 
 /// Runs the server of the environment in `state` until it is told to end.
 ///
+/// On SIGHUP it takes up the hosts that have been added to the record.
+///
 /// # Errors
 ///
 /// What could not be started.
 pub async fn serve(state: &Path) -> Result<(), EnvironmentError> {
-    let not_up = || EnvironmentError::NotUp { state: state.to_owned() };
-    let record = Arc::new(Record::read(state)?.ok_or_else(not_up)?);
-    let plane = start_plane(state, &record).await?;
+    let record = Arc::new(read(state)?);
+    let agents = Arc::new(HostAgents::default());
+    let plane = start_plane(state, &record, &agents).await?;
     let keys: Arc<dyn CredentialsSource> = Arc::new(HostKeys { record: Arc::clone(&record) });
     for host in &record.hosts {
         open_sockets(state, &record, host, &plane, &keys)?;
     }
+    let failed = || io_at("wait for", Path::new("a signal"));
+    let mut added = signal(SignalKind::hangup()).map_err(failed())?;
+    let mut ended = signal(SignalKind::terminate()).map_err(failed())?;
     let ready = ready(state);
     std::fs::write(&ready, "").map_err(io_at("write", &ready))?;
-    wait_for_the_end().await
+    let mut known: BTreeSet<String> =
+        record.hosts.iter().map(|host| host.instance_id.clone()).collect();
+    loop {
+        tokio::select! {
+            _ = ended.recv() => return Ok(()),
+            _ = added.recv() => {}
+        }
+        for host in read(state)?.hosts.iter().filter(|it| known.insert(it.instance_id.clone())) {
+            let opened = Host::open(state, host.number).map_err(EnvironmentError::Host)?;
+            agents.insert(&host.instance_id, opened);
+            open_sockets(state, &record, host, &plane, &keys)?;
+            plane.add_host(entry(host));
+        }
+    }
+}
+
+fn read(state: &Path) -> Result<Record, EnvironmentError> {
+    let not_up = || EnvironmentError::NotUp { state: state.to_owned() };
+    Record::read(state)?.ok_or_else(not_up)
 }
 
 /// Whether the server of `state` has opened all its sockets.
@@ -76,10 +100,13 @@ fn token_path(state: &Path) -> PathBuf {
     state.join("control/token")
 }
 
-async fn start_plane(state: &Path, record: &Record) -> Result<ControlPlane, EnvironmentError> {
+async fn start_plane(
+    state: &Path,
+    record: &Record,
+    agents: &Arc<HostAgents>,
+) -> Result<ControlPlane, EnvironmentError> {
     let path = token_path(state);
     let token = std::fs::read_to_string(&path).map_err(io_at("read", &path))?;
-    let agents = HostAgents::default();
     for host in &record.hosts {
         let opened = Host::open(state, host.number).map_err(EnvironmentError::Host)?;
         agents.insert(&host.instance_id, opened);
@@ -95,7 +122,7 @@ async fn start_plane(state: &Path, record: &Record) -> Result<ControlPlane, Envi
             storage: state.join("registry/storage"),
         },
         events: Arc::new(EventBridge::new(&record.aws(), &record.region)),
-        runner: Arc::new(agents),
+        runner: Arc::clone(agents) as Arc<dyn HostRunner>,
         hosts: record.hosts.iter().map(entry).collect(),
         host_environment: vec![("AWS_ENDPOINT_URL".to_owned(), record.aws())],
         timing: Timing::default(),
@@ -163,11 +190,4 @@ impl CredentialsSource for HostKeys {
 
 fn plane_error(error: &PlaneError) -> EnvironmentError {
     EnvironmentError::Refused { what: "starting the server".to_owned(), answer: chain(error) }
-}
-
-async fn wait_for_the_end() -> Result<(), EnvironmentError> {
-    let failed = || io_at("wait for", Path::new("SIGTERM"));
-    let mut ended = signal(SignalKind::terminate()).map_err(failed())?;
-    ended.recv().await;
-    Ok(())
 }

@@ -204,11 +204,15 @@ async fn wait_for(
     ready: impl AsyncFn() -> bool,
 ) -> Result<(), EnvironmentError> {
     let started = Instant::now();
+    let mut missed = 0_u8;
     while started.elapsed() < START {
         if ready().await {
             return Ok(());
         }
-        if !parts::processes(path).iter().any(|process| process.part == part) {
+        let living = parts::processes(path).iter().any(|process| process.part == part);
+        // A process that is just becoming its program bears no mark for a moment.
+        missed = if living { 0 } else { missed.saturating_add(1) };
+        if missed > 2 {
             let answer = last_words(&parts::log(path, part));
             return Err(EnvironmentError::Refused { what: format!("starting {part}"), answer });
         }

@@ -2,26 +2,29 @@
 //! a load balancer, and ways to see what is there.
 
 mod error;
+mod fleet;
 mod hosts;
+mod images;
+mod notices;
 mod queue;
+mod traffic;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+pub use crate::aws::Agent;
 pub use error::StageError;
+pub use images::Flaw;
+pub use notices::Notices;
+pub use traffic::{Client, Seen};
 
 use serde_json::{Value, json};
 
 use crate::balancer::{Balance, balance};
 use crate::environment::{Environment, Options, Service};
-use crate::host::Limits;
 
 /// The service of the story: its repository, and its directory below `examples`.
 pub const SERVICE: &str = "tickets";
-
-/// The base image of the example, from the machine's static busybox: no registry is needed.
-const BASE: &str = "esclusa-demo/busybox";
 
 /// The environment with the example service on it.
 #[derive(Debug)]
@@ -69,31 +72,12 @@ impl Stage {
         let group = balance(&environment, &wanted, &hosts).await?;
         let address = format!("http://127.0.0.1:{listen}/");
         let made = Self { environment, address, example, work, group };
-        made.prepare_hosts()?;
+        for host in &made.environment.record().hosts {
+            made.prepare(host)?;
+        }
         made.configure().await?;
         made.make_base()?;
         Ok(made)
-    }
-
-    /// What a team writes on its hosts once: where the registry is, and what the host is called.
-    fn prepare_hosts(&self) -> Result<(), StageError> {
-        let registry = self.environment.record().registry();
-        for host in &self.environment.record().hosts {
-            let lines = format!("REGISTRY={registry}\nHOST={}\n", host.name);
-            let script = format!("cat >> /srv/{SERVICE}/.env");
-            let opened = self.environment.host(&host.name)?;
-            let limits = Limits::seconds(10);
-            let done = opened.exec(&["sh", "-c", &script], &[], lines.as_bytes(), limits);
-            let done = done.map_err(crate::environment::EnvironmentError::Host)?;
-            if done.code != Some(0) {
-                let output = String::from_utf8_lossy(&done.stderr).into_owned();
-                return Err(StageError::Command {
-                    what: format!("preparing {}", host.name),
-                    output,
-                });
-            }
-        }
-        Ok(())
     }
 
     /// Stores the example's own configuration, with its bake shortened and the load balancer's
@@ -103,69 +87,23 @@ impl Stage {
     ///
     /// When the file cannot be read, or Parameter Store refuses it.
     pub async fn configure(&self) -> Result<(), StageError> {
+        self.configure_as(|text| text).await
+    }
+
+    /// The same, edited.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::configure`].
+    pub async fn configure_as(
+        &self,
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<(), StageError> {
         let path = self.example.join("esclusa.toml");
         let text = read(&path)?.replace("for = \"5m\"", "for = \"2s\"");
         let group = format!("[environments.production]\ntarget_groups = [\"{}\"]", self.group);
-        let text = text.replace("[environments.production]\n", &format!("{group}\n"));
+        let text = edit(text.replace("[environments.production]\n", &format!("{group}\n")));
         Ok(self.environment.configure(SERVICE, &text).await?)
-    }
-
-    fn make_base(&self) -> Result<(), StageError> {
-        let context = self.work.join("base");
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
-        let busybox = busybox.into_iter().find(|it| it.exists()).unwrap_or(Path::new("busybox"));
-        copy(busybox, &context.join("busybox"))?;
-        let text = "FROM scratch\nCOPY busybox /bin/busybox\n\
-                    RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
-        write(&context.join("Dockerfile"), text)?;
-        let docker = std::process::Command::new("docker")
-            .args(["build", "--quiet", "--tag", BASE])
-            .arg(&context)
-            .output();
-        let done = docker.map_err(|source| StageError::Io {
-            doing: "run",
-            path: "docker".to_owned(),
-            source,
-        })?;
-        if done.status.success() {
-            return Ok(());
-        }
-        let output = String::from_utf8_lossy(&done.stderr).into_owned();
-        Err(StageError::Command { what: "docker build".to_owned(), output })
-    }
-
-    /// Builds a version of the example and pushes it under `tags`, in that order.
-    ///
-    /// # Errors
-    ///
-    /// What Docker or the registry refused.
-    pub async fn push(&self, version: &str, tags: &[&str]) -> Result<(), StageError> {
-        let context = self.work.join(version);
-        if !context.exists() {
-            copy(&self.example.join("site/health"), &context.join("site/health"))?;
-            self.write_dockerfile(version)?;
-        }
-        Ok(self.environment.push(&context, SERVICE, tags).await?)
-    }
-
-    /// Builds a version whose health page is missing, and pushes it.
-    ///
-    /// # Errors
-    ///
-    /// What Docker or the registry refused.
-    pub async fn push_broken(&self, version: &str, tags: &[&str]) -> Result<(), StageError> {
-        let site = self.work.join(version).join("site");
-        write(&site.join("welcome"), "no health page here\n")?;
-        self.write_dockerfile(version)?;
-        Ok(self.environment.push(&self.work.join(version), SERVICE, tags).await?)
-    }
-
-    /// The example's Dockerfile as this version, on the base that was made here.
-    fn write_dockerfile(&self, version: &str) -> Result<(), StageError> {
-        let text = read(&self.example.join("Dockerfile"))?
-            .replace("FROM busybox:stable", &format!("FROM {BASE}"))
-            .replace("ARG VERSION=dev", &format!("ARG VERSION={version}"));
-        write(&self.work.join(version).join("Dockerfile"), &text)
     }
 
     /// Asks `operator` for something about the production lane.
@@ -174,13 +112,24 @@ impl Stage {
     ///
     /// When the function failed; a refusal is an answer.
     pub async fn ask(&self, action: &str) -> Result<Value, StageError> {
-        let question = json!({
-            "action": action,
+        self.ask_with(json!({ "action": action })).await
+    }
+
+    /// Asks `operator` this, about the production lane unless it names another one.
+    ///
+    /// # Errors
+    ///
+    /// When the function failed; a refusal is an answer.
+    pub async fn ask_with(&self, members: Value) -> Result<Value, StageError> {
+        let mut question = json!({
             "service": SERVICE,
             "environment": "production",
             "actor": "the demo",
             "reason": "the demo",
         });
+        if let (Value::Object(question), Value::Object(members)) = (&mut question, members) {
+            question.extend(members);
+        }
         Ok(self.environment.invoke("operator", &question).await?)
     }
 
@@ -216,28 +165,6 @@ impl Stage {
         }
         let what = format!("the end of rollout {count}");
         Err(StageError::Late { what, seconds: patience.as_secs() })
-    }
-
-    /// What each production host's Docker says that it runs: the image's version, and its health.
-    ///
-    /// # Errors
-    ///
-    /// When a host cannot be asked.
-    pub fn running(&self) -> Result<BTreeMap<String, String>, StageError> {
-        let script = "docker ps --quiet --filter status=running | xargs -r docker inspect --format \
-                      '{{ index .Config.Labels \"org.opencontainers.image.version\" }} \
-                      {{ .State.Health.Status }}'";
-        let mut running = BTreeMap::new();
-        for host in &self.environment.record().hosts {
-            if host.environment == "production" {
-                let opened = self.environment.host(&host.name)?;
-                let done = opened.exec(&["sh", "-c", script], &[], b"", Limits::seconds(20));
-                let done = done.map_err(crate::environment::EnvironmentError::Host)?;
-                let text = String::from_utf8_lossy(&done.stdout).trim().to_owned();
-                running.insert(host.name.clone(), text);
-            }
-        }
-        Ok(running)
     }
 }
 

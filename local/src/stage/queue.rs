@@ -1,10 +1,13 @@
 //! The queue of notices, as EventBridge and a curious person reach it.
 
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use super::{Stage, StageError};
+use serde_json::json;
+
+use super::{SERVICE, Stage, StageError};
 use crate::environment::Follow;
 
 impl Stage {
@@ -43,6 +46,59 @@ impl Stage {
         Ok(count.unwrap_or(0))
     }
 
+    /// Puts the event of a push on the bus: EventBridge may deliver any event again, and late.
+    ///
+    /// # Errors
+    ///
+    /// What EventBridge refused.
+    pub async fn announce_push(&self, digest: &str, tag: &str) -> Result<(), StageError> {
+        let detail = json!({
+            "result": "SUCCESS",
+            "repository-name": SERVICE,
+            "image-digest": digest,
+            "action-type": "PUSH",
+            "image-tag": tag,
+        });
+        let entry = PutEventsRequestEntry::builder()
+            .source("aws.ecr")
+            .detail_type("ECR Image Action")
+            .detail(detail.to_string());
+        let client = aws_sdk_eventbridge::Client::new(&self.environment.sdk_config());
+        let put = client.put_events().entries(entry.build()).send().await;
+        put.map(drop).map_err(|error| refused("PutEvents", &error))
+    }
+
+    /// How often `rollout` has asked the registry something: each time a lane looks for itself.
+    ///
+    /// # Errors
+    ///
+    /// When the environment does not answer.
+    pub async fn looks(&self) -> Result<u64, StageError> {
+        let called = self.environment.called().await?;
+        let looks = called
+            .iter()
+            .filter(|it| it.service == "ecr" && it.caller.to_ascii_lowercase().contains("rollout"));
+        Ok(looks.map(|it| it.count).sum())
+    }
+
+    /// Whether no message waits for `rollout`, and none is being dealt with.
+    ///
+    /// # Errors
+    ///
+    /// When SQS does not say.
+    pub async fn is_quiet(&self) -> Result<bool, StageError> {
+        let client = Client::new(&self.environment.sdk_config());
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let ask = client.get_queue_attributes().queue_url(self.output("Lanes"));
+        let answer = ask.set_attribute_names(Some(names.to_vec())).send().await;
+        let answer = answer.map_err(|error| refused("GetQueueAttributes", &error))?;
+        let count = |name| answer.attributes().and_then(|it| it.get(name)).map(String::as_str);
+        Ok(names.iter().all(|name| count(name) == Some("0")))
+    }
+
     /// What a part has written to its log so far.
     ///
     /// # Errors
@@ -54,12 +110,12 @@ impl Stage {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn output(&self, name: &str) -> String {
+    pub(super) fn output(&self, name: &str) -> String {
         self.environment.record().outputs.get(name).cloned().unwrap_or_default()
     }
 }
 
-fn refused<E: std::error::Error>(call: &str, error: &E) -> StageError {
+pub(super) fn refused<E: std::error::Error>(call: &str, error: &E) -> StageError {
     let output = DisplayErrorContext(error).to_string();
     StageError::Command { what: call.to_owned(), output }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_ssm::error::ProvideErrorMetadata;
 use esclusa_local::environment::Environment;
 
@@ -26,6 +27,15 @@ async fn send(ssm: &aws_sdk_ssm::Client, document: &str, host: &str) -> String {
     verdict(command.set_parameters(Some(parameters.into())).send().await)
 }
 
+async fn listed(ssm: &aws_sdk_ssm::Client, path: &str) -> String {
+    verdict(ssm.get_parameters_by_path().path(path).recursive(true).send().await)
+}
+
+async fn told(bus: &aws_sdk_eventbridge::Client, source: &str) -> String {
+    let entry = PutEventsRequestEntry::builder().source(source).detail_type("Test").detail("{}");
+    verdict(bus.put_events().entries(entry.build()).send().await)
+}
+
 async fn unmanage(environment: &Environment, host: &str) {
     let url = format!("{}/_esclusa/hosts/{host}/tags", environment.record().control());
     let tags = BTreeMap::from([("esclusa:managed", "false")]);
@@ -46,6 +56,7 @@ async fn a_function_may_do_its_work_and_nothing_more() {
         let ecr = aws_sdk_ecr::Client::new(&rollout);
         let catalog = aws_sdk_ecr::Client::new(&operator);
         let groups = aws_sdk_elasticloadbalancingv2::Client::new(&rollout);
+        let bus = aws_sdk_eventbridge::Client::new(&rollout);
         let ours = "/esclusa/defaults";
         let denied = "AccessDeniedException";
         for (call, expected, seen) in [
@@ -56,6 +67,10 @@ async fn a_function_may_do_its_work_and_nothing_more() {
             ("our parameter", "ok", verdict(ssm.get_parameters().names(ours).send().await)),
             ("another's", denied, verdict(ssm.get_parameters().names("/other").send().await)),
             ("both", denied, verdict(ssm.get_parameters().names(ours).names("/o").send().await)),
+            ("our services", "ok", listed(&ssm, "/esclusa/services").await),
+            ("all that is stored", denied, listed(&ssm, "/").await),
+            ("our event", "ok", told(&bus, "esclusa").await),
+            ("another's event", denied, told(&bus, "acme").await),
             ("fleet", "ok", verdict(ssm.describe_instance_information().send().await)),
             ("images", "ok", verdict(ecr.describe_images().repository_name(SERVICE).send().await)),
             ("a login", denied, verdict(ecr.get_authorization_token().send().await)),

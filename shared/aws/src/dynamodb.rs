@@ -1,7 +1,5 @@
 //! The ledger: one table, one item per lane, one per ended rollout, and the list of lanes.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -12,6 +10,7 @@ use esclusa_core::rollout::Rollout;
 use esclusa_shell::ports::{BoxError, Ledger, SaveError, Unavailable};
 
 use crate::failure::{Missing, unavailable};
+use crate::packed::{Item, pack, unpack};
 use crate::{Aws, record};
 
 /// The partition that lists every lane.
@@ -23,8 +22,6 @@ const LANE: &str = "LANE";
 /// What the sort keys of a lane's rollouts begin with; a ULID follows, so they sort by time.
 const ROLLOUT: &str = "ROLLOUT#";
 
-type Item = HashMap<String, AttributeValue>;
-
 impl<M: Send + Sync> Ledger for Aws<M> {
     async fn load(&self, id: &LaneId) -> Result<Option<Lane>, Unavailable> {
         let Some(item) = self.item(id).await.map_err(unavailable(format!("read lane `{id}`")))?
@@ -32,7 +29,7 @@ impl<M: Send + Sync> Ledger for Aws<M> {
             self.journal.begin(id, None);
             return Ok(None);
         };
-        let read = text(&item, "lane").and_then(|text| Ok(record::read_lane(text)?));
+        let read = unpack(&item, "lane").and_then(|text| Ok(record::read_lane(&text)?));
         let lane = read.map_err(unavailable(format!("read what is stored of lane `{id}`")))?;
         self.journal.begin(id, Some(&lane));
         Ok(Some(lane))
@@ -108,8 +105,8 @@ impl<M: Send + Sync> Ledger for Aws<M> {
         while rollouts.len() < limit {
             let Some(item) = pages.next().await else { break };
             let item = item.map_err(|e| doing()(e.into()))?;
-            let text = text(&item, "rollout").map_err(doing())?;
-            rollouts.push(record::read_rollout(id, text).map_err(|e| doing()(e.into()))?);
+            let text = unpack(&item, "rollout").map_err(doing())?;
+            rollouts.push(record::read_rollout(id, &text).map_err(|e| doing()(e.into()))?);
         }
         Ok(rollouts)
     }
@@ -138,9 +135,10 @@ impl<M> Aws<M> {
             ("pk", AttributeValue::S(partition(&lane.id))),
             ("sk", AttributeValue::S(LANE.to_owned())),
             ("revision", AttributeValue::N(lane.revision.to_string())),
-            ("lane", AttributeValue::S(text.to_owned())),
         ];
-        let put = Put::builder().table_name(&self.names.table).set_item(Some(named(item)));
+        let mut item = named(item);
+        item.extend([pack("lane", text)?]);
+        let put = Put::builder().table_name(&self.names.table).set_item(Some(item));
         let before = lane.revision.saturating_sub(1);
         let put = if before == 0 {
             put.condition_expression("attribute_not_exists(pk)")
@@ -196,7 +194,7 @@ impl<M> Aws<M> {
     /// ours, unless it says the same.
     async fn is_stored(&self, id: &LaneId, written: &str) -> Result<bool, BoxError> {
         let item = self.item(id).await?;
-        Ok(item.is_some_and(|item| text(&item, "lane").is_ok_and(|stored| stored == written)))
+        Ok(item.is_some_and(|item| unpack(&item, "lane").is_ok_and(|it| it == written)))
     }
 }
 
@@ -218,11 +216,12 @@ fn is_cancelled_by_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
 }
 
 fn ended(id: &LaneId, rollout: &Rollout) -> Result<Item, BoxError> {
-    Ok(named([
+    let mut item = named([
         ("pk", AttributeValue::S(partition(id))),
         ("sk", AttributeValue::S(format!("{ROLLOUT}{}", rollout.id))),
-        ("rollout", AttributeValue::S(record::write_rollout(rollout)?)),
-    ]))
+    ]);
+    item.extend([pack("rollout", &record::write_rollout(rollout)?)?]);
+    Ok(item)
 }
 
 fn partition(id: &LaneId) -> String {

@@ -82,8 +82,8 @@ fn transition(lane: &LaneId, rollout: &Rollout, from: &str, entered: &Transition
     }
     match end {
         Some((End::Stuck | End::Halted, _)) => line!(error),
-        Some((End::Failed | End::Restored | End::Aborted, _)) => line!(warn),
-        Some((End::Succeeded, _)) | None => line!(info),
+        Some((End::Rejected | End::Failed | End::Restored | End::Aborted, _)) => line!(warn),
+        Some((End::Succeeded | End::Superseded, _)) | None => line!(info),
     }
 }
 

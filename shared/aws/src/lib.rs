@@ -5,6 +5,7 @@
 //! Nothing is decided here: an answer of AWS becomes a value of the core, or an error that says
 //! what was attempted.
 
+mod announcer;
 mod clock;
 mod configurations;
 mod dynamodb;
@@ -14,6 +15,7 @@ pub mod event;
 mod failure;
 mod journal;
 pub mod log;
+mod packed;
 pub mod record;
 pub mod setup;
 mod sqs;
@@ -27,8 +29,8 @@ use esclusa_core::name::Service;
 pub use failure::chain;
 pub use setup::{Names, SetupError};
 
-/// AWS, as far as a function needs it: the ledger, the registry and the queue, and with
-/// [`Machines`] the hosts and the load balancer too.
+/// AWS, as far as a function needs it: the ledger, the registry, the configurations and the queue,
+/// and with [`Machines`] the hosts, the load balancer and those who listen too.
 ///
 /// Two types rather than one, so that a function that never talks to hosts does not carry, or
 /// hold permissions for, what does.
@@ -38,22 +40,23 @@ pub struct Aws<M = ()> {
     dynamodb: aws_sdk_dynamodb::Client,
     ecr: aws_sdk_ecr::Client,
     sqs: aws_sdk_sqs::Client,
+    ssm: aws_sdk_ssm::Client,
     /// Where hosts pull each service from: it never changes while a repository exists.
     repositories: Mutex<BTreeMap<Service, String>>,
     journal: journal::Journal,
     machines: M,
 }
 
-/// The hosts and the load balancer.
+/// The hosts, the load balancer, and those who listen to what happens.
 #[derive(Debug)]
 pub struct Machines {
-    ssm: aws_sdk_ssm::Client,
     elb: aws_sdk_elasticloadbalancingv2::Client,
+    eventbridge: aws_sdk_eventbridge::Client,
     documents: Mutex<Option<ssm::CachedDocuments>>,
 }
 
 impl Aws {
-    /// The ledger, the registry and the queue.
+    /// The ledger, the registry, the configurations and the queue.
     #[must_use]
     pub fn new(sdk: &aws_config::SdkConfig, names: Names) -> Self {
         Self {
@@ -61,22 +64,23 @@ impl Aws {
             dynamodb: aws_sdk_dynamodb::Client::new(sdk),
             ecr: aws_sdk_ecr::Client::new(sdk),
             sqs: aws_sdk_sqs::Client::new(sdk),
+            ssm: aws_sdk_ssm::Client::new(sdk),
             repositories: Mutex::default(),
             journal: journal::Journal::default(),
             machines: (),
         }
     }
 
-    /// The same, with the hosts and the load balancer.
+    /// The same, with the hosts, the load balancer and those who listen.
     #[must_use]
     pub fn with_machines(self, sdk: &aws_config::SdkConfig) -> Aws<Machines> {
         let machines = Machines {
-            ssm: aws_sdk_ssm::Client::new(sdk),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(sdk),
+            eventbridge: aws_sdk_eventbridge::Client::new(sdk),
             documents: Mutex::default(),
         };
-        let Self { names, dynamodb, ecr, sqs, repositories, journal, machines: () } = self;
-        Aws { names, dynamodb, ecr, sqs, repositories, journal, machines }
+        let Self { names, dynamodb, ecr, sqs, ssm, repositories, journal, machines: () } = self;
+        Aws { names, dynamodb, ecr, sqs, ssm, repositories, journal, machines }
     }
 }
 

@@ -21,6 +21,9 @@ pub const LANES_QUEUE: &str = "ESCLUSA_LANES_QUEUE";
 /// Where configurations are in Parameter Store.
 pub const PARAMETER_PREFIX: &str = "ESCLUSA_PARAMETER_PREFIX";
 
+/// The name of the function that answers people, for the lines that messages end with.
+pub const OPERATOR: &str = "ESCLUSA_OPERATOR";
+
 /// The region, which Lambda sets.
 const REGION: &str = "AWS_REGION";
 
@@ -45,6 +48,8 @@ pub struct Names {
     pub lanes_queue: String,
     /// Where configurations are in Parameter Store, without a `/` at the end.
     pub parameter_prefix: String,
+    /// The name of the function that answers people.
+    pub operator: String,
 }
 
 /// Why a function cannot start.
@@ -69,6 +74,7 @@ impl Names {
         Ok(Self {
             table: variable(TABLE)?,
             lanes_queue: variable(LANES_QUEUE)?,
+            operator: variable(OPERATOR)?,
             parameter_prefix: prefix.trim_end_matches('/').to_owned(),
         })
     }

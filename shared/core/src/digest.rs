@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
-/// The SHA-256 of an image manifest, as ECR prints it.
+/// The SHA-256 of an image manifest, as ECR prints it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Digest(String);
+pub struct Digest(Arc<str>);
 
 /// Why a text is not a digest.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +49,7 @@ impl FromStr for Digest {
         };
         let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if hex.len() == 64 && hex.bytes().all(hexadecimal) {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             Err(DigestError::Malformed(text.to_owned()))
         }

@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, an environment variable or a random number, and nothing here talks
 //! to anything: `clippy.toml` beside this crate bans it. The words are those of ARCHITECTURE.md.
 
+pub mod announcement;
 pub mod configuration;
 pub mod digest;
 pub mod lane;

@@ -168,15 +168,22 @@ pub enum Sent {
     Registered(TargetGroup, Vec<Target>),
 }
 
+/// What woke a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cue {
+    /// Something that may bear on what the lane should run: a push, a person, the sweep.
+    Outside,
+    /// Something that bears on what is under way: a command, or the awaited wake-up.
+    Inside,
+}
+
 /// Something that happened to a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A hint from outside, or the awaited wake-up: look at everything that is awaited.
-    Woke,
+    /// A hint: look at everything that is awaited.
+    Woke(Cue),
     /// The answer to a look.
     Saw(Saw),
     /// An order is out.
     Sent(Sent),
-    /// A person asked for something.
-    Asked(crate::request::Request),
 }

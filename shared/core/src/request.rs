@@ -1,5 +1,6 @@
 //! What a person may ask of a lane.
 
+use crate::digest::Digest;
 use crate::reason::Reason;
 use crate::release::Release;
 
@@ -21,6 +22,22 @@ pub enum Wish {
     Rollback {
         /// The release to go back to; nothing while a rollout is active.
         to: Option<Release>,
+    },
+    /// Stop the active rollout, put back what it touched, and hold the lane.
+    Abort,
+    /// Roll this release out, whatever the tag says.
+    Deploy {
+        /// Which.
+        release: Release,
+        /// Why its gates do not count, in the person's words; nothing when they do.
+        overriding: Option<String>,
+    },
+    /// Make the containers of the current release anew, with waves and health as in a rollout.
+    Restart,
+    /// Let a quarantined digest be rolled out again.
+    Lift {
+        /// Which.
+        digest: Digest,
     },
 }
 

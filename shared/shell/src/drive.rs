@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use esclusa_core::lane::{Lane, Lease, Step, WakeUp};
 use esclusa_core::name::LaneId;
-use esclusa_core::observation::{Event, Look, Order, Saw, Sent};
+use esclusa_core::observation::{Cue, Event, Look, Order, Saw, Sent};
 use esclusa_core::time::Timestamp;
 
 use crate::ports::{Ports, SaveError, SendError, Unavailable, Wanted};
@@ -24,8 +24,10 @@ const ATTEMPTS: u32 = 3;
 /// Why a lane is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hint {
-    /// Something happened that may concern it.
+    /// Something happened that may bear on what it should run.
     Outside,
+    /// Something happened to what it has under way.
+    Inside,
     /// A delayed message arrived; it counts only if it is the one that the lane awaits.
     WakeUp {
         /// Names the message.
@@ -116,7 +118,8 @@ async fn pass<P: Ports>(
         return Ok(Driven::Stale);
     }
     let mut pass = Pass { ports, me, lane, stored };
-    pass.step(&Event::Woke);
+    let inside = hint != Hint::Outside;
+    pass.step(&Event::Woke(if inside { Cue::Inside } else { Cue::Outside }));
     match pass.run().await {
         Ok(()) => Ok(Driven::Rested(Box::new(pass.rest(None).await?))),
         Err(DriveError::Unavailable(failure)) if pass.lane.rollout.is_some() => {
@@ -150,16 +153,31 @@ impl<P: Ports> Pass<'_, P> {
                 self.step(&Event::Saw(saw));
             }
             let orders = self.lane.orders();
-            if orders.is_empty() || self.ports.now() >= self.me.stops_at {
+            let stops = self.ports.now() >= self.me.stops_at;
+            // Of a lane that is not worth keeping, nothing is told either.
+            let tells = !self.lane.outbox.is_empty() && !self.lane.is_blank();
+            if tells || !(orders.is_empty() || stops) {
+                self.save_as(Some(self.lease())).await?;
+            }
+            if tells {
+                self.publish().await;
+            }
+            if orders.is_empty() || stops {
                 return Ok(());
             }
-            self.save_as(Some(self.lease())).await?;
             for order in orders {
                 let sent = self.act(&order).await?;
                 self.step(&Event::Sent(sent));
                 self.save_as(Some(self.lease())).await?;
             }
         }
+    }
+
+    /// Publishes what the outbox holds, which is saved by now. What is not taken stays there for
+    /// the next pass: nothing waits for those who listen.
+    async fn publish(&mut self) {
+        let taken = self.ports.publish(&self.lane.id, &self.lane.outbox).await;
+        self.lane.published(&taken);
     }
 
     async fn look(&self, look: Look) -> Result<Saw, Unavailable> {
@@ -235,7 +253,8 @@ impl<P: Ports> Pass<'_, P> {
     async fn rest(mut self, within: Option<Duration>) -> Result<Lane, DriveError> {
         let now = self.ports.now();
         let blank = self.lane.is_blank();
-        let soon = within.map(|delay| now.after(delay));
+        let untold = (!blank && !self.lane.outbox.is_empty()).then_some(AFTER_FAILURE);
+        let soon = within.or(untold).map(|delay| now.after(delay));
         if let Some(at) = self.lane.wake_at(now).into_iter().chain(soon).min() {
             self.arm(now, at).await?;
         }

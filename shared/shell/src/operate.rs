@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
-use esclusa_core::lane::Lane;
-use esclusa_core::name::LaneId;
+use esclusa_core::configuration::{Configuration, EnvironmentConfiguration};
+use esclusa_core::lane::{Blocker, Lane};
+use esclusa_core::name::{LaneId, Tag};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release};
 use esclusa_core::request::{Refusal, Request, RequestId, Wish};
-use esclusa_core::rollout::Rollout;
 
-use crate::ports::{Clock, Ledger, Queue, Registry, SaveError, Unavailable, Wanted};
+use crate::ports::{
+    Clock, Configurations, Ledger, Queue, Registry, SaveError, Unavailable, Wanted,
+};
 
 /// How often a request is tried anew when the lane moved on meanwhile.
 const ATTEMPTS: u32 = 5;
@@ -27,6 +29,22 @@ pub enum Action {
     Release,
     /// Stop the active rollout, or go back to the release before.
     Rollback,
+    /// Stop the active rollout.
+    Abort,
+    /// Roll a version out by hand.
+    Deploy {
+        /// Which.
+        version: Wanted,
+        /// Why its gates do not count.
+        overriding: Option<String>,
+    },
+    /// Make the containers of the current release anew.
+    Restart,
+    /// Let a version be rolled out again.
+    Lift {
+        /// Which.
+        version: Wanted,
+    },
 }
 
 /// Why a request was not taken up.
@@ -43,6 +61,11 @@ pub enum OperateError {
     Save(#[from] SaveError),
 }
 
+/// What answering a person needs.
+pub trait Desk: Ledger + Configurations + Registry + Queue + Clock + Sync {}
+
+impl<T> Desk for T where T: Ledger + Configurations + Registry + Queue + Clock + Sync {}
+
 /// Carries out a request, and returns the lane as it is after it.
 ///
 /// Safe to repeat with the same id: the second time changes nothing.
@@ -51,7 +74,7 @@ pub enum OperateError {
 ///
 /// A refusal, or a call that failed; nothing was changed then, unless the call was the wake-up,
 /// which the sweep makes up for.
-pub async fn operate<P: Ledger + Registry + Queue + Clock + Sync>(
+pub async fn operate<P: Desk>(
     ports: &P,
     lane: &LaneId,
     (id, actor): (RequestId, String),
@@ -81,6 +104,30 @@ pub async fn operate<P: Ledger + Registry + Queue + Clock + Sync>(
     }
 }
 
+/// Everything that keeps what the tag says, or the version that was asked about, from being
+/// rolled out now; and that release.
+///
+/// # Errors
+///
+/// A version that the registry does not have, or a call that failed.
+pub async fn why<P: Desk>(
+    ports: &P,
+    lane: &Lane,
+    version: Option<&Wanted>,
+) -> Result<(Option<Release>, Vec<Blocker>), OperateError> {
+    let configured = configured(ports, &lane.id).await?;
+    let release = match (version, &configured) {
+        (Some(version), _) => Some(resolved(ports, lane, version).await?),
+        (None, Ok(settings)) => {
+            let wanted = Wanted::Tag(settings.tag.clone());
+            ports.resolve(&lane.id.service, &wanted).await?
+        }
+        (None, Err(_)) => lane.desired.clone(),
+    };
+    let blockers = lane.why(configured.as_ref(), release.as_ref(), ports.now());
+    Ok((release, blockers))
+}
+
 /// The refusal for a lane that does not exist.
 #[must_use]
 pub fn unknown(lane: &LaneId) -> Refusal {
@@ -92,15 +139,64 @@ pub fn unknown(lane: &LaneId) -> Refusal {
     Refusal { reason: Reason::new(Code::HOSTS_NONE, text) }
 }
 
-async fn wish<P: Registry>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, OperateError> {
+async fn wish<P: Desk>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, OperateError> {
     Ok(match action {
         Action::Hold { reason } => Wish::Hold { reason: reason.clone() },
         Action::Release => Wish::Release,
-        Action::Rollback if lane.rollout.as_ref().is_some_and(Rollout::is_forward) => {
-            Wish::Rollback { to: None }
-        }
+        Action::Rollback if lane.rollout.is_some() => Wish::Rollback { to: None },
         Action::Rollback => Wish::Rollback { to: Some(target(ports, lane).await?) },
+        Action::Abort => Wish::Abort,
+        Action::Restart => Wish::Restart,
+        Action::Deploy { version, overriding } => {
+            let release = resolved(ports, lane, version).await?;
+            let refusal = |reason| OperateError::Refused(Refusal { reason });
+            let settings = configured(ports, &lane.id).await?.map_err(refusal)?;
+            let overrides = overriding.is_some();
+            lane.may_deploy(&release, &settings, overrides, ports.now()).map_err(refusal)?;
+            Wish::Deploy { release, overriding: overriding.clone() }
+        }
+        Action::Lift { version } => {
+            let digest = match version {
+                Wanted::Digest(digest) => digest.clone(),
+                Wanted::Tag(_) => resolved(ports, lane, version).await?.digest,
+            };
+            Wish::Lift { digest }
+        }
     })
+}
+
+/// What the lane's configuration says, or why it cannot be used.
+async fn configured<P: Configurations>(
+    ports: &P,
+    lane: &LaneId,
+) -> Result<Result<EnvironmentConfiguration, Reason>, Unavailable> {
+    let sources = ports.sources(&lane.service).await?;
+    Ok(Configuration::of(&sources, lane))
+}
+
+/// A version that a person named, by the name that it bears in this lane.
+async fn resolved<P: Registry>(
+    ports: &P,
+    lane: &Lane,
+    version: &Wanted,
+) -> Result<Release, OperateError> {
+    if let Some(release) = ports.resolve(&lane.id.service, version).await? {
+        return Ok(release);
+    }
+    let name = match version {
+        Wanted::Tag(tag) => format!("the tag `{tag}`"),
+        Wanted::Digest(digest) => format!("the digest {digest}"),
+    };
+    let known: Vec<&Tag> = lane.successes.iter().map(|it| &it.release.label).collect();
+    let known = match known.as_slice() {
+        [] => String::new(),
+        labels => {
+            let labels: Vec<String> = labels.iter().map(|it| format!("`{it}`")).collect();
+            format!("; this lane has run {}", labels.join(", "))
+        }
+    };
+    let text = format!("no image of {} has {name}{known}", lane.id.service);
+    Err(Refusal { reason: Reason::new(Code::RELEASE_NOT_IN_REGISTRY, text) }.into())
 }
 
 /// The release to go back to, if the registry still hands it out.
@@ -124,7 +220,7 @@ async fn target<P: Registry>(ports: &P, lane: &Lane) -> Result<Release, OperateE
     };
     let next = candidates.next().map_or_else(
         || "there is no other release to go back to".to_owned(),
-        |release| format!("the next one back is {release}"),
+        |release| format!("the next one back is {release}, which `deploy` brings back"),
     );
     let text = format!("{first}, the release before, {state}; {next}");
     Err(Refusal { reason: Reason::new(code, text) }.into())

@@ -4,10 +4,12 @@
 //! take effect after another invocation has taken over. No port retries what is not safe to
 //! repeat.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
+use esclusa_core::announcement::Announcement;
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
@@ -90,6 +92,11 @@ pub trait Configurations {
         &self,
         service: &Service,
     ) -> impl Future<Output = Result<Sources, Unavailable>> + Send;
+
+    /// The texts of every service that has one of its own.
+    fn configured(
+        &self,
+    ) -> impl Future<Output = Result<Vec<(Service, Sources)>, Unavailable>> + Send;
 }
 
 /// Which image is wanted.
@@ -180,6 +187,17 @@ pub trait Queue {
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
 
+/// Those who listen to what happens to lanes.
+pub trait Announcer {
+    /// Publishes announcements of a lane; the numbers of those that were taken. Never fails as a
+    /// whole: what was not taken is published again by a later pass.
+    fn publish(
+        &self,
+        lane: &LaneId,
+        announcements: &[Announcement],
+    ) -> impl Future<Output = BTreeSet<u64>> + Send;
+}
+
 /// The time of the function.
 pub trait Clock {
     /// Now.
@@ -188,11 +206,11 @@ pub trait Clock {
 
 /// Everything that driving a lane needs.
 pub trait Ports:
-    Ledger + Configurations + Registry + Hosts + Traffic + Queue + Clock + Sync
+    Ledger + Configurations + Registry + Hosts + Traffic + Queue + Announcer + Clock + Sync
 {
 }
 
 impl<T> Ports for T where
-    T: Ledger + Configurations + Registry + Hosts + Traffic + Queue + Clock + Sync
+    T: Ledger + Configurations + Registry + Hosts + Traffic + Queue + Announcer + Clock + Sync
 {
 }

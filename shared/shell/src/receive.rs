@@ -1,5 +1,6 @@
 //! From a notice to the lanes that it may concern.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use esclusa_core::configuration::Configuration;
@@ -56,8 +57,9 @@ pub async fn receive<P: Ports>(
 ) -> Result<Received, DriveError> {
     match notice {
         Notice::Pushed { service, tag } => pushed(ports, service, tag, me).await,
-        Notice::Command(lane) => drive_one(ports, lane, Hint::Outside, me).await,
-        Notice::Hosts | Notice::Sweep => Ok(wake_all(ports).await?),
+        Notice::Command(lane) => drive_one(ports, lane, Hint::Inside, me).await,
+        Notice::Hosts => Ok(wake_all(ports, ports.lanes().await?).await?),
+        Notice::Sweep => Ok(sweep(ports).await?),
         Notice::Wake { lane, sequence } => {
             let hint = sequence.map_or(Hint::Outside, |sequence| Hint::WakeUp { sequence });
             drive_one(ports, lane, hint, me).await
@@ -100,8 +102,25 @@ async fn pushed<P: Ports>(
     Ok(Received::Drove(drove))
 }
 
-async fn wake_all<P: Ports>(ports: &P) -> Result<Received, Unavailable> {
-    let lanes = ports.lanes().await?;
+/// Wakes every lane there is, and those that are configured although nothing of them was ever
+/// heard: the event of their first push may have been lost.
+async fn sweep<P: Ports>(ports: &P) -> Result<Received, Unavailable> {
+    let mut lanes = BTreeSet::from_iter(ports.lanes().await?);
+    for (service, sources) in ports.configured().await? {
+        let read = Configuration::read(sources.service.as_deref(), sources.defaults.as_deref());
+        // Where it cannot be read, the lanes that are known already say so.
+        let environments = read.map(|it| it.environments).unwrap_or_default();
+        let lane = |environment| LaneId { service: service.clone(), environment };
+        lanes.extend(environments.into_keys().map(lane));
+    }
+    wake_all(ports, lanes).await
+}
+
+async fn wake_all<P: Ports>(
+    ports: &P,
+    lanes: impl IntoIterator<Item = LaneId>,
+) -> Result<Received, Unavailable> {
+    let lanes = Vec::from_iter(lanes);
     for lane in &lanes {
         ports.wake(lane, None, Duration::ZERO).await?;
     }

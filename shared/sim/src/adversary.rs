@@ -19,6 +19,8 @@ pub(crate) enum Fate {
     CrashesAfter,
     /// It hangs for a while, and then works.
     Stalls(Duration),
+    /// Its caller gives up on it, and it takes effect later all the same.
+    LandsLate(Duration),
 }
 
 /// The source of all that goes wrong in one history.
@@ -48,6 +50,11 @@ impl Adversary {
     #[must_use]
     pub fn crashing_at(call: u64, after: bool) -> Self {
         Self { crash_at: Some((call, after)), ..Self::idle(7) }
+    }
+
+    /// Makes it kill the function once more, at the `call`th call from now, counted from 0.
+    pub fn crash_in(&mut self, call: u64, after: bool) {
+        self.crash_at = Some((self.calls.saturating_add(call), after));
     }
 
     /// Calls made so far.
@@ -92,6 +99,7 @@ impl Adversary {
             2 => Fate::CrashesBefore,
             3 => Fate::CrashesAfter,
             4 | 5 => Fate::Stalls(Duration::from_millis(self.random.u64(500..8000))),
+            6 => Fate::LandsLate(Duration::from_millis(self.random.u64(500..8000))),
             _ => Fate::Works,
         }
     }
@@ -130,6 +138,23 @@ impl Adversary {
     pub(crate) fn repeats_delivery(&mut self) -> Option<Duration> {
         let repeats = self.once_in(8);
         repeats.then(|| Duration::from_secs(self.random.u64(0..150)))
+    }
+
+    /// How much later than usual a late command lands: SSM's own queue may hold it.
+    pub(crate) fn lateness(&mut self) -> Duration {
+        let long = self.once_in(4);
+        Duration::from_secs(if long { self.random.u64(60..400) } else { 0 })
+    }
+
+    /// How far an invocation's clock is off, in milliseconds; 1000 is not at all.
+    pub(crate) fn skew(&mut self) -> u64 {
+        if self.hostile { self.random.u64(0..2000) } else { 1000 }
+    }
+
+    /// One of these.
+    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
+        let index = self.below(from.len());
+        from.get(index)
     }
 
     /// Whether an answer cannot be read.

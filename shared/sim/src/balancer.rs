@@ -7,37 +7,48 @@ use esclusa_core::name::HostId;
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{Health, SeenTarget, Target};
 
-use crate::world::World;
+use crate::world::{World, say};
 
 /// A target that is registered or draining.
 #[derive(Clone, Debug)]
 pub(crate) struct SimTarget {
     pub(crate) target: Target,
     pub(crate) health: Health,
-    /// Since when it is in this state, or would be in another one.
-    since: Timestamp,
+    /// Since when it is in this state.
+    pub(crate) since: Timestamp,
+    /// Since when its checks say something else; nothing while they agree.
+    doubted_since: Option<Timestamp>,
     drains_until: Option<Timestamp>,
 }
 
 impl World {
     /// Registers targets; one that is draining comes back.
     pub(crate) fn register(&mut self, targets: &[Target]) {
+        self.stir();
         for target in targets {
-            self.say(format!("register {}", target.host));
+            say!(self, "register {} on {}", target.host, target.port);
             let draining = |it: &SimTarget| it.target == *target && it.drains_until.is_some();
             self.targets.retain(|it| !draining(it));
-            if !self.targets.iter().any(|it| it.target == *target) {
-                let (target, health, since) = (target.clone(), Health::Initial, self.now);
-                self.targets.push(SimTarget { target, health, since, drains_until: None });
+            if self.targets.iter().any(|it| it.target == *target) {
+                continue;
             }
+            let unused = self.unused.as_ref() == Some(&target.group);
+            self.targets.push(SimTarget {
+                target: target.clone(),
+                health: if unused { Health::Unused } else { Health::Initial },
+                since: self.now,
+                doubted_since: Some(self.now),
+                drains_until: None,
+            });
         }
     }
 
     /// Starts draining targets.
     pub(crate) fn deregister(&mut self, targets: &[Target]) {
+        self.stir();
         let until = self.now.after(self.group.deregistration_delay);
         for target in targets {
-            self.say(format!("deregister {}", target.host));
+            say!(self, "deregister {} from {}", target.host, target.port);
             for it in self.targets.iter_mut().filter(|it| it.target == *target) {
                 it.health = Health::Draining;
                 it.drains_until.get_or_insert(until);
@@ -57,51 +68,71 @@ impl World {
             .collect()
     }
 
-    /// Lets time pass for every target: one passed check makes a new one healthy, two failed ones
-    /// take a healthy one out, two passed ones bring it back.
+    /// How long a target's checks must say something else before its health changes: one passed
+    /// check makes a new one healthy, two failed ones take a healthy one out, two passed ones bring
+    /// it back.
+    fn patience(&self, it: &SimTarget, passes: bool) -> Duration {
+        let checks = if it.health == Health::Initial && passes { 1 } else { 2 };
+        self.group.interval.saturating_mul(checks)
+    }
+
+    /// Lets time pass for every target.
     pub(crate) fn run_targets(&mut self) {
         let now = self.now;
         self.targets.retain(|it| it.drains_until.is_none_or(|until| now < until));
         let mut targets = std::mem::take(&mut self.targets);
         for it in &mut targets {
             let passes = self.passes(&it.target.host);
-            let steady = matches!(
-                (it.health, passes),
-                (Health::Healthy, true) | (Health::Unhealthy, false) | (Health::Draining, _)
-            );
-            if steady {
-                it.since = now;
+            let Some(other) = other(it.health, passes) else {
+                it.doubted_since = None;
                 continue;
-            }
-            let checks = if it.health == Health::Initial && passes { 1 } else { 2 };
-            let span: Duration = self.group.interval.saturating_mul(checks);
-            if now.since(it.since) >= span {
-                it.health = if passes { Health::Healthy } else { Health::Unhealthy };
-                it.since = now;
+            };
+            let since = *it.doubted_since.get_or_insert(now);
+            if now.since(since) >= self.patience(it, passes) {
+                (it.health, it.since, it.doubted_since) = (other, now, None);
             }
         }
         self.targets = targets;
     }
 
-    /// Whether a target's state is not what its host deserves.
-    pub(crate) fn targets_change(&self) -> bool {
-        self.targets.iter().any(|it| {
+    /// When a target's state changes next, as things are.
+    pub(crate) fn next_target_change(&self) -> Option<Timestamp> {
+        let next = |it: &SimTarget| {
             let passes = self.passes(&it.target.host);
-            !matches!((it.health, passes), (Health::Healthy, true) | (Health::Unhealthy, false))
-        })
+            let doubted = other(it.health, passes)
+                .map(|_| it.doubted_since.unwrap_or(self.now).after(self.patience(it, passes)));
+            let host = self.hosts.get(&it.target.host);
+            let back = host.map(|host| host.off_until).filter(|at| *at > self.now);
+            let fails = self.fails_at(&it.target.host);
+            doubted.into_iter().chain(it.drains_until).chain(fails).chain(back).min()
+        };
+        self.targets.iter().filter_map(next).min()
     }
 
-    /// Whether a host takes traffic: by its target where there are any, else by its containers.
+    /// Whether a host takes traffic: by its targets where there are any, else by its containers.
     pub(crate) fn serves(&self, id: &HostId) -> bool {
-        if self.targets.is_empty() && !self.balanced() {
-            return self.is_well(id);
-        }
-        let healthy = |it: &&SimTarget| it.target.host == *id && it.health == Health::Healthy;
-        self.targets.iter().any(|it| healthy(&it)) && self.is_well(id)
+        let healthy = |group: &TargetGroup| {
+            self.targets.iter().any(|it| {
+                it.target.group == *group && it.target.host == *id && it.health == Health::Healthy
+            })
+        };
+        self.is_well(id) && self.groups.iter().all(healthy)
     }
 
-    /// Whether the service is behind a load balancer.
-    pub(crate) fn balanced(&self) -> bool {
-        self.sources.service.as_ref().is_some_and(|text| text.contains("target_groups"))
+    /// Since when the load balancer has known that a host is out of service in some group.
+    pub(crate) fn out_since(&self, id: &HostId) -> Option<Timestamp> {
+        let mut targets = self.targets.iter().filter(|it| it.target.host == *id);
+        targets.find(|it| it.health == Health::Unhealthy).map(|it| it.since)
+    }
+}
+
+/// The health that checks which pass, or fail, lead to, if it is another one.
+fn other(health: Health, passes: bool) -> Option<Health> {
+    match (health, passes) {
+        (Health::Initial | Health::Unhealthy, true) => Some(Health::Healthy),
+        (Health::Initial | Health::Healthy, false) => Some(Health::Unhealthy),
+        (Health::Healthy, true)
+        | (Health::Unhealthy, false)
+        | (Health::Draining | Health::Unused | Health::Unavailable, _) => None,
     }
 }

@@ -10,7 +10,10 @@ use esclusa_core::time::Timestamp;
 use esclusa_shell::receive::Notice;
 
 use crate::adversary::Adversary;
-use crate::world::World;
+use crate::world::{World, say};
+
+/// When SSM gives up an invocation whose host has died.
+const LOST: Duration = Duration::from_mins(2);
 
 /// Where one invocation stands.
 #[derive(Clone, Debug)]
@@ -50,12 +53,12 @@ impl World {
             let tried_at = self.now.after(adversary.delivery());
             stages.push((host.clone(), Stage::Pending { tried_at, until }));
         }
-        self.say(format!(
-            "{} {} {} to {:?} as {}",
-            order.verb, order.key.fence, order.image, order.hosts, id.0
-        ));
+        let (verb, fence, image) = (order.verb, order.key.fence, &order.image);
+        say!(self, "{verb} {fence} {image} to {:?} as {}", order.hosts, id.0);
         let command = SimCommand { lane: lane.clone(), order: order.clone(), stages };
         self.commands.insert(id.clone(), command);
+        self.open.push(id.clone());
+        self.stir();
         Some(id)
     }
 
@@ -76,13 +79,17 @@ impl World {
     /// Carries out once more what an agent was given a second time; nobody hears the answer.
     fn run_repeats(&mut self) {
         let now = self.now;
-        let (due, later) = self.repeats.drain(..).partition(|(at, ..)| *at <= now);
+        let free = |id: &HostId, order: &HostOrder| {
+            self.hosts.get(id).is_none_or(|host| host.free_at(order.verb) <= now)
+        };
+        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.repeats)
+            .into_iter()
+            .partition(|(at, id, order)| *at <= now && free(id, order));
         self.repeats = later;
-        let due: Vec<(Timestamp, HostId, HostOrder)> = due;
         for (_, id, order) in due {
             if self.hosts.get(&id).is_some_and(|host| host.alive) {
-                self.check_begin(&id, &order);
                 let refused = self.admit(&id, &order);
+                self.check_begin(&id, &order, refused);
                 let _ = self.carry_out(&id, &order, refused, Duration::from_secs(1));
             }
         }
@@ -91,13 +98,8 @@ impl World {
     /// Lets time pass for every command.
     pub(crate) fn run_commands(&mut self, adversary: &mut Adversary) {
         self.run_repeats();
-        let ids: Vec<CommandId> = self.commands.keys().cloned().collect();
-        for id in ids {
+        for id in std::mem::take(&mut self.open) {
             let Some(mut command) = self.commands.remove(&id) else { continue };
-            if command.stages.iter().all(|(_, stage)| matches!(stage, Stage::Over(_))) {
-                self.commands.insert(id, command);
-                continue;
-            }
             let mut ended = false;
             for (host, stage) in &mut command.stages {
                 let next = self.advance(host, stage, &command.order, adversary);
@@ -107,20 +109,35 @@ impl World {
                 }
             }
             if ended {
-                let delay = adversary.event_delay();
-                for delay in delay {
+                for delay in adversary.event_delay() {
                     self.enqueue(Notice::Command(command.lane.clone()), delay);
                 }
+            }
+            if command.stages.iter().any(|(_, stage)| !matches!(stage, Stage::Over(_))) {
+                self.open.push(id.clone());
             }
             self.commands.insert(id, command);
         }
     }
 
-    /// Whether a command is under way, or a target is about to change.
-    pub(crate) fn is_busy(&self) -> bool {
-        let over = |stage: &Stage| matches!(stage, Stage::Over(_));
-        let open = |it: &SimCommand| it.stages.iter().any(|(_, stage)| !over(stage));
-        self.commands.values().any(open) || self.targets_change()
+    /// When an invocation goes on next.
+    pub(crate) fn next_step(&self) -> Option<Timestamp> {
+        let open = self.open.iter().filter_map(|id| self.commands.get(id));
+        let verb = |it: &SimCommand| it.order.verb;
+        let stages = open.flat_map(|it| it.stages.iter().map(move |stage| (verb(it), stage)));
+        let next = |(verb, (id, stage)): (Verb, &(HostId, Stage))| {
+            let host = self.hosts.get(id)?;
+            match stage {
+                Stage::Over(_) => None,
+                Stage::Pending { tried_at, until } => {
+                    let heard = (*tried_at).max(host.free_at(verb));
+                    Some(if host.alive { heard.min(*until) } else { *until })
+                }
+                Stage::Running { started_at, .. } if !host.alive => Some(started_at.after(LOST)),
+                Stage::Running { done_at, .. } => Some(*done_at),
+            }
+        };
+        stages.filter_map(next).min()
     }
 
     fn advance(
@@ -136,11 +153,12 @@ impl World {
             Stage::Over(_) => None,
             Stage::Pending { until, .. } if now >= *until => Some(Stage::Over(Heard::Silent)),
             Stage::Pending { tried_at, .. } => {
-                let listens = host.alive && host.silent_until <= now && *tried_at <= now;
+                let free = host.free_at(order.verb) <= now;
+                let listens = host.alive && free && *tried_at <= now;
                 listens.then(|| self.begin(id, order, adversary))
             }
             Stage::Running { started_at, .. } if !host.alive => {
-                let given_up = now.since(*started_at) > Duration::from_mins(2);
+                let given_up = now.since(*started_at) >= LOST;
                 given_up.then_some(Stage::Over(Heard::Unclear("terminated".to_owned())))
             }
             Stage::Running { done_at, .. } if now < *done_at => None,
@@ -156,13 +174,16 @@ impl World {
     fn begin(&mut self, id: &HostId, order: &HostOrder, adversary: &mut Adversary) -> Stage {
         let now = self.now;
         let done_at = now.after(adversary.execution(order.verb));
-        self.check_begin(id, order);
         let refused = self.admit(id, order);
+        self.check_begin(id, order, refused);
         if let Some(host) = self.hosts.get_mut(id) {
+            if order.verb != Verb::Inspect {
+                host.locked_until = done_at;
+            }
             let changes = order.verb == Verb::Activate
                 && refused.is_none()
                 && !host.answers.contains_key(&order.key.fence)
-                && !order.image.is_run_by(&host.running);
+                && (order.recreate || !order.image.is_run_by(&host.running));
             if changes {
                 host.changing_until = done_at;
             }

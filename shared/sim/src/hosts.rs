@@ -1,8 +1,9 @@
 //! A host as the scripts make it behave: fenced, idempotent, honest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use esclusa_core::digest::Digest;
 use esclusa_core::name::HostId;
 use esclusa_core::observation::HostOrder;
 use esclusa_core::order::{Answer, ContainerHealth, Fence, OnHostFailure, PutBack, Verb};
@@ -10,7 +11,13 @@ use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Image, Running};
 use esclusa_core::time::Timestamp;
 
-use crate::world::{Behaviour, World};
+use crate::world::{Behaviour, World, say};
+
+/// How long an image that fails later passes the load balancer's check.
+const FAILS_AFTER: Duration = Duration::from_secs(45);
+
+/// How far a host's clock may be off.
+pub(crate) const SKEW: Duration = Duration::from_secs(2);
 
 /// A simulated host.
 #[derive(Clone, Debug)]
@@ -19,24 +26,53 @@ pub(crate) struct SimHost {
     pub(crate) alive: bool,
     /// The agent hears nothing until then.
     pub(crate) silent_until: Timestamp,
+    /// The machine is off until then; its containers come back with it.
+    pub(crate) off_until: Timestamp,
     pub(crate) running: Running,
     /// Containers are being replaced until then.
     pub(crate) changing_until: Timestamp,
+    /// An order holds the service's lock until then; others wait for it.
+    pub(crate) locked_until: Timestamp,
+    /// Since when it runs what it runs.
+    pub(crate) runs_since: Timestamp,
     pub(crate) fence: Option<Fence>,
     /// The answer of the last finished activation, by its fence: a host keeps no more.
     pub(crate) answers: BTreeMap<Fence, Answer>,
+    /// The images that it has pulled.
+    pub(crate) has: BTreeSet<Digest>,
+    /// Images that never become healthy on it, whatever they do elsewhere.
+    pub(crate) ails: BTreeSet<Digest>,
 }
 
 impl SimHost {
     pub(crate) fn new(zone: &str, running: Running) -> Self {
+        let has = match &running {
+            Running::Digest(digest) => BTreeSet::from([digest.clone()]),
+            Running::Nothing | Running::Local(_) | Running::Mixed => BTreeSet::new(),
+        };
         Self {
             zone: zone.to_owned(),
             alive: true,
             silent_until: Timestamp::default(),
+            off_until: Timestamp::default(),
             running,
             changing_until: Timestamp::default(),
+            locked_until: Timestamp::default(),
+            runs_since: Timestamp::default(),
             fence: None,
             answers: BTreeMap::new(),
+            has,
+            ails: BTreeSet::new(),
+        }
+    }
+}
+
+impl SimHost {
+    /// When it can begin an order.
+    pub(crate) fn free_at(&self, verb: Verb) -> Timestamp {
+        match verb {
+            Verb::Inspect => self.silent_until,
+            Verb::Prefetch | Verb::Activate => self.silent_until.max(self.locked_until),
         }
     }
 }
@@ -50,22 +86,45 @@ impl World {
         }
     }
 
+    /// Whether a host's containers become healthy with this.
+    fn starts(&self, host: &SimHost, running: &Running) -> bool {
+        let ails = host.ails.iter().any(|digest| running.is(digest));
+        !ails && self.behaviour(running).is_some_and(Behaviour::starts)
+    }
+
+    /// Whether a host has an image, or can pull it.
+    fn can_have(&self, id: &HostId, image: &Image) -> bool {
+        let Image::Release { digest, .. } = image else { return true };
+        let has = self.hosts.get(id).is_some_and(|host| host.has.contains(digest));
+        let missing =
+            self.images.get(digest).is_none_or(|(_, behaviour)| *behaviour == Behaviour::Missing);
+        has || !(missing || self.withdrawn.contains_key(digest))
+    }
+
     /// Whether the containers of a host are well.
     pub(crate) fn is_well(&self, id: &HostId) -> bool {
         self.hosts.get(id).is_some_and(|host| {
-            let well = matches!(
-                self.behaviour(&host.running),
-                Some(Behaviour::Good | Behaviour::FailsTarget)
-            );
-            host.alive && host.changing_until <= self.now && well
+            let well = self.starts(host, &host.running);
+            let up = host.alive && host.off_until <= self.now;
+            up && host.changing_until <= self.now && well
         })
     }
 
     /// Whether a host would pass the load balancer's check.
     pub(crate) fn passes(&self, id: &HostId) -> bool {
         let running = self.hosts.get(id).map(|host| &host.running);
-        self.is_well(id)
-            && running.is_some_and(|it| self.behaviour(it) != Some(Behaviour::FailsTarget))
+        let behaviour = running.and_then(|it| self.behaviour(it));
+        let fails = behaviour == Some(Behaviour::FailsTarget)
+            || behaviour == Some(Behaviour::FailsLater) && self.fails_at(id).is_none();
+        self.is_well(id) && !fails
+    }
+
+    /// When a host that passes the load balancer's check stops doing so.
+    pub(crate) fn fails_at(&self, id: &HostId) -> Option<Timestamp> {
+        let host = self.hosts.get(id)?;
+        let later = self.behaviour(&host.running) == Some(Behaviour::FailsLater);
+        let at = host.runs_since.after(FAILS_AFTER);
+        (later && at > self.now).then_some(at)
     }
 
     fn health(&self, id: &HostId) -> ContainerHealth {
@@ -90,14 +149,19 @@ impl World {
         match order.verb {
             Verb::Inspect => self.answer(id, ok(), PutBack::NotNeeded, took),
             Verb::Prefetch => {
-                let missing = matches!(&order.image, Image::Release { digest, .. }
-                    if !self.images.contains_key(digest));
-                let reason = if missing {
-                    Reason::new(Code::RELEASE_NOT_IN_REGISTRY, "manifest unknown")
-                } else {
-                    ok()
+                let behaviour = match &order.image {
+                    Image::Release { digest, .. } => self.images.get(digest).map(|it| it.1),
+                    Image::Nothing | Image::Local(_) => Some(Behaviour::Good),
                 };
-                self.answer(id, reason, PutBack::NotNeeded, took)
+                let reason = if self.can_have(id, &order.image) {
+                    self.pulled(id, &order.image);
+                    ok()
+                } else {
+                    missing()
+                };
+                let mut answer = self.answer(id, reason, PutBack::NotNeeded, took);
+                answer.one_way = behaviour.is_some_and(Behaviour::one_way);
+                answer
             }
             Verb::Activate => self.activate(id, order, took),
         }
@@ -113,11 +177,17 @@ impl World {
         if host.fence.is_some_and(|fence| fence > order.key.fence) {
             return Some("order.stale");
         }
-        if now > order.not_after && !host.answers.contains_key(&order.key.fence) {
+        if now > order.not_after.after(SKEW) && !host.answers.contains_key(&order.key.fence) {
             return Some("order.expired");
         }
         host.fence = Some(order.key.fence);
         None
+    }
+
+    fn pulled(&mut self, id: &HostId, image: &Image) {
+        if let (Some(host), Image::Release { digest, .. }) = (self.hosts.get_mut(id), image) {
+            host.has.insert(digest.clone());
+        }
     }
 
     fn activate(&mut self, id: &HostId, order: &HostOrder, took: Duration) -> Answer {
@@ -125,8 +195,15 @@ impl World {
         if let Some(answer) = done {
             return answer;
         }
+        // Where the image cannot be had, what runs is left alone.
+        let withdrawn = |digest: &Digest| self.withdrawn.contains_key(digest);
+        let gone = matches!(&order.image, Image::Release { digest, .. } if withdrawn(digest));
+        if gone && !self.can_have(id, &order.image) {
+            return self.answer(id, missing(), PutBack::NotNeeded, took);
+        }
+        self.pulled(id, &order.image);
         let activation = (id.clone(), order.key.fence.to_string());
-        if !self.activations.insert(activation) {
+        if !self.marks.activations.insert(activation) {
             self.breaks(11, format!("{id} changed twice for the order {}", order.key.fence));
         }
         let before = self.hosts.get(id).map_or(Running::Nothing, |host| host.running.clone());
@@ -135,14 +212,16 @@ impl World {
             Image::Local(image) => Running::Local(image.clone()),
             Image::Release { digest, .. } => Running::Digest(digest.clone()),
         };
-        let good = !matches!(self.behaviour(&wanted), Some(Behaviour::Unhealthy) | None)
-            || wanted == Running::Nothing;
+        let good = wanted == Running::Nothing
+            || self.hosts.get(id).is_some_and(|it| self.starts(it, &wanted));
         let restores = !good && order.on_failure == OnHostFailure::Restore;
         let put_back = if restores { PutBack::Yes } else { PutBack::No };
         let running = if restores { before.clone() } else { wanted };
-        self.say(format!("{id} runs {running} by {} (was {before})", order.key.fence));
+        say!(self, "{id} runs {running} by {} (was {before})", order.key.fence);
+        let now = self.now;
         if let Some(host) = self.hosts.get_mut(id) {
             host.running = running;
+            host.runs_since = now;
         }
         let reason = if good {
             ok()
@@ -161,6 +240,7 @@ impl World {
         let host = self.hosts.get(id);
         let running = host.map_or(Running::Nothing, |host| host.running.clone());
         Answer {
+            one_way: false,
             reason,
             fence: host.and_then(|host| host.fence),
             before: running.clone(),
@@ -172,6 +252,10 @@ impl World {
             took,
         }
     }
+}
+
+fn missing() -> Reason {
+    Reason::new(Code::RELEASE_NOT_IN_REGISTRY, "manifest unknown")
 }
 
 fn ok() -> Reason {

@@ -3,13 +3,15 @@
 //! The shell that runs here is the one that runs in the functions; only the ports are simulated.
 //! [`World`] is the truth: the ledger, the registry, the hosts, the load balancer, the queue and
 //! the clock. [`Simulation`] runs invocations over it, one port call at a time, and lets a seeded
-//! adversary crash, stall, repeat and lose whatever AWS allows. [`check`] compares what Esclusa
+//! adversary crash, stall, repeat and lose whatever AWS allows. The checker compares what Esclusa
 //! says with the truth after every save. One seed is one history: a failure prints it.
 
 mod adversary;
 mod balancer;
-pub mod check;
+mod check;
 mod commands;
+mod hand;
+mod happen;
 mod hosts;
 mod ports;
 mod simulation;
@@ -17,6 +19,7 @@ mod story;
 mod world;
 
 pub use adversary::Adversary;
+pub use hand::{HostState, Presence};
 pub use simulation::Simulation;
-pub use story::{Story, run};
+pub use story::{Before, Story, run, tell};
 pub use world::{Behaviour, World};

@@ -1,11 +1,13 @@
 //! The ports as one invocation sees them: each call waits for its turn, and for its fate.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use esclusa_core::announcement::Announcement;
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{LaneId, Service};
@@ -16,13 +18,14 @@ use esclusa_core::rollout::Rollout;
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
 use esclusa_shell::ports::{
-    Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError, Traffic,
-    Unavailable, Wanted,
+    Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError,
+    Traffic, Unavailable, Wanted,
 };
 use esclusa_shell::receive::Notice;
 
 use crate::adversary::{Adversary, Fate};
-use crate::world::World;
+use crate::story::lane;
+use crate::world::{Late, World, say};
 
 /// What invocations share: the world, and who makes it go wrong.
 #[derive(Debug)]
@@ -39,6 +42,10 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub(crate) shared: Arc<Mutex<Shared>>,
+    /// The invocation's name.
+    pub(crate) name: String,
+    /// How far its clock is off, in milliseconds; 1000 is not at all.
+    pub(crate) skew: u64,
 }
 
 /// Waits until the scheduler gives the turn.
@@ -64,9 +71,20 @@ impl Caller {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// A call that only reads, or whose effect nobody minds losing.
     async fn call<T>(
         &self,
         doing: &str,
+        effect: impl FnOnce(&mut World, &mut Adversary) -> T,
+    ) -> Result<T, Unavailable> {
+        self.change(doing, || None, effect).await
+    }
+
+    /// A call whose effect, as `late` tells it, may land after its caller has given up.
+    async fn change<T>(
+        &self,
+        doing: &str,
+        late: impl FnOnce() -> Option<Late>,
         effect: impl FnOnce(&mut World, &mut Adversary) -> T,
     ) -> Result<T, Unavailable> {
         Turn::default().await;
@@ -85,6 +103,12 @@ impl Caller {
                 self.apply(effect);
                 Err(failed())
             }
+            Fate::LandsLate(span) => {
+                if let Some(late) = late() {
+                    self.apply(|world, adversary| world.postpone(late, span, adversary));
+                }
+                Err(failed())
+            }
             Fate::CrashesAfter => {
                 self.apply(effect);
                 crash();
@@ -100,13 +124,25 @@ impl Caller {
     }
 }
 
+impl World {
+    fn postpone(&mut self, late: Late, span: Duration, adversary: &mut Adversary) {
+        let more =
+            if matches!(late, Late::Send(..)) { adversary.lateness() } else { Duration::ZERO };
+        let at = self.now.after(span).after(more);
+        say!(self, "a call lands late, at {at}");
+        self.late.push((at, late));
+        self.stir();
+    }
+}
+
 impl Ledger for Caller {
     async fn load(&self, lane: &LaneId) -> Result<Option<Lane>, Unavailable> {
         self.call("load", |world, _| world.lanes.get(lane).cloned()).await
     }
 
     async fn save(&self, lane: &Lane) -> Result<(), SaveError> {
-        let saved = self.call("save", |world, _| world.save(lane)).await?;
+        let afterwards = || Some(Late::Save(Box::new(lane.clone())));
+        let saved = self.change("save", afterwards, |world, _| world.save(lane)).await?;
         let revision = lane.revision;
         if saved { Ok(()) } else { Err(SaveError::Conflict { lane: lane.id.clone(), revision }) }
     }
@@ -133,12 +169,12 @@ impl Ledger for Caller {
 
 impl World {
     /// A conditional write, which checks what it writes against the truth.
-    fn save(&mut self, lane: &Lane) -> bool {
-        let stored = self.lanes.get(&lane.id).cloned();
-        let revision = stored.as_ref().map_or(0, |lane| lane.revision);
+    pub(crate) fn save(&mut self, lane: &Lane) -> bool {
+        let revision = self.lanes.get(&lane.id).map_or(0, |lane| lane.revision);
         if revision.saturating_add(1) != lane.revision {
             return false;
         }
+        let stored = self.lanes.remove(&lane.id);
         let mut next = lane.clone().at_rest();
         self.check_save(stored.as_ref(), lane);
         for rollout in std::mem::take(&mut next.ended) {
@@ -154,6 +190,15 @@ impl Configurations for Caller {
     async fn sources(&self, _: &Service) -> Result<Sources, Unavailable> {
         self.call("read the configuration", |world, _| world.sources.clone()).await
     }
+
+    async fn configured(&self) -> Result<Vec<(Service, Sources)>, Unavailable> {
+        // Once the lane is known, its list says nothing new, and its other environment is idle.
+        let list = |world: &mut World, _: &mut Adversary| {
+            let unknown = lane().filter(|lane| !world.lanes.contains_key(lane));
+            unknown.map(|lane| (lane.service, world.sources.clone())).into_iter().collect()
+        };
+        self.call("list the configurations", list).await
+    }
 }
 
 impl Registry for Caller {
@@ -163,15 +208,20 @@ impl Registry for Caller {
                 Wanted::Tag(tag) => world.tags.get(tag)?,
                 Wanted::Digest(digest) => digest,
             };
-            world.images.get(digest).map(|(release, _)| release.clone())
+            let deleted = world.withdrawn.get(digest) == Some(&false);
+            let found = world.images.get(digest).filter(|_| !deleted);
+            found.map(|(release, _)| release.clone())
         };
         self.call("resolve", find).await
     }
 }
 
 impl Hosts for Caller {
-    async fn fleet(&self, _: &LaneId) -> Result<Fleet, Unavailable> {
+    async fn fleet(&self, id: &LaneId) -> Result<Fleet, Unavailable> {
         let list = |world: &mut World, _: &mut Adversary| {
+            if lane().as_ref() != Some(id) {
+                return Fleet::default();
+            }
             let seen = |(id, host): (&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
                 (id.clone(), SeenHost { id: id.clone(), zone: host.zone.clone() })
             };
@@ -183,7 +233,12 @@ impl Hosts for Caller {
     async fn send(&self, lane: &LaneId, order: &HostOrder) -> Result<CommandId, SendError> {
         let accept =
             |world: &mut World, adversary: &mut Adversary| world.accept(lane, order, adversary);
-        self.call("send", accept).await?.ok_or(SendError::NoSuchHost(order.key))
+        let afterwards = || Some(Late::Send(lane.clone(), Box::new(order.clone())));
+        let accept = |world: &mut World, adversary: &mut Adversary| {
+            world.check_owner(&self.name, lane);
+            accept(world, adversary)
+        };
+        self.change("send", afterwards, accept).await?.ok_or(SendError::NoSuchHost(order.key))
     }
 
     async fn find(
@@ -216,15 +271,26 @@ impl Traffic for Caller {
     }
 
     async fn deregister(&self, _: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
+        let afterwards = || Some(Late::Deregister(targets.to_vec()));
         let effect = |world: &mut World, _: &mut Adversary| {
+            if let Some(lane) = lane() {
+                world.check_owner(&self.name, &lane);
+            }
             world.check_deregister(targets);
             world.deregister(targets);
         };
-        self.call("deregister", effect).await
+        self.change("deregister", afterwards, effect).await
     }
 
     async fn register(&self, _: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
-        self.call("register", |world, _| world.register(targets)).await
+        let afterwards = || Some(Late::Register(targets.to_vec()));
+        let effect = |world: &mut World, _: &mut Adversary| {
+            if let Some(lane) = lane() {
+                world.check_owner(&self.name, &lane);
+            }
+            world.register(targets);
+        };
+        self.change("register", afterwards, effect).await
     }
 }
 
@@ -240,8 +306,24 @@ impl Queue for Caller {
     }
 }
 
+impl Announcer for Caller {
+    async fn publish(&self, lane: &LaneId, announcements: &[Announcement]) -> BTreeSet<u64> {
+        let publish = |world: &mut World, _: &mut Adversary| {
+            let published = world.published.entry(lane.clone()).or_default();
+            for it in announcements {
+                published.insert(it.number, it.clone());
+            }
+        };
+        match self.call("publish", publish).await {
+            Ok(()) => announcements.iter().map(|it| it.number).collect(),
+            Err(_) => BTreeSet::new(),
+        }
+    }
+}
+
 impl Clock for Caller {
     fn now(&self) -> Timestamp {
-        self.lock().world.now
+        let true_time = self.lock().world.now.as_millis();
+        Timestamp::from_millis(true_time.saturating_add(self.skew).saturating_sub(1000))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ use esclusa_core::request::RequestId;
 use esclusa_core::time::Timestamp;
 use esclusa_shell::drive::Invocation;
 use esclusa_shell::operate::{Action, operate};
+use esclusa_shell::ports::Clock as _;
 use esclusa_shell::receive::{Notice, receive};
 
 use crate::adversary::{Adversary, Fate};
 use crate::ports::{Caller, Shared};
-use crate::world::{Message, World};
+use crate::world::{Message, World, say};
 
 /// The function's timeout; the queue's visibility timeout is six times that.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -24,6 +25,9 @@ const SWEEP: Duration = Duration::from_mins(5);
 
 /// Invocations at the same time, as the event source allows.
 const CONCURRENCY: usize = 3;
+
+/// Calls that answering a person takes, at most.
+const CALLS: usize = 1000;
 
 /// Deliveries of a message before it is given up.
 const DELIVERIES: u32 = 5;
@@ -62,14 +66,35 @@ impl Simulation {
         }
     }
 
-    fn caller(&self) -> Caller {
-        Caller { shared: Arc::clone(&self.shared) }
+    /// The world as the next invocation sees it.
+    pub(crate) fn caller(&mut self) -> Caller {
+        self.invocations = self.invocations.saturating_add(1);
+        let name = format!("invocation-{}", self.invocations);
+        let skew = self.with(|_, adversary| adversary.skew());
+        Caller { shared: Arc::clone(&self.shared), name, skew }
+    }
+
+    /// Lets one piece of work make all its calls at once, while everything else waits.
+    pub(crate) fn finish<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        for _ in 0..CALLS {
+            {
+                let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let latency = shared.adversary.latency();
+                shared.world.now = shared.world.now.after(latency);
+                shared.fate = Fate::Works;
+            }
+            let polled = work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            if let Poll::Ready(done) = polled {
+                return Some(done);
+            }
+        }
+        None
     }
 
     /// Looks at, or changes, the world between two calls.
     pub fn with<T>(&mut self, act: impl FnOnce(&mut World, &mut Adversary) -> T) -> T {
-        let caller = self.caller();
-        let mut shared = caller.lock();
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let Shared { world, adversary, .. } = &mut *shared;
         act(world, adversary)
     }
@@ -78,7 +103,6 @@ impl Simulation {
     pub fn ask(&mut self, lane: &LaneId, action: Action) {
         let caller = self.caller();
         let lane = lane.clone();
-        self.invocations = self.invocations.saturating_add(1);
         let id = RequestId(format!("request-{}", self.invocations));
         let work = async move {
             let _ = operate(&caller, &lane, (id, "ana".to_owned()), &action).await;
@@ -102,10 +126,7 @@ impl Simulation {
 
     /// One turn: a call is made, or a message is received, or time passes.
     fn turn(&mut self, until: Timestamp) {
-        self.with(|world, adversary| {
-            world.run_commands(adversary);
-            world.run_targets();
-        });
+        self.with(World::run);
         self.sweep();
         let receives = self.running.is_empty() || self.with(|_, adversary| adversary.below(3) == 0);
         if receives && self.running.len() < CONCURRENCY && self.receive_one() {
@@ -151,14 +172,13 @@ impl Simulation {
             Some(message)
         });
         let Some(message) = message else { return false };
-        self.invocations = self.invocations.saturating_add(1);
-        let now = self.with(|world, _| world.now);
+        let (caller, notice) = (self.caller(), message.notice.clone());
+        let now = caller.now();
         let me = Invocation {
-            id: format!("invocation-{}", self.invocations),
+            id: caller.name.clone(),
             ends_at: now.after(TIMEOUT),
             stops_at: now.after(Duration::from_secs(20)),
         };
-        let (caller, notice) = (self.caller(), message.notice.clone());
         let work = async move { Box::pin(receive(&caller, &notice, &me)).await.is_ok() };
         self.begin(Box::pin(work), Some(message));
         true
@@ -167,9 +187,10 @@ impl Simulation {
     /// Lets one invocation make its next call.
     fn poll(&mut self, index: usize) {
         let Some(running) = self.running.get_mut(index) else { return };
-        let caller = Caller { shared: Arc::clone(&self.shared) };
+        let shared = Arc::clone(&self.shared);
+        let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
         let now = {
-            let mut shared = caller.lock();
+            let mut shared = lock();
             let latency = shared.adversary.latency();
             shared.world.now = shared.world.now.after(latency);
             shared.world.now
@@ -179,19 +200,19 @@ impl Simulation {
             return;
         }
         if running.started && running.stalled_until == Timestamp::default() {
-            let mut shared = caller.lock();
+            let mut shared = lock();
             shared.fate = shared.adversary.fate();
             if let Fate::Stalls(span) = shared.fate {
                 running.stalled_until = now.after(span);
                 return;
             }
         } else {
-            caller.lock().fate = Fate::Works;
+            lock().fate = Fate::Works;
         }
         running.started = true;
         running.stalled_until = Timestamp::default();
         let polled = running.work.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        let crashed = std::mem::take(&mut caller.lock().crashed);
+        let crashed = std::mem::take(&mut lock().crashed);
         match polled {
             Poll::Ready(done) => self.end(index, done),
             Poll::Pending if crashed => self.end(index, false),
@@ -208,7 +229,7 @@ impl Simulation {
         }
         self.with(|world, _| {
             if message.received >= DELIVERIES {
-                world.say(format!("given up: {:?}", message.notice));
+                say!(world, "given up: {:?}", message.notice);
                 return;
             }
             message.visible_at = world.now.after(VISIBILITY);
@@ -223,12 +244,7 @@ impl Simulation {
             next = next.min(running.stalled_until);
         }
         self.with(|world, _| {
-            for message in &world.queue {
-                next = next.min(message.visible_at);
-            }
-            if world.is_busy() {
-                next = next.min(world.now.after(Duration::from_secs(1)));
-            }
+            next = world.next_change().map_or(next, |change| change.min(next));
             world.now = world.now.after(Duration::from_millis(1)).max(next);
         });
     }

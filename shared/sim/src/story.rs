@@ -8,24 +8,55 @@ use esclusa_core::digest::Digest;
 use esclusa_core::name::{HostId, LaneId, Tag};
 use esclusa_core::release::{Availability, Release, Running};
 use esclusa_core::traffic::Target;
-use esclusa_shell::operate::Action;
 use esclusa_shell::receive::Notice;
 
 use crate::adversary::Adversary;
+use crate::happen::happen;
 use crate::hosts::SimHost;
 use crate::simulation::Simulation;
-use crate::world::{Behaviour, World};
+use crate::world::{Behaviour, World, say};
 
-const GROUP: &str =
-    "arn:aws:elasticloadbalancing:eu-south-1:123456789012:targetgroup/web/0123456789abcdef";
+const GROUPS: [&str; 2] = [
+    "arn:aws:elasticloadbalancing:eu-south-1:123456789012:targetgroup/web/0123456789abcdef",
+    "arn:aws:elasticloadbalancing:eu-south-1:123456789012:targetgroup/api/0123456789abcde0",
+];
+
+/// How the images of a story behave, by how often.
+const BEHAVIOURS: &[Behaviour] = &[
+    Behaviour::Good,
+    Behaviour::Good,
+    Behaviour::Good,
+    Behaviour::OneWay,
+    Behaviour::Unhealthy,
+    Behaviour::Unhealthy,
+    Behaviour::FailsTarget,
+    Behaviour::FailsLater,
+    Behaviour::Missing,
+    Behaviour::UnhealthyOneWay,
+];
+
+/// What hosts run before Esclusa knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing of the repository.
+    Nothing,
+    /// The same image of the repository, on all of them.
+    Release,
+    /// An image that was built on the host.
+    Local,
+}
 
 /// What a story is about.
 #[derive(Clone, Debug)]
 pub struct Story {
     /// Hosts at the beginning.
     pub fleet: usize,
-    /// Whether they are behind a load balancer.
-    pub balanced: bool,
+    /// The target groups that they serve in, at most two.
+    pub groups: usize,
+    /// Whether no listener serves one of the groups.
+    pub unused: bool,
+    /// What the hosts run at the beginning.
+    pub before: Before,
     /// The images that are pushed one after the other, and how they behave.
     pub pushes: Vec<Behaviour>,
     /// Whether people and hosts come in between.
@@ -34,6 +65,24 @@ pub struct Story {
     pub waves: &'static str,
     /// The `min_in_service` of the configuration.
     pub floor: &'static str,
+    /// The policies of the configuration: `on_failure`, `unreachable`, `drift`.
+    pub policies: [&'static str; 3],
+}
+
+impl Default for Story {
+    fn default() -> Self {
+        Self {
+            fleet: 2,
+            groups: 1,
+            unused: false,
+            before: Before::Nothing,
+            pushes: vec![Behaviour::Good],
+            eventful: false,
+            waves: r#"["100%"]"#,
+            floor: "50%",
+            policies: ["restore", "fail", "report"],
+        }
+    }
 }
 
 impl Story {
@@ -41,51 +90,82 @@ impl Story {
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed ^ 0x5eed);
-        let waves = [r#"["1", "50%", "100%"]"#, r#"["100%"]"#, r#"["50%", "100%"]"#];
-        let floors = ["75%", "50%", "100%", "0%"];
-        let behaviours = [Behaviour::Good, Behaviour::Unhealthy, Behaviour::FailsTarget];
+        let mut one_of = |from: &[&'static str]| random.choice(from).copied().unwrap_or_default();
+        let waves = one_of(&[r#"["1", "50%", "100%"]"#, r#"["100%"]"#, r#"["50%", "100%"]"#]);
+        let floor = one_of(&["75%", "50%", "100%", "0%"]);
+        let policies = [
+            one_of(&["restore", "restore", "restore", "restore", "halt"]),
+            one_of(&["fail", "fail", "fail", "skip"]),
+            one_of(&["report", "repair"]),
+        ];
         let mut pushes = vec![Behaviour::Good];
-        for _ in 0..random.usize(1..4) {
-            pushes.push(random.choice(behaviours).unwrap_or(Behaviour::Good));
+        for _ in 0..random.usize(1..5) {
+            pushes.push(random.choice(BEHAVIOURS).copied().unwrap_or(Behaviour::Good));
         }
         Self {
-            fleet: random.usize(1..6),
-            balanced: random.bool(),
+            fleet: random.usize(1..9),
+            groups: random.usize(0..3),
+            unused: random.usize(0..40) == 0,
+            before: random.choice([Before::Release, Before::Local]).map_or(Before::Nothing, |it| {
+                if random.usize(0..10) == 0 { it } else { Before::Nothing }
+            }),
             pushes,
-            eventful: random.bool(),
-            waves: random.choice(waves).unwrap_or(r#"["100%"]"#),
-            floor: random.choice(floors).unwrap_or("75%"),
+            eventful: random.usize(0..3) > 0,
+            waves,
+            floor,
+            policies,
         }
+    }
+
+    /// The service's configuration.
+    pub(crate) fn text(&self, waves: &str, floor: &str) -> String {
+        let groups: Vec<String> =
+            GROUPS.iter().take(self.groups).map(|it| format!("\"{it}\"")).collect();
+        let [on_failure, unreachable, drift] = self.policies;
+        format!(
+            "[environments.production]\nwaves = {waves}\nmin_in_service = \"{floor}\"\n\
+             bake = {{ for = \"20s\" }}\ntarget_groups = [{}]\non_failure = \"{on_failure}\"\n\
+             unreachable = \"{unreachable}\"\ndrift = \"{drift}\"\n",
+            groups.join(", ")
+        )
     }
 
     fn world(&self) -> World {
         let mut world = World::new(Duration::from_secs(10));
-        let groups =
-            if self.balanced { format!("target_groups = [\"{GROUP}\"]\n") } else { String::new() };
-        let text = format!(
-            "[environments.production]\nwaves = {}\nmin_in_service = \"{}\"\n\
-             bake = {{ for = \"20s\" }}\n{groups}",
-            self.waves, self.floor
-        );
-        world.sources.service = Some(text);
+        world.groups = GROUPS.iter().take(self.groups).flat_map(|it| it.parse()).collect();
+        world.unused = world.groups.last().filter(|_| self.unused).cloned();
+        world.sources.service = Some(self.text(self.waves, self.floor));
         for number in 0..self.fleet {
-            self.add_host(&mut world, number, Running::Nothing);
+            let image = |number: u32| format!("sha256:{number:064x}").parse::<Digest>().ok();
+            let running = match self.before {
+                Before::Nothing => None,
+                Before::Release => image(0xffff).map(Running::Digest),
+                Before::Local => image(0xfffe).map(Running::Local),
+            };
+            add_host(&mut world, number, running.unwrap_or(Running::Nothing));
+        }
+        if self.before == Before::Release {
+            add_image(&mut world, 0xffff, Behaviour::Good);
         }
         world
     }
+}
 
-    fn add_host(&self, world: &mut World, number: usize, running: Running) {
-        let Ok(id) = format!("i-{number:08x}").parse::<HostId>() else { return };
-        let zone = if number.is_multiple_of(2) { "a" } else { "b" };
-        world.hosts.insert(id.clone(), SimHost::new(zone, running));
-        if let Some(group) = self.group() {
-            world.register(&[Target { group, host: id, port: 8080 }]);
-        }
-    }
+/// Adds a host, registered in every group on a port of its own.
+pub(crate) fn add_host(world: &mut World, number: usize, running: Running) {
+    let Some(id) = host(number) else { return };
+    let zone = if number.is_multiple_of(2) { "a" } else { "b" };
+    world.hosts.insert(id.clone(), SimHost::new(zone, running));
+    let port = u16::try_from(number).unwrap_or(0).saturating_add(8080);
+    let target = |group: &TargetGroup| Target { group: group.clone(), host: id.clone(), port };
+    let targets: BTreeSet<Target> = world.groups.iter().map(target).collect();
+    world.register(&Vec::from_iter(targets.clone()));
+    world.marks.registered.insert(id, targets);
+}
 
-    fn group(&self) -> Option<TargetGroup> {
-        if self.balanced { GROUP.parse().ok() } else { None }
-    }
+/// The host with this number.
+pub(crate) fn host(number: usize) -> Option<HostId> {
+    format!("i-{number:08x}").parse().ok()
 }
 
 /// The one lane of a story.
@@ -94,39 +174,67 @@ pub(crate) fn lane() -> Option<LaneId> {
     "acme/boletos#production".parse().ok()
 }
 
-/// Pushes an image and moves the tag to it.
-fn push(world: &mut World, adversary: &mut Adversary, number: usize, behaviour: Behaviour) {
-    let (Some(lane), Ok(digest), Ok(latest), Ok(version)) = (
-        lane(),
-        format!("sha256:{number:064x}").parse::<Digest>(),
-        "latest".parse::<Tag>(),
-        format!("v1.{number}.0").parse::<Tag>(),
-    ) else {
-        return;
-    };
+fn latest() -> Option<Tag> {
+    "latest".parse().ok()
+}
+
+fn add_image(world: &mut World, number: usize, behaviour: Behaviour) -> Option<Digest> {
+    let digest: Digest = format!("sha256:{number:064x}").parse().ok()?;
+    let version: Tag = format!("v1.{number}.0").parse().ok()?;
     let release = Release {
         digest: digest.clone(),
         repository: "127.0.0.1:5000/acme/boletos".to_owned(),
-        tags: BTreeSet::from([latest.clone(), version.clone()]),
+        tags: BTreeSet::from([latest()?, version.clone()]),
         label: version,
         bytes: 1_000_000,
         pushed_at: world.now,
         availability: Availability::Active,
     };
-    world.say(format!("push {release} ({behaviour:?})"));
+    say!(world, "push {release} ({behaviour:?})");
     world.images.insert(digest.clone(), (release, behaviour));
-    world.tags.insert(latest.clone(), digest.clone());
+    Some(digest)
+}
+
+/// Pushes an image and moves the tag to it.
+pub(crate) fn push(
+    world: &mut World,
+    adversary: &mut Adversary,
+    number: usize,
+    behaviour: Behaviour,
+) {
+    if let Some(digest) = add_image(world, number, behaviour) {
+        move_tag(world, adversary, digest);
+    }
+}
+
+/// Moves the followed tag, and lets whoever listens know.
+pub(crate) fn move_tag(world: &mut World, adversary: &mut Adversary, digest: Digest) {
+    let (Some(lane), Some(tag)) = (lane(), latest()) else { return };
+    world.tags.insert(tag.clone(), digest.clone());
     let now = world.now;
+    world.marks.news_at = now;
     world.moves.push((now, digest));
     for delay in adversary.event_delay() {
-        world.enqueue(Notice::Pushed { service: lane.service.clone(), tag: latest.clone() }, delay);
+        world.enqueue(Notice::Pushed { service: lane.service.clone(), tag: tag.clone() }, delay);
     }
 }
 
 /// Plays a story against an adversary, lets it come to rest, and returns the world as it is then.
 #[must_use]
 pub fn run(story: &Story, adversary: Adversary) -> (World, u64) {
-    let mut simulation = Simulation::new(story.world(), adversary);
+    play(story, adversary, false)
+}
+
+/// The same, with a transcript.
+#[must_use]
+pub fn tell(story: &Story, adversary: Adversary) -> (World, u64) {
+    play(story, adversary, true)
+}
+
+fn play(story: &Story, adversary: Adversary, told: bool) -> (World, u64) {
+    let mut world = story.world();
+    world.told = told;
+    let mut simulation = Simulation::new(world, adversary);
     let mut added = story.fleet;
     for (number, behaviour) in story.pushes.iter().enumerate() {
         simulation.with(|world, adversary| push(world, adversary, number, *behaviour));
@@ -140,17 +248,12 @@ pub fn run(story: &Story, adversary: Adversary) -> (World, u64) {
             }
         }
     }
-    simulation.with(|_, adversary| adversary.stop());
-    // Longer than a rollout's deadline, its restore's, and a sweep; or until nothing has been
-    // under way for as long as a lost message takes to come back, and two sweeps more.
-    for _ in 0..18 {
-        let until = simulation.with(|world, _| world.now.after(Duration::from_mins(20)));
-        let rested = simulation.with(|world, _| world.rests());
-        simulation.run_until(until);
-        if rested && simulation.with(|world, _| world.rests()) {
-            break;
-        }
-    }
+    simulation.with(|world, adversary| {
+        adversary.stop();
+        world.marks.news_at = world.now;
+        world.sources.service = Some(story.text(story.waves, story.floor));
+    });
+    rest(&mut simulation);
     simulation.with(|world, adversary| {
         if world.broken.is_empty() {
             world.check_rest();
@@ -159,63 +262,18 @@ pub fn run(story: &Story, adversary: Adversary) -> (World, u64) {
     })
 }
 
-/// Something that a person does, or that happens to a host.
-fn happen(simulation: &mut Simulation, story: &Story, added: &mut usize) {
-    let Some(lane) = lane() else { return };
-    match simulation.with(|_, adversary| adversary.below(8)) {
-        0 => simulation.ask(&lane, Action::Rollback),
-        1 => simulation.ask(&lane, Action::Hold { reason: "lunch".to_owned() }),
-        2 | 3 => simulation.ask(&lane, Action::Release),
-        4 => simulation.with(silence),
-        5 if *added < 8 => {
-            let number = *added;
-            simulation.with(|world, _| {
-                story.add_host(world, number, Running::Nothing);
-                if let Ok(id) = format!("i-{number:08x}").parse() {
-                    let now = world.now;
-                    world.disturbed.insert(id, now);
-                }
-                world.say(format!("host {number} is added"));
-                world.enqueue(Notice::Hosts, Duration::from_secs(1));
-            });
-            *added = added.saturating_add(1);
+/// Lets time pass until nothing has been under way for as long as a lost message takes to come
+/// back, and two sweeps more; where hosts were changed behind Esclusa's back, until they have been
+/// inspected, and brought back. At most a rollout's deadline, its restore's, and a sweep.
+fn rest(simulation: &mut Simulation) {
+    let drifted = simulation.with(|world, _| !world.marks.drifted_at.is_empty());
+    for round in 0..24 {
+        let rested = simulation.with(|world, _| world.rests());
+        let until = simulation.with(|world, _| world.now.after(Duration::from_mins(20)));
+        simulation.run_until(until);
+        let enough = !drifted || round >= 8;
+        if enough && rested && simulation.with(|world, _| world.rests()) {
+            return;
         }
-        6 => simulation.with(kill),
-        _ => {}
-    }
-}
-
-fn pick(world: &World, adversary: &mut Adversary) -> Option<HostId> {
-    let live: Vec<&HostId> = world.live().map(|(id, _)| id).collect();
-    live.get(adversary.below(live.len())).map(|id| (*id).clone())
-}
-
-/// A host's agent falls silent for a while.
-fn silence(world: &mut World, adversary: &mut Adversary) {
-    let seconds = u64::try_from(adversary.below(400)).unwrap_or(0);
-    let until = world.now.after(Duration::from_secs(seconds));
-    if let Some(id) = pick(world, adversary) {
-        world.say(format!("{id} falls silent until {until}"));
-        world.disturbed.insert(id.clone(), until);
-        if let Some(host) = world.hosts.get_mut(&id) {
-            host.silent_until = until;
-        }
-    }
-}
-
-/// A host dies, unless it is the last one.
-fn kill(world: &mut World, adversary: &mut Adversary) {
-    if world.live().count() < 2 {
-        return;
-    }
-    if let Some(id) = pick(world, adversary) {
-        world.say(format!("{id} dies"));
-        let now = world.now;
-        world.disturbed.insert(id.clone(), now);
-        if let Some(host) = world.hosts.get_mut(&id) {
-            host.alive = false;
-        }
-        world.targets.retain(|it| it.target.host != id);
-        world.enqueue(Notice::Hosts, Duration::from_secs(1));
     }
 }

@@ -1,8 +1,10 @@
 //! The truth: everything that exists outside the functions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use esclusa_core::announcement::Announcement;
+use esclusa_core::configuration::TargetGroup;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{HostId, LaneId, Tag};
@@ -11,22 +13,52 @@ use esclusa_core::order::CommandId;
 use esclusa_core::release::Release;
 use esclusa_core::rollout::{Rollout, RolloutId};
 use esclusa_core::time::Timestamp;
-use esclusa_core::traffic::GroupSettings;
+use esclusa_core::traffic::{GroupSettings, Target};
 use esclusa_shell::receive::Notice;
 
 use crate::balancer::SimTarget;
+use crate::check::Marks;
 use crate::commands::SimCommand;
 use crate::hosts::SimHost;
+
+/// Notes something for the reader of a transcript; formats nothing when there is none.
+macro_rules! say {
+    ($world:expr, $($text:tt)*) => {
+        if $world.told {
+            let text = format!($($text)*);
+            $world.note(&text);
+        }
+    };
+}
+pub(crate) use say;
 
 /// How an image behaves once it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     /// It becomes healthy.
     Good,
+    /// It becomes healthy, and says that what ran before must not run after it.
+    OneWay,
     /// Its containers never become healthy.
     Unhealthy,
     /// Its containers are healthy, but the load balancer's check fails.
     FailsTarget,
+    /// The load balancer's check passes for a while, and then fails.
+    FailsLater,
+    /// It cannot be pulled.
+    Missing,
+    /// It cannot be put back: never healthy, and labelled as going one way.
+    UnhealthyOneWay,
+}
+
+impl Behaviour {
+    pub(crate) fn one_way(self) -> bool {
+        matches!(self, Self::OneWay | Self::UnhealthyOneWay)
+    }
+
+    pub(crate) fn starts(self) -> bool {
+        !matches!(self, Self::Unhealthy | Self::UnhealthyOneWay | Self::Missing)
+    }
 }
 
 /// A message in the queue.
@@ -35,6 +67,15 @@ pub(crate) struct Message {
     pub(crate) notice: Notice,
     pub(crate) visible_at: Timestamp,
     pub(crate) received: u32,
+}
+
+/// A call whose caller has given up on it, or died, and that takes effect all the same.
+#[derive(Clone, Debug)]
+pub(crate) enum Late {
+    Save(Box<Lane>),
+    Send(LaneId, Box<HostOrder>),
+    Deregister(Vec<Target>),
+    Register(Vec<Target>),
 }
 
 /// Everything that exists outside the functions.
@@ -52,21 +93,36 @@ pub struct World {
     pub tags: BTreeMap<Tag, Digest>,
     /// Every image.
     pub images: BTreeMap<Digest, (Release, Behaviour)>,
+    /// Images that the registry hands out no more; whether they are only archived.
+    pub(crate) withdrawn: BTreeMap<Digest, bool>,
     /// What the followed tag pointed to, and since when.
     pub moves: Vec<(Timestamp, Digest)>,
     pub(crate) hosts: BTreeMap<HostId, SimHost>,
     pub(crate) targets: Vec<SimTarget>,
+    /// The groups that hosts serve in.
+    pub(crate) groups: Vec<TargetGroup>,
+    /// One of them that no listener serves.
+    pub(crate) unused: Option<TargetGroup>,
     pub(crate) group: GroupSettings,
     pub(crate) commands: BTreeMap<CommandId, SimCommand>,
+    /// Commands that are not over.
+    pub(crate) open: Vec<CommandId>,
     /// Orders that an agent gets a second time, and when.
     pub(crate) repeats: Vec<(Timestamp, HostId, HostOrder)>,
+    /// Calls that land although nobody waits for them any more.
+    pub(crate) late: Vec<(Timestamp, Late)>,
     pub(crate) queue: Vec<Message>,
+    /// Nothing happens to hosts and targets before, unless someone stirs.
+    pub(crate) quiet_until: Timestamp,
     /// What the adversary did to hosts, and when: what follows from it is not our doing.
     pub(crate) disturbed: BTreeMap<HostId, Timestamp>,
-    /// Activations that were carried out, by host and fence.
-    pub(crate) activations: BTreeSet<(HostId, String)>,
+    pub(crate) marks: Marks,
+    /// What was published, by number: the same number published again is the same.
+    pub published: BTreeMap<LaneId, BTreeMap<u64, Announcement>>,
     /// Broken invariants, in the order in which they were seen.
     pub broken: Vec<String>,
+    /// Whether a transcript is kept.
+    pub told: bool,
     /// What happened, for the reader of a failing seed.
     pub transcript: Vec<String>,
 }
@@ -82,9 +138,12 @@ impl World {
             sources: Sources::default(),
             tags: BTreeMap::new(),
             images: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             moves: Vec::new(),
             hosts: BTreeMap::new(),
             targets: Vec::new(),
+            groups: Vec::new(),
+            unused: None,
             group: GroupSettings {
                 deregistration_delay: drain,
                 interval: Duration::from_secs(5),
@@ -92,24 +151,29 @@ impl World {
                 healthy_threshold: 2,
             },
             commands: BTreeMap::new(),
+            open: Vec::new(),
             repeats: Vec::new(),
+            late: Vec::new(),
             queue: Vec::new(),
+            quiet_until: Timestamp::default(),
             disturbed: BTreeMap::new(),
-            activations: BTreeSet::new(),
+            marks: Marks::default(),
+            published: BTreeMap::new(),
             broken: Vec::new(),
+            told: false,
             transcript: Vec::new(),
         }
     }
 
-    /// Notes something for the transcript.
-    pub fn say(&mut self, text: impl AsRef<str>) {
-        self.transcript.push(format!("{} {}", self.now, text.as_ref()));
+    /// Adds a line to the transcript.
+    pub(crate) fn note(&mut self, text: &str) {
+        self.transcript.push(format!("{} {text}", self.now));
     }
 
     /// Reports a broken invariant.
     pub fn breaks(&mut self, number: u8, text: impl AsRef<str>) {
         let text = format!("invariant {number}: {}", text.as_ref());
-        self.say(format!("BROKEN {text}"));
+        say!(self, "BROKEN {text}");
         self.broken.push(text);
     }
 
@@ -119,10 +183,19 @@ impl World {
         self.queue.push(Message { notice, visible_at, received: 0 });
     }
 
+    /// Notes that the adversary does something to a host.
+    pub(crate) fn disturb(&mut self, host: &HostId, until: Timestamp) {
+        self.disturbed.insert(host.clone(), until);
+    }
+
     /// Whether the adversary did something to a host, or took it away, within the last minutes:
     /// what Esclusa saw of it before may be true no more, through no fault of Esclusa's.
     pub(crate) fn is_disturbed(&self, host: &HostId) -> bool {
-        let span = Duration::from_mins(5);
+        self.was_disturbed(host, Duration::from_mins(5))
+    }
+
+    /// The same, within the last `span`.
+    pub(crate) fn was_disturbed(&self, host: &HostId, span: Duration) -> bool {
         self.disturbed.get(host).is_some_and(|at| self.now.since(*at) <= span)
     }
 
@@ -130,12 +203,67 @@ impl World {
     pub(crate) fn rests(&self) -> bool {
         self.lanes.values().all(|lane| {
             let waits = lane.blocker.as_ref().is_some_and(|it| it.lifts_at.is_some());
-            lane.rollout.is_none() && lane.asked.is_none() && lane.errands.is_empty() && !waits
+            let idle = lane.errands.is_empty() && lane.inspection.is_none();
+            lane.rollout.is_none() && lane.asked.is_none() && idle && !waits
         })
     }
 
     /// The hosts that exist.
     pub(crate) fn live(&self) -> impl Iterator<Item = (&HostId, &SimHost)> {
         self.hosts.iter().filter(|(_, host)| host.alive)
+    }
+
+    /// How many hosts each call to hosts was for, in the order of the calls.
+    #[must_use]
+    pub fn calls_to_hosts(&self) -> Vec<usize> {
+        self.commands.values().map(|command| command.order.hosts.len()).collect()
+    }
+
+    /// Lets everything that is due happen.
+    pub(crate) fn run(&mut self, adversary: &mut crate::Adversary) {
+        if self.now < self.quiet_until {
+            return;
+        }
+        self.run_late(adversary);
+        self.run_commands(adversary);
+        self.run_targets();
+        let next = self.next_event().unwrap_or_else(|| self.now.after(Duration::from_mins(1)));
+        self.quiet_until = next;
+    }
+
+    /// Says that something may happen sooner than it looked.
+    pub(crate) fn stir(&mut self) {
+        self.quiet_until = Timestamp::default();
+    }
+
+    /// When something outside the functions happens next.
+    pub(crate) fn next_change(&self) -> Option<Timestamp> {
+        let messages = self.queue.iter().map(|it| it.visible_at);
+        messages.chain(self.next_event()).min()
+    }
+
+    fn next_event(&self) -> Option<Timestamp> {
+        let late = self.late.iter().map(|(at, _)| *at);
+        let repeats = self.repeats.iter().map(|(at, id, order)| {
+            self.hosts.get(id).map_or(*at, |host| host.free_at(order.verb).max(*at))
+        });
+        let targets = self.next_target_change();
+        late.chain(repeats).chain(targets).chain(self.next_step()).min()
+    }
+
+    fn run_late(&mut self, adversary: &mut crate::Adversary) {
+        let now = self.now;
+        while let Some(index) = self.late.iter().position(|(at, _)| *at <= now) {
+            match self.late.swap_remove(index).1 {
+                Late::Save(lane) => {
+                    self.save(&lane);
+                }
+                Late::Send(lane, order) => {
+                    self.accept(&lane, &order, adversary);
+                }
+                Late::Deregister(targets) => self.deregister(&targets),
+                Late::Register(targets) => self.register(&targets),
+            }
+        }
     }
 }

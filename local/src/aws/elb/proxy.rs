@@ -184,9 +184,11 @@ pub(crate) fn millis(seconds: u64, second: Duration) -> String {
 
 /// The backend `open` is for when no target is healthy: like AWS's load balancers, HAProxy then
 /// tries all of them. Nothing is retried or sent to another target, since those do not either.
+/// A new target's first check comes at once, as AWS's does, not after a whole interval.
 fn configure(socket: &Path, port: u16, check: &HealthCheck, second: Duration) -> String {
     let mut text = format!(
-        "global\n  stats socket {} mode 600 level admin\n  log stdout format raw local0\n\
+        "global\n  stats socket {} mode 600 level admin\n  log stdout format raw local0\n  \
+         max-spread-checks 50ms\n\
          defaults\n  mode http\n  log global\n  option httplog\n  retries 0\n  \
          timeout connect 10s\n  timeout client 60s\n  timeout server 60s\n\
          frontend listener\n  bind 127.0.0.1:{port}\n  \

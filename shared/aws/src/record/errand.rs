@@ -1,9 +1,9 @@
-//! One host brought to the lane's release, outside any rollout.
+//! What is under way outside any rollout: hosts brought to the lane's release, or asked.
 
 use std::collections::BTreeMap;
 
 use esclusa_core::configuration::{Compose, HttpPath, HttpProbe, Statuses};
-use esclusa_core::lane::Errand;
+use esclusa_core::lane::{Errand, Inspection};
 use esclusa_core::observation::HostSettings;
 
 use super::form::{Instant, Text};
@@ -24,9 +24,17 @@ fields!(SettingsRecord = HostSettings {
     compose: ComposeRecord,
 });
 
+fields!(InspectionRecord = Inspection {
+    orders: OrdersRecord,
+    documents: BTreeMap<VerbRecord, DocumentRecord>,
+    settings: SettingsRecord,
+});
+
 fields!(ErrandRecord = Errand {
     image: ImageRecord,
     orders: Option<OrdersRecord>,
+    #[serde(default)]
+    fetched: bool,
     documents: BTreeMap<VerbRecord, DocumentRecord>,
     settings: SettingsRecord,
     tries: u32,

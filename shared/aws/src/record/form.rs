@@ -249,7 +249,7 @@ impl<'de, T> Deserialize<'de> for Text<T> {
 }
 
 /// An instant: milliseconds since the Unix epoch.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Instant(u64);
 

@@ -19,6 +19,8 @@ fields!(AnswerRecord = Answer {
     health: ContainerHealthRecord,
     finished: bool,
     put_back: PutBackRecord,
+    #[serde(default)]
+    one_way: bool,
     warnings: Vec<String>,
     took: Span,
 });

@@ -10,7 +10,8 @@ use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::request::RequestId;
 use serde::{Deserialize, Serialize};
 
-use super::errand::ErrandRecord;
+use super::announcement::AnnouncementRecord;
+use super::errand::{ErrandRecord, InspectionRecord};
 use super::form::{Instant, Record, RecordError, Text};
 use super::release::{ReasonRecord, ReleaseRecord, RunningRecord};
 use super::rollout::{CauseRecord, RolloutRecord, TargetRecord};
@@ -28,7 +29,12 @@ fields!(BlockerRecord = Blocker {
     lifts_at: Option<Instant>,
 });
 
-fields!(AskedRecord = Asked { release: ReleaseRecord, cause: CauseRecord, actor: String });
+fields!(AskedRecord = Asked {
+    release: ReleaseRecord,
+    cause: CauseRecord,
+    actor: String,
+    overriding: Option<String>,
+});
 
 fields!(AttemptRecord = Attempt {
     digest: Text<Digest>,
@@ -65,14 +71,24 @@ pub(super) struct LaneRecord {
     desired: Option<ReleaseRecord>,
     blocker: Option<BlockerRecord>,
     rollout: Option<RolloutRecord>,
+    next: Option<ReleaseRecord>,
     asked: Option<AskedRecord>,
     last_attempt: Option<AttemptRecord>,
     hold: Option<HoldRecord>,
     adopted: bool,
+    #[serde(default)]
+    halted: bool,
     quarantine: BTreeMap<Text<Digest>, QuarantineRecord>,
     hosts: BTreeMap<Text<HostId>, HostRecordRecord>,
     owed: BTreeMap<Text<HostId>, BTreeSet<TargetRecord>>,
     errands: BTreeMap<Text<HostId>, ErrandRecord>,
+    inspection: Option<InspectionRecord>,
+    #[serde(default)]
+    inspected_at: Instant,
+    #[serde(default)]
+    announced: u64,
+    #[serde(default)]
+    outbox: Vec<AnnouncementRecord>,
     requests: Vec<String>,
 }
 
@@ -91,14 +107,20 @@ impl LaneRecord {
             desired: Record::of(&core.desired),
             blocker: Record::of(&core.blocker),
             rollout: core.rollout.as_ref().map(RolloutRecord::of),
+            next: Record::of(&core.next),
             asked: Record::of(&core.asked),
             last_attempt: Record::of(&core.last_attempt),
             hold: Record::of(&core.hold),
             adopted: core.adopted,
+            halted: core.halted,
             quarantine: Record::of(&core.quarantine),
             hosts: Record::of(&core.hosts),
             owed: Record::of(&core.owed),
             errands: Record::of(&core.errands),
+            inspection: Record::of(&core.inspection),
+            inspected_at: Record::of(&core.inspected_at),
+            announced: core.announced,
+            outbox: Record::of(&core.outbox),
             requests: core.requests.iter().map(|id| id.0.clone()).collect(),
         }
     }
@@ -116,14 +138,20 @@ impl LaneRecord {
         lane.blocker = self.blocker.read_in("blocker")?;
         let rollout = self.rollout.map(|it| it.read(&lane.id.environment)).transpose();
         lane.rollout = rollout.map_err(|error| error.within("rollout"))?;
+        lane.next = self.next.read_in("next")?;
         lane.asked = self.asked.read_in("asked")?;
         lane.last_attempt = self.last_attempt.read_in("last_attempt")?;
         lane.hold = self.hold.read()?;
         lane.adopted = self.adopted;
+        lane.halted = self.halted;
         lane.quarantine = self.quarantine.read_in("quarantine")?;
         lane.hosts = self.hosts.read_in("hosts")?;
         lane.owed = self.owed.read_in("owed")?;
         lane.errands = self.errands.read_in("errands")?;
+        lane.inspection = self.inspection.read_in("inspection")?;
+        lane.inspected_at = self.inspected_at.read()?;
+        lane.announced = self.announced;
+        lane.outbox = self.outbox.read_in("outbox")?;
         lane.requests = self.requests.into_iter().map(RequestId).collect();
         Ok(lane)
     }

@@ -10,6 +10,7 @@
 
 #[macro_use]
 mod form;
+mod announcement;
 mod errand;
 mod heard;
 mod lane;

@@ -70,6 +70,8 @@ fields!(OrdersRecord = Orders {
     recreate: bool,
     parts: Vec<PartRecord>,
     heard: BTreeMap<Text<HostId>, HeardRecord>,
+    #[serde(default)]
+    resent: bool,
     inspected: BTreeSet<Text<HostId>>,
     watch: WatchRecord,
 });

@@ -1,6 +1,7 @@
 //! A rollout, active or ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use esclusa_core::configuration::{Configuration, EnvironmentConfiguration, TargetGroup};
 use esclusa_core::name::{Environment, HostId};
@@ -14,7 +15,7 @@ use super::order::{DocumentRecord, VerbRecord};
 use super::release::{ReasonRecord, ReleaseRecord, RunningRecord};
 use super::stage::{CourseRecord, PhaseRecord};
 
-words!(CauseRecord = Cause { Push, Rollback });
+words!(CauseRecord = Cause { Push, Rollback, Deploy, Restart });
 
 fields!(SourcesRecord = Sources {
     service: Option<String>,
@@ -86,6 +87,10 @@ fields!(HostRunRecord = HostRun {
     zone: String,
     baseline: RunningRecord,
     progress: ProgressRecord,
+    #[serde(default)]
+    fetched: bool,
+    #[serde(default)]
+    told: bool,
     targets: BTreeSet<TargetRecord>,
     healthy: bool,
     answered_at: Instant,
@@ -97,10 +102,13 @@ pub(super) struct RolloutRecord {
     id: String,
     cause: CauseRecord,
     actor: Option<String>,
+    overriding: Option<String>,
     candidate: ReleaseRecord,
     baseline: Option<ReleaseRecord>,
     sources: SourcesRecord,
     documents: BTreeMap<VerbRecord, DocumentRecord>,
+    #[serde(default)]
+    fleet: u64,
     groups: BTreeMap<Text<TargetGroup>, GroupRecord>,
     started: Instant,
     deadline: Instant,
@@ -108,6 +116,12 @@ pub(super) struct RolloutRecord {
     course: CourseRecord,
     phase: PhaseRecord,
     abort: Option<ReasonRecord>,
+    #[serde(default)]
+    one_way: bool,
+    #[serde(default)]
+    halts: bool,
+    #[serde(default)]
+    noted: u64,
     history: Vec<TransitionRecord>,
 }
 
@@ -117,10 +131,12 @@ impl RolloutRecord {
             id: core.id.0.clone(),
             cause: Record::of(&core.cause),
             actor: core.actor.clone(),
+            overriding: core.overriding.clone(),
             candidate: Record::of(&core.candidate),
             baseline: Record::of(&core.baseline),
-            sources: Record::of(&core.sources),
+            sources: SourcesRecord::of(&core.sources),
             documents: Record::of(&core.documents),
+            fleet: core.fleet,
             groups: Record::of(&core.groups),
             started: Record::of(&core.started),
             deadline: Record::of(&core.deadline),
@@ -128,6 +144,9 @@ impl RolloutRecord {
             course: Record::of(&core.course),
             phase: Record::of(&core.phase),
             abort: Record::of(&core.abort),
+            one_way: core.one_way,
+            halts: core.halts,
+            noted: core.noted,
             history: Record::of(&core.history),
         }
     }
@@ -139,11 +158,13 @@ impl RolloutRecord {
             id: RolloutId(self.id),
             cause: self.cause.read()?,
             actor: self.actor,
+            overriding: self.overriding,
             candidate: self.candidate.read_in("candidate")?,
             baseline: self.baseline.read_in("baseline")?,
-            sources,
-            settings,
+            sources: Arc::new(sources),
+            settings: Arc::new(settings),
             documents: self.documents.read_in("documents")?,
+            fleet: self.fleet,
             groups: self.groups.read_in("groups")?,
             started: self.started.read()?,
             deadline: self.deadline.read()?,
@@ -151,6 +172,9 @@ impl RolloutRecord {
             course: self.course.read_in("course")?,
             phase: self.phase.read_in("phase")?,
             abort: self.abort.read()?,
+            one_way: self.one_way,
+            halts: self.halts,
+            noted: self.noted,
             history: self.history.read()?,
         })
     }

@@ -11,7 +11,9 @@ use super::form::{Instant, Record, RecordError, Span, Text};
 use super::order::{OrdersRecord, WatchRecord};
 use super::release::ReasonRecord;
 
-words!(EndRecord = End { Succeeded, Failed, Restored, Stuck, Halted, Aborted });
+words!(
+    EndRecord = End { Succeeded, Rejected, Failed, Restored, Stuck, Halted, Aborted, Superseded }
+);
 
 /// Which way a rollout goes.
 #[derive(Serialize, Deserialize)]

@@ -39,6 +39,7 @@ struct Line {
     healthy: u64,
     health: Option<String>,
     order: Option<String>,
+    rollback: Option<String>,
     #[serde(default)]
     warnings: Vec<Value>,
     #[serde(default)]
@@ -60,6 +61,7 @@ pub(super) fn read(output: &str) -> Result<Answer, AnswerError> {
         health: health(&line)?,
         finished: line.order.as_deref() != Some("unfinished"),
         put_back: put_back(&line.restored)?,
+        one_way: line.rollback.as_deref() == Some("unsafe"),
         warnings: line.warnings.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect(),
         took: line.seconds.values().filter_map(Value::as_f64).filter_map(span).sum(),
         reason: Reason::new(Code::read(&line.code), line.text),

@@ -52,7 +52,7 @@ impl Hosts for Aws<Machines> {
     async fn send(&self, lane: &LaneId, order: &HostOrder) -> Result<CommandId, SendError> {
         let doing = || unavailable(format!("send `{}` to hosts of lane `{lane}`", order.verb));
         let pin = order.document.as_ref();
-        let call = (self.machines.ssm.send_command())
+        let call = (self.ssm.send_command())
             .document_name(document(order.verb))
             .set_document_version(pin.map(|it| it.version.clone()))
             .set_document_hash(pin.map(|it| it.hash.clone()))
@@ -83,7 +83,7 @@ impl Hosts for Aws<Machines> {
         let doing = || unavailable(format!("look for a command to hosts of lane `{lane}`"));
         let skew = u64::try_from(CLOCK_SKEW.as_millis()).unwrap_or(0);
         let after = Timestamp::from_millis(since.as_millis().saturating_sub(skew));
-        let mut pages = (self.machines.ssm.list_commands())
+        let mut pages = (self.ssm.list_commands())
             .filters(filter(CommandFilterKey::DocumentName, document(verb)).map_err(doing())?)
             .filters(filter(CommandFilterKey::InvokedAfter, &after.to_string()).map_err(doing())?)
             .into_paginator()
@@ -100,7 +100,7 @@ impl Hosts for Aws<Machines> {
     }
 
     async fn invocations(&self, command: &CommandId) -> Result<Vec<Invocation>, Unavailable> {
-        let mut pages = (self.machines.ssm.list_command_invocations())
+        let mut pages = (self.ssm.list_command_invocations())
             .command_id(&command.0)
             .details(true)
             .into_paginator()
@@ -129,7 +129,7 @@ impl Aws<Machines> {
             .key(format!("tag:esclusa:{}", lane.service))
             .values(lane.environment.as_str())
             .build()?;
-        let mut pages = (self.machines.ssm.describe_instance_information())
+        let mut pages = (self.ssm.describe_instance_information())
             .filters(filter)
             .max_results(50)
             .into_paginator()
@@ -162,7 +162,7 @@ impl Aws<Machines> {
 
     /// The version of a document that a command without a version would run, and its hash.
     async fn pin(&self, verb: Verb) -> Result<(Verb, DocumentPin), BoxError> {
-        let described = self.machines.ssm.describe_document().name(document(verb)).send().await?;
+        let described = self.ssm.describe_document().name(document(verb)).send().await?;
         let document = described.document.ok_or(Missing("Document"))?;
         let version = document.document_version.ok_or(Missing("DocumentVersion"))?;
         let sha256 = document.hash_type == Some(DocumentHashType::Sha256);

@@ -81,6 +81,7 @@ pub(crate) fn aws(
         .http_client(http)
         .build();
     let names = Names {
+        operator: "esclusa-operator".to_owned(),
         table: "ledger".to_owned(),
         lanes_queue: "https://sqs.eu-south-1.amazonaws.com/123456789012/lanes".to_owned(),
         parameter_prefix: "/esclusa".to_owned(),

@@ -4,10 +4,13 @@
 #![expect(clippy::indexing_slicing, reason = "a test knows what it has made")]
 #![expect(clippy::panic, reason = "a test says what it saw")]
 
+mod announcements;
 mod aws;
+mod configurations;
 mod events;
 mod hosts;
 mod ledger;
+mod ledger_limit;
 mod record;
 mod record_samples;
 mod registry;

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use esclusa_core::announcement::{Announcement, Ask, Kind};
 use esclusa_core::configuration::{Compose, Configuration};
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::{
-    Asked, Attempt, Blocker, Errand, Hold, HostRecord, Lane, Lease, Quarantine, Success, WakeUp,
+    Asked, Attempt, Blocker, Errand, Hold, HostRecord, Inspection, Lane, Lease, Quarantine,
+    Success, WakeUp,
 };
 use esclusa_core::name::HostId;
 use esclusa_core::observation::{DocumentPin, HostSettings, Sources};
@@ -90,6 +92,7 @@ fn heard() -> BTreeMap<HostId, Heard> {
     let answers = healths.into_iter().zip(put_back).zip(running()).enumerate();
     let answers = answers.map(|(index, ((health, put_back), running))| {
         Heard::Answered(Answer {
+            one_way: true,
             reason: reason(),
             fence: (index > 0).then_some(Fence { epoch: 1, generation: 42 }),
             before: running.clone(),
@@ -126,6 +129,7 @@ fn orders(on_failure: OnHostFailure) -> Orders {
             })
             .collect(),
         heard: heard(),
+        resent: true,
         inspected: BTreeSet::from([host(3)]),
         watch: watch(),
     }
@@ -152,7 +156,16 @@ pub(crate) fn phases() -> Vec<Phase> {
         .into_iter()
         .zip([true, false].into_iter().cycle())
         .map(|(stage, drained)| Phase::Changing(Batch { hosts: vec![host(1)], drained, stage }));
-    let ends = [End::Succeeded, End::Failed, End::Restored, End::Stuck, End::Halted, End::Aborted];
+    let ends = [
+        End::Succeeded,
+        End::Rejected,
+        End::Failed,
+        End::Restored,
+        End::Stuck,
+        End::Halted,
+        End::Aborted,
+        End::Superseded,
+    ];
     let ended = ends.into_iter().map(|end| Phase::Ended(end, reason()));
     [
         Phase::Gating(restore()),
@@ -186,7 +199,16 @@ fn host_runs() -> BTreeMap<HostId, HostRun> {
         progress.into_iter().zip(running().into_iter().cycle()).map(|(progress, baseline)| {
             let targets = BTreeSet::from([target(1), target(2)]);
             let (zone, healthy) = ("eu-south-1a".to_owned(), progress == Progress::Done);
-            HostRun { zone, baseline, progress, targets, healthy, answered_at: at(13) }
+            HostRun {
+                zone,
+                baseline,
+                progress,
+                fetched: true,
+                told: healthy,
+                targets,
+                healthy,
+                answered_at: at(13),
+            }
         });
     (1..).map(host).zip(runs).collect()
 }
@@ -206,11 +228,13 @@ pub(crate) fn rollout(phase: Phase) -> Rollout {
         id: RolloutId("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()),
         cause: if back { Cause::Rollback } else { Cause::Push },
         actor: back.then(|| "ana".to_owned()),
+        overriding: back.then(|| "the fix is urgent".to_owned()),
         candidate: release(1),
         baseline: back.then(|| release(2)),
-        sources,
-        settings,
+        sources: sources.into(),
+        settings: settings.into(),
         documents: documents(),
+        fleet: 8,
         groups: BTreeMap::from([(GROUP.parse().unwrap(), group)]),
         started: at(14),
         deadline: at(15),
@@ -222,6 +246,9 @@ pub(crate) fn rollout(phase: Phase) -> Rollout {
         },
         phase,
         abort: back.then(reason),
+        one_way: back,
+        halts: back,
+        noted: 7,
         history: vec![Transition { at: at(14), phase: "gating".to_owned(), text: "x".to_owned() }],
     }
 }
@@ -231,6 +258,7 @@ fn errands() -> BTreeMap<HostId, Errand> {
     let full = HostSettings::of(&read.environments[&"production".parse().unwrap()]);
     let bare = HostSettings { deadline: None, http: None, compose: Compose::Image };
     let errand = |settings: HostSettings, more: bool| Errand {
+        fetched: true,
         image: release(1).image(),
         orders: more.then(|| orders(OnHostFailure::Leave)),
         documents: documents(),
@@ -241,6 +269,29 @@ fn errands() -> BTreeMap<HostId, Errand> {
         runs: more.then_some(Running::Digest(digest(1))),
     };
     [(host(8), errand(full, true)), (host(9), errand(bare, false))].into()
+}
+
+fn announcements() -> Vec<Announcement> {
+    let asks = [
+        None,
+        Some(Ask::Status),
+        Some(Ask::Why),
+        Some(Ask::Rollback),
+        Some(Ask::Release),
+        Some(Ask::Lift(digest(1))),
+    ];
+    let of = |(kind, (number, ask)): (&Kind, (u64, Option<Ask>))| Announcement {
+        number,
+        at: at(27),
+        kind: *kind,
+        rollout: ask.is_some().then(|| RolloutId("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned())),
+        digest: ask.is_none().then(|| digest(2)),
+        word: "restored".to_owned(),
+        reason: ask.is_some().then(reason),
+        text: "it happened".to_owned(),
+        ask,
+    };
+    Kind::ALL.iter().zip((1..).zip(asks.into_iter().cycle())).map(of).collect()
 }
 
 /// A lane with something in every place.
@@ -257,8 +308,21 @@ pub(crate) fn full(phase: Phase) -> Lane {
     lane.blocker =
         Some(Blocker { release: Some(release(3)), reason: reason(), lifts_at: Some(at(21)) });
     lane.rollout = Some(rollout(phase));
-    lane.asked =
-        Some(Asked { release: release(1), cause: Cause::Rollback, actor: "ana".to_owned() });
+    lane.asked = Some(Asked {
+        release: release(1),
+        cause: Cause::Deploy,
+        actor: "ana".to_owned(),
+        overriding: Some("the fix is urgent".to_owned()),
+    });
+    lane.next = Some(release(4));
+    lane.inspection = Some(Inspection {
+        orders: orders(OnHostFailure::Leave),
+        documents: documents(),
+        settings: HostSettings { deadline: Some(9), http: None, compose: Compose::Host },
+    });
+    lane.inspected_at = at(26);
+    lane.announced = 5;
+    lane.outbox = announcements();
     lane.last_attempt = Some(Attempt {
         digest: digest(1),
         end: End::Restored,
@@ -269,6 +333,7 @@ pub(crate) fn full(phase: Phase) -> Lane {
     });
     lane.hold = Some(Hold { reason: reason(), actor: Some("ana".to_owned()), since: at(23) });
     lane.adopted = true;
+    lane.halted = true;
     lane.quarantine = BTreeMap::from([(digest(4), Quarantine { reason: reason(), since: at(24) })]);
     lane.hosts = (1..)
         .map(host)

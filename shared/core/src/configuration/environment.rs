@@ -95,7 +95,8 @@ pub enum Scan {
 /// How a changed host shows that it works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// How long a host has to become healthy, 1 second to 24 hours; `None`: by its healthchecks.
+    /// How long a host has to become healthy, 1 second to 12 minutes; `None`: by its
+    /// healthchecks.
     pub deadline: Option<Duration>,
     /// A request that it must answer.
     pub http: Option<HttpProbe>,

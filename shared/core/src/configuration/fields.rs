@@ -24,7 +24,8 @@ use crate::name::Tag;
 
 const DAY: Duration = Duration::from_hours(24);
 const WAIT: RangeInclusive<Duration> = Duration::ZERO..=DAY;
-const DEADLINE: RangeInclusive<Duration> = Duration::from_secs(1)..=DAY;
+/// An activation has half an hour, in which the previous release may have to become healthy again.
+const DEADLINE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(12);
 /// Images of a push under way have no tag for some minutes, hence never less than an hour.
 const AGE: RangeInclusive<Duration> = Duration::from_hours(1)..=Duration::from_hours(3650 * 24);
 

@@ -46,7 +46,9 @@ pub use value::ValueError;
 pub use waiver::{Date, FindingId, Waiver};
 pub use waves::{Share, Waves};
 
-use crate::name::{Environment, Tag};
+use crate::name::{Environment, LaneId, Tag};
+use crate::observation::Sources;
+use crate::reason::{Code, Reason};
 
 /// Everything that is configured for a service, defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,21 @@ pub struct Configuration {
 }
 
 impl Configuration {
+    /// What the stored texts say of one lane's environment.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be used, for the lane's record.
+    pub fn of(sources: &Sources, lane: &LaneId) -> Result<EnvironmentConfiguration, Reason> {
+        let read = Self::read(sources.service.as_deref(), sources.defaults.as_deref());
+        let mut read = read.map_err(|e| Reason::new(Code::CONFIG_INVALID, e.to_string()))?;
+        read.environments.remove(&lane.environment).ok_or_else(|| {
+            let LaneId { service, environment } = lane;
+            let text = format!("{service} has no environment `{environment}` in its configuration");
+            Reason::new(Code::CONFIG_INVALID, text)
+        })
+    }
+
     /// Reads a service's own text over the account's defaults; either may be missing.
     ///
     /// # Errors

@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::value::ValueError;
 
 /// The ARN of a load balancer's target group of type `instance`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TargetGroup(String);
+pub struct TargetGroup(Arc<str>);
 
 /// The name of a CloudWatch alarm.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,7 +81,7 @@ impl FromStr for TargetGroup {
             _ => false,
         };
         if valid {
-            Ok(Self(text.to_owned()))
+            Ok(Self(text.into()))
         } else {
             let rule = "`arn:<partition>:elasticloadbalancing:<region>:<account>:targetgroup/\
                         <name>/<16 hexadecimal digits>`";

@@ -1,11 +1,18 @@
 //! What a person asks of a lane.
 
 use super::{Asked, Hold, Lane, REQUESTS};
+use crate::digest::Digest;
 use crate::reason::{Code, Reason};
 use crate::release::Release;
 use crate::request::{Refusal, Request, Wish};
 use crate::rollout::Cause;
 use crate::time::Timestamp;
+
+type Asking = Result<(), Refusal>;
+
+fn refused(code: Code, text: impl Into<String>) -> Asking {
+    Err(Refusal { reason: Reason::new(code, text) })
+}
 
 impl Lane {
     /// Takes a request up, once for its id.
@@ -13,20 +20,29 @@ impl Lane {
     /// # Errors
     ///
     /// Why it is not taken up; the lane is then as it was.
-    pub fn ask(&mut self, request: &Request, now: Timestamp) -> Result<(), Refusal> {
+    pub fn ask(&mut self, request: &Request, now: Timestamp) -> Asking {
         if self.requests.contains(&request.id) {
             return Ok(());
         }
+        let mut next = self.clone();
+        let actor = &request.actor;
         match &request.wish {
-            Wish::Hold { reason } => self.pause(reason, &request.actor, now),
-            Wish::Release => self.follow_again()?,
-            Wish::Rollback { to: None } => self.stop(&request.actor, now)?,
-            Wish::Rollback { to: Some(release) } => self.go_back(release, &request.actor, now)?,
+            Wish::Hold { reason } => next.pause(reason, actor, now),
+            Wish::Release => next.follow_again()?,
+            Wish::Rollback { to: None } | Wish::Abort => next.stop(actor, now)?,
+            Wish::Rollback { to: Some(release) } => next.go_back(release, actor, now)?,
+            Wish::Deploy { release, overriding } => {
+                next.deploy(release, overriding.as_deref(), actor, now)?;
+            }
+            Wish::Restart => next.restart(actor)?,
+            Wish::Lift { digest } => next.lift(digest)?,
         }
-        self.requests.push(request.id.clone());
-        if self.requests.len() > REQUESTS {
-            self.requests.remove(0);
+        next.requests.push(request.id.clone());
+        if next.requests.len() > REQUESTS {
+            next.requests.remove(0);
         }
+        next.announce_since(self, now);
+        *self = next;
         Ok(())
     }
 
@@ -36,45 +52,107 @@ impl Lane {
         self.hold = Some(Hold { reason, actor: Some(actor.to_owned()), since });
     }
 
-    fn follow_again(&mut self) -> Result<(), Refusal> {
+    /// A person's word: what was tried last may be tried again, too.
+    fn follow_again(&mut self) -> Asking {
         if self.hold.take().is_some() {
+            self.last_attempt = None;
+            self.halted = false;
             return Ok(());
         }
-        let text = format!("{} is not held, so there is nothing to release", self.id);
-        Err(Refusal { reason: Reason::new(Code::ASKED, text) })
+        refused(Code::ASKED, format!("{} is not held, so there is nothing to release", self.id))
     }
 
     /// Stops the active rollout: its touched hosts go back to their baseline.
-    fn stop(&mut self, actor: &str, now: Timestamp) -> Result<(), Refusal> {
-        let Some(rollout) = self.rollout.as_mut().filter(|it| it.is_forward()) else {
+    fn stop(&mut self, actor: &str, now: Timestamp) -> Asking {
+        let Some(rollout) = self.rollout.as_mut() else {
             let text = format!("no rollout of {} is active that could be stopped", self.id);
-            return Err(Refusal { reason: Reason::new(Code::ASKED, text) });
+            return refused(Code::ASKED, text);
         };
+        if !rollout.is_forward() || rollout.abort.is_some() {
+            let text = format!("the rollout of {} is turning back already", rollout.candidate);
+            return refused(Code::ASKED, text);
+        }
         let text = format!("{actor} asked to stop {}", rollout.candidate);
         rollout.abort = Some(Reason::new(Code::ASKED, text.clone()));
         self.pause(&text, actor, now);
         Ok(())
     }
 
-    fn go_back(&mut self, to: &Release, actor: &str, now: Timestamp) -> Result<(), Refusal> {
-        let refused = |code, text: String| Err(Refusal { reason: Reason::new(code, text) });
+    fn go_back(&mut self, to: &Release, actor: &str, now: Timestamp) -> Asking {
+        self.may_start(to)?;
+        let (release, actor) = (to.clone(), actor.to_owned());
+        self.pause(&format!("rolled back to {release}"), &actor, now);
+        self.asked = Some(Asked { release, cause: Cause::Rollback, actor, overriding: None });
+        Ok(())
+    }
+
+    /// A deploy of something else than what the tag says holds the lane, so that the tag does not
+    /// undo it.
+    fn deploy(
+        &mut self,
+        release: &Release,
+        overriding: Option<&str>,
+        actor: &str,
+        now: Timestamp,
+    ) -> Asking {
+        self.may_start(release)?;
+        if self.desired.as_ref().is_none_or(|desired| desired.digest != release.digest) {
+            self.pause(&format!("deployed {release} by hand"), actor, now);
+        }
+        let (release, cause, actor) = (release.clone(), Cause::Deploy, actor.to_owned());
+        let overriding = overriding.map(str::to_owned);
+        self.asked = Some(Asked { release, cause, actor, overriding });
+        Ok(())
+    }
+
+    /// Whether a rollout of something else than what runs may be asked for.
+    fn may_start(&self, to: &Release) -> Asking {
+        self.is_free()?;
+        if self.quarantine.contains_key(&to.digest) {
+            let text =
+                format!("{to} is quarantined in {}: it failed here; `lift` it first", self.id);
+            return refused(Code::RELEASE_QUARANTINED, text);
+        }
+        if self.current.as_ref().is_some_and(|it| it.digest == to.digest) {
+            let text = format!("{to} is what {} runs already; `restart` makes it anew", self.id);
+            return refused(Code::ASKED, text);
+        }
+        Ok(())
+    }
+
+    fn is_free(&self) -> Asking {
         if let Some(rollout) = &self.rollout {
             let text = format!(
-                "a rollout of {} to {} is active; roll it back without naming a version, or wait",
+                "a rollout of {} to {} is active; wait for it, or `abort` it",
                 rollout.candidate, self.id
             );
             return refused(Code::LANE_BUSY, text);
         }
-        if self.quarantine.contains_key(&to.digest) {
-            let text = format!("{to} is quarantined in {}: it failed here", self.id);
-            return refused(Code::RELEASE_QUARANTINED, text);
+        if let Some(asked) = &self.asked {
+            let (cause, release) = (asked.cause, &asked.release);
+            let text = format!("a {cause} to {release} was asked for and is about to start");
+            return refused(Code::LANE_BUSY, text);
         }
-        if self.current.as_ref().is_some_and(|it| it.digest == to.digest) {
-            return refused(Code::ASKED, format!("{to} is what {} runs already", self.id));
+        Ok(())
+    }
+
+    fn restart(&mut self, actor: &str) -> Asking {
+        self.is_free()?;
+        let Some(release) = self.current.clone() else {
+            let text = format!("{} has no successful release that could be restarted", self.id);
+            return refused(Code::ASKED, text);
+        };
+        let (cause, actor) = (Cause::Restart, actor.to_owned());
+        self.asked = Some(Asked { release, cause, actor, overriding: None });
+        Ok(())
+    }
+
+    fn lift(&mut self, digest: &Digest) -> Asking {
+        if self.quarantine.remove(digest).is_none() {
+            let text = format!("{} is not quarantined in {}", digest.short(), self.id);
+            return refused(Code::ASKED, text);
         }
-        let (release, actor) = (to.clone(), actor.to_owned());
-        self.pause(&format!("rolled back to {release}"), &actor, now);
-        self.asked = Some(Asked { release, cause: Cause::Rollback, actor });
+        self.last_attempt.take_if(|it| it.digest == *digest);
         Ok(())
     }
 }

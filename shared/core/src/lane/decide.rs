@@ -1,20 +1,21 @@
 //! What an idle lane does with what it sees: start a rollout, or say why not.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Asked, Blocker, Hold, HostRecord, Lane};
-use crate::configuration::{Configuration, EnvironmentConfiguration};
+use crate::configuration::EnvironmentConfiguration;
 use crate::name::{HostId, LaneId};
 use crate::observation::{Fleet, Look, SeenHost, Sources};
 use crate::order::{OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Image, Release, Running};
-use crate::rollout::{Cause, Course, HostRun, Phase, Rollout, RolloutId};
+use crate::rollout::{Cause, HostRun, Phase, Rollout, RolloutId};
 use crate::time::Timestamp;
 use crate::traffic::GroupSettings;
 
-/// The deadline of a rollout, before its estimate is known to be longer.
+/// The deadline of a rollout, unless twice its estimate is longer.
 const ROLLOUT_LIMIT: Duration = Duration::from_hours(2);
 
 /// FNV-1a: names and texts told apart for messages and retries, never for security.
@@ -24,19 +25,23 @@ pub(crate) fn fingerprint(text: &str) -> u64 {
     })
 }
 
-/// What an attempt was made with: a change of it is a reason to try again.
-pub(super) fn circumstances<'a>(
-    sources: &Sources,
-    hosts: impl Iterator<Item = &'a HostId>,
-) -> String {
-    let hosts: Vec<&str> = hosts.map(HostId::as_str).collect();
-    let text = format!("{:?}\n{:?}\n{hosts:?}", sources.service, sources.defaults);
-    format!("{:016x}", fingerprint(&text))
+/// What an attempt was made with, as far as it bears on why it failed: a change of it is a reason
+/// to try again. Which hosts there are bears on nothing but reasons that lie in hosts.
+pub(super) fn circumstances(sources: &Sources, fleet: u64, code: &Code) -> String {
+    let text = format!("{:?}\n{:?}", sources.service, sources.defaults);
+    let fleet = if code.as_str().starts_with("hosts.") { fleet } else { 0 };
+    format!("{:016x}-{fleet:016x}", fingerprint(&text))
+}
+
+/// Which hosts there are, all of them.
+fn hosts_of(fleet: &Fleet) -> u64 {
+    let hosts: Vec<&str> = fleet.hosts.keys().map(HostId::as_str).collect();
+    fingerprint(&hosts.join(" "))
 }
 
 /// A ULID whose random part tells lanes and intents apart: the core has no randomness, and needs
 /// none for a name that is unique in its lane.
-fn rollout_id(lane: &LaneId, generation: u64, now: Timestamp) -> RolloutId {
+pub(super) fn rollout_id(lane: &LaneId, generation: u64, now: Timestamp) -> RolloutId {
     const CROCKFORD: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
     let lane = fingerprint(&lane.to_string()) & 0xffff_ffff;
     let random = (u128::from(lane) << 48) | u128::from(generation & 0xffff_ffff_ffff);
@@ -53,16 +58,18 @@ impl Lane {
     /// Starts a rollout when there is one to start; false when there is not, or when something
     /// must be seen first.
     pub(super) fn decide(&mut self, now: Timestamp) -> bool {
-        let Some(sources) = self.facts.sources.clone() else {
+        let (Some(sources), Some(configured)) =
+            (self.facts.sources.clone(), self.facts.configured.clone())
+        else {
             self.due.extend([Look::Configuration, Look::Fleet]);
             return false;
         };
-        let settings = match self.configured(&sources) {
+        let settings = match configured {
             Ok(settings) => settings,
             Err(reason) => return self.block(None, reason, None),
         };
         let Some(desired) = self.facts.tags.get(&settings.tag).cloned() else {
-            self.due.insert(Look::Tag(settings.tag));
+            self.due.insert(Look::Tag(settings.tag.clone()));
             return false;
         };
         let Some(fleet) = self.facts.fleet.clone() else {
@@ -71,12 +78,17 @@ impl Lane {
         };
         self.desired.clone_from(&desired);
         self.forget_attempt(desired.as_ref());
+        if let Some(by) = &desired {
+            self.pass_over(by, &sources, &settings, now);
+        }
+        self.next = None;
         if let Some(asked) = self.asked.clone() {
             return self.start(asked, sources, settings, &fleet, now);
         }
-        match self.next(desired, &settings, &sources, &fleet, now) {
+        match self.following(desired, &settings, &sources, &fleet, now) {
             Ok(Some(release)) => {
-                let asked = Asked { release, cause: Cause::Push, actor: String::new() };
+                let (cause, actor) = (Cause::Push, String::new());
+                let asked = Asked { release, cause, actor, overriding: None };
                 self.start(asked, sources, settings, &fleet, now)
             }
             Ok(None) => {
@@ -88,17 +100,6 @@ impl Lane {
                 false
             }
         }
-    }
-
-    /// The configuration of this lane.
-    fn configured(&self, sources: &Sources) -> Result<EnvironmentConfiguration, Reason> {
-        let read = Configuration::read(sources.service.as_deref(), sources.defaults.as_deref());
-        let mut read = read.map_err(|e| Reason::new(Code::CONFIG_INVALID, e.to_string()))?;
-        read.environments.remove(&self.id.environment).ok_or_else(|| {
-            let LaneId { service, environment } = &self.id;
-            let text = format!("{service} has no environment `{environment}` in its configuration");
-            Reason::new(Code::CONFIG_INVALID, text)
-        })
     }
 
     /// A tag that points elsewhere ends the memory of what was tried last: should it come back,
@@ -116,7 +117,7 @@ impl Lane {
     }
 
     /// The release to roll out next, nothing when all is as it should be, or why it must wait.
-    fn next(
+    fn following(
         &self,
         desired: Option<Release>,
         settings: &EnvironmentConfiguration,
@@ -124,94 +125,31 @@ impl Lane {
         fleet: &Fleet,
         now: Timestamp,
     ) -> Result<Option<Release>, Box<Blocker>> {
-        let blocked = |release: Option<Release>, code, text: String, lifts_at| {
-            Err(Box::new(Blocker { release, reason: Reason::new(code, text), lifts_at }))
-        };
-        let LaneId { service, environment } = &self.id;
         if fleet.hosts.is_empty() {
-            let text = format!(
-                "{service} has no host to run on: tag its hosts with \
-                 `esclusa:{service} = {environment}` and see that SSM lists them"
-            );
-            return blocked(desired, Code::HOSTS_NONE, text, None);
+            let blocker = Blocker { release: desired, reason: self.homeless(), lifts_at: None };
+            return Err(Box::new(blocker));
         }
         let Some(release) = desired else {
-            let text = format!("no image of {service} bears the tag `{}`: push one", settings.tag);
-            return blocked(None, Code::RELEASE_NOT_IN_REGISTRY, text, None);
+            let reason = self.nothing_pushed(settings);
+            return Err(Box::new(Blocker { release: None, reason, lifts_at: None }));
         };
         if self.current.as_ref().is_some_and(|it| it.digest == release.digest) {
             return Ok(None);
         }
-        if let Some((reason, lifts_at)) = self.obstacle(&release, settings, sources, fleet, now) {
-            return blocked(Some(release), reason.code, reason.text, lifts_at);
+        let first = self.obstacles(&release, settings, now).next();
+        let tried = || self.tried(&release, Some((sources, hosts_of(fleet))), now);
+        match first.or_else(tried) {
+            Some(blocker) => Err(Box::new(blocker)),
+            None => Ok(Some(release)),
         }
-        Ok(Some(release))
-    }
-
-    /// What keeps a release from being rolled out by itself, the weightiest first.
-    fn obstacle(
-        &self,
-        release: &Release,
-        settings: &EnvironmentConfiguration,
-        sources: &Sources,
-        fleet: &Fleet,
-        now: Timestamp,
-    ) -> Option<(Reason, Option<Timestamp>)> {
-        if release.availability == Availability::Archived {
-            let text = format!("{release} is archived in ECR: restore it, or push it again");
-            return Some((Reason::new(Code::RELEASE_ARCHIVED, text), None));
-        }
-        if let Some(pattern) = &settings.require_version_tag
-            && !release.tags.iter().any(|tag| pattern.matches(tag.as_str()))
-        {
-            let text =
-                format!("{release} bears no version tag: push the same image as `{pattern}` too");
-            return Some((Reason::new(Code::RELEASE_UNVERSIONED, text), None));
-        }
-        if let Some(quarantine) = self.quarantine.get(&release.digest) {
-            let text = format!(
-                "{release} failed here at {}: {}; push a new image",
-                quarantine.since, quarantine.reason.text
-            );
-            return Some((Reason::new(Code::RELEASE_QUARANTINED, text), None));
-        }
-        if let Some(hold) = &self.hold {
-            return Some((hold.reason.clone(), None));
-        }
-        if let Some(until) = settings.frozen_until(now) {
-            let text = format!("{release} waits for the freeze to end at {until}");
-            return Some((Reason::new(Code::LANE_FROZEN, text), Some(until)));
-        }
-        self.tried(release, sources, fleet, now)
-    }
-
-    /// Whether the same release was tried last, under the same circumstances.
-    fn tried(
-        &self,
-        release: &Release,
-        sources: &Sources,
-        fleet: &Fleet,
-        now: Timestamp,
-    ) -> Option<(Reason, Option<Timestamp>)> {
-        let last = self.last_attempt.as_ref().filter(|it| it.digest == release.digest)?;
-        if last.with != circumstances(sources, self.free(fleet).map(|host| &host.id)) {
-            return None;
-        }
-        let retry_at = last.retry_at();
-        if retry_at.is_some_and(|at| now >= at) {
-            return None;
-        }
-        let (end, at, why) = (last.end, last.at, &last.reason);
-        let text = format!("{release} was tried and {end} at {at}: {why}");
-        Some((Reason::new(Code::LANE_LAST_ATTEMPT, text), retry_at))
     }
 
     /// Starts a rollout by asking every host what it runs.
     fn start(
         &mut self,
         asked: Asked,
-        sources: Sources,
-        settings: EnvironmentConfiguration,
+        sources: Arc<Sources>,
+        settings: Arc<EnvironmentConfiguration>,
         fleet: &Fleet,
         now: Timestamp,
     ) -> bool {
@@ -221,8 +159,8 @@ impl Lane {
             Err(reason) => return self.block(Some(asked.release), reason, None),
         };
         if fleet.hosts.is_empty() {
-            let text = format!("{} has no host to run on", asked.release);
-            return self.block(Some(asked.release), Reason::new(Code::HOSTS_NONE, text), None);
+            let reason = self.homeless();
+            return self.block(Some(asked.release), reason, None);
         }
         let hosts: BTreeMap<HostId, HostRun> =
             self.free(fleet).map(|host| (host.id.clone(), self.met(host))).collect();
@@ -233,28 +171,21 @@ impl Lane {
             );
             return self.block(Some(asked.release), Reason::new(Code::LANE_BUSY, text), None);
         }
-        self.generation = self.generation.saturating_add(1);
-        let fence = crate::order::Fence { epoch: self.epoch, generation: self.generation };
+        let fence = self.context(now).fence();
         let asked_hosts = hosts.keys().map(|host| (host.clone(), Image::Nothing));
         let orders = Orders::new(Verb::Inspect, fence, now, OnHostFailure::Leave, asked_hosts);
-        let mut rollout = Rollout {
-            id: rollout_id(&self.id, self.generation, now),
-            cause: asked.cause,
-            actor: (!asked.actor.is_empty()).then_some(asked.actor),
-            candidate: asked.release,
-            baseline: self.current.clone(),
-            sources,
-            settings,
-            documents: fleet.documents.clone(),
-            groups,
-            started: now,
-            deadline: now.after(ROLLOUT_LIMIT),
-            hosts,
-            course: Course::Forward,
-            phase: Phase::Gating(orders),
-            abort: None,
-            history: Vec::new(),
-        };
+        let id = rollout_id(&self.id, self.generation, now);
+        let (baseline, release) = (self.current.clone(), asked.release);
+        let mut rollout = Rollout::new(id, asked.cause, release, baseline, sources, settings, now);
+        rollout.actor = (!asked.actor.is_empty()).then_some(asked.actor);
+        rollout.overriding = asked.overriding;
+        rollout.documents.clone_from(&fleet.documents);
+        rollout.groups = groups;
+        rollout.fleet = hosts_of(fleet);
+        rollout.hosts = hosts;
+        let twice = rollout.estimate().whole.saturating_mul(2);
+        rollout.deadline = now.after(ROLLOUT_LIMIT.max(twice));
+        rollout.phase = Phase::Gating(orders);
         let text = format!("{} to {} host(s)", rollout.candidate, rollout.hosts.len());
         rollout.note(now, text);
         self.asked = None;
@@ -354,7 +285,7 @@ mod tests {
     use super::*;
     use crate::configuration::Compose;
     use crate::lane::{Attempt, Errand, Step};
-    use crate::observation::{Documents, Event, HostSettings, Saw};
+    use crate::observation::{Cue, Documents, Event, HostSettings, Saw};
     use crate::rollout::End;
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
@@ -382,6 +313,7 @@ mod tests {
         let errand = Errand {
             image: current.image(),
             orders: None,
+            fetched: false,
             documents: Documents::new(),
             settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
             tries: 1,
@@ -401,7 +333,7 @@ mod tests {
     fn woken(mut lane: Lane, hosts: &[HostId]) -> Lane {
         let seen = |id: &HostId| (id.clone(), SeenHost { id: id.clone(), zone: String::new() });
         let fleet = Fleet { hosts: hosts.iter().map(seen).collect(), ..Fleet::default() };
-        let mut event = Event::Woke;
+        let mut event = Event::Woke(Cue::Outside);
         loop {
             if let Step::Advance(next) = lane.step(&event, NOW) {
                 lane = *next;
@@ -438,7 +370,7 @@ mod tests {
             digest: release(2).digest,
             end: End::Failed,
             reason: Reason::new(Code::HEALTH_CONTAINER, "it failed"),
-            with: circumstances(&Sources::default(), [host(2)].iter()),
+            with: circumstances(&Sources::default(), 0, &Code::HEALTH_CONTAINER),
             at: NOW,
             tries: 1,
         });

@@ -3,17 +3,20 @@
 //! It runs beside an active rollout and heeds no hold, freeze, gate or quarantine: the host only
 //! gets what every other one already runs.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HostRecord, Lane};
-use crate::configuration::Configuration;
+use crate::configuration::{Drift, EnvironmentConfiguration};
 use crate::name::HostId;
 use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
-use crate::reason::Reason;
-use crate::release::{Image, Running};
+use crate::reason::{Code, Reason};
+use crate::release::{Image, Release, Running};
 use crate::rollout::{Context, Phase, Rollout, sends};
 use crate::time::Timestamp;
+use crate::traffic::Health;
 
 /// A host on its way to `current`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub struct Errand {
     pub documents: Documents,
     /// What the host is told beside the image.
     pub settings: HostSettings,
+    /// Whether the host has the image: it is pulled before anything changes.
+    pub fetched: bool,
     /// How often it was tried.
     pub tries: u32,
     /// When it is tried again.
@@ -60,6 +65,7 @@ impl Errand {
     fn failed(&mut self, reason: Reason, now: Timestamp) {
         let gap = Duration::from_mins(5).saturating_mul(1 << self.tries.min(4));
         self.tries = self.tries.saturating_add(1);
+        self.fetched = false;
         self.retry_at = now.after(gap.min(Duration::from_hours(1)));
         self.failure = Some(reason);
         self.orders = None;
@@ -81,19 +87,50 @@ impl Lane {
 
     /// Makes an errand for every host of the fleet that nothing is known of.
     fn start_errands(&mut self, now: Timestamp) {
-        let (Some(current), Some(fleet)) = (self.current.clone(), self.facts.fleet.clone()) else {
-            return;
+        let Some(fleet) = self.facts.fleet.clone() else { return };
+        let known = |host: &HostId| {
+            let in_rollout = self.rollout.as_ref().is_some_and(|it| it.hosts.contains_key(host));
+            in_rollout || self.hosts.contains_key(host)
         };
-        let Some(settings) = self.host_settings() else { return };
-        for host in fleet.hosts.into_keys() {
-            let in_rollout = self.rollout.as_ref().is_some_and(|it| it.hosts.contains_key(&host));
-            if in_rollout || self.hosts.contains_key(&host) || self.errands.contains_key(&host) {
+        let unknown: Vec<HostId> =
+            fleet.hosts.keys().filter(|host| !known(host)).cloned().collect();
+        self.send_on_errands(unknown, now);
+    }
+
+    /// Makes an errand for every host that drifted, where that is repaired; whether there is one.
+    pub(super) fn start_repairs(&mut self, now: Timestamp) -> bool {
+        let Some(fleet) = self.facts.fleet.clone() else { return false };
+        let repairs = self.settings().is_some_and(|it| it.drift == Drift::Repair);
+        if !repairs || self.halted {
+            return false;
+        }
+        let drifted = self.drifted().map(|(host, _)| host);
+        let drifted = drifted.filter(|host| fleet.hosts.contains_key(host)).cloned().collect();
+        self.send_on_errands(drifted, now)
+    }
+
+    fn send_on_errands(&mut self, hosts: Vec<HostId>, now: Timestamp) -> bool {
+        if hosts.is_empty() {
+            return false;
+        }
+        let (Some(current), Some(fleet), Some(settings)) =
+            (&self.current, &self.facts.fleet, self.settings())
+        else {
+            return false;
+        };
+        let (image, documents) = (current.image(), fleet.documents.clone());
+        let settings = HostSettings::of(settings);
+        let mut sent = false;
+        for host in hosts {
+            if self.errands.contains_key(&host) {
                 continue;
             }
+            sent = true;
             let errand = Errand {
-                image: current.image(),
+                image: image.clone(),
                 orders: None,
-                documents: fleet.documents.clone(),
+                fetched: false,
+                documents: documents.clone(),
                 settings: settings.clone(),
                 tries: 0,
                 retry_at: now,
@@ -102,17 +139,16 @@ impl Lane {
             };
             self.errands.insert(host, errand);
         }
+        sent
     }
 
-    /// What hosts are told: by the rollout's snapshot, else by the configuration just read.
-    fn host_settings(&self) -> Option<HostSettings> {
-        if let Some(rollout) = &self.rollout {
-            return Some(HostSettings::of(&rollout.settings));
+    /// What is configured: by the rollout's snapshot, else by what was just read.
+    pub(super) fn settings(&self) -> Option<&Arc<EnvironmentConfiguration>> {
+        match (&self.rollout, &self.facts.configured) {
+            (Some(rollout), _) => Some(&rollout.settings),
+            (None, Some(Ok(settings))) => Some(settings),
+            (None, Some(Err(_)) | None) => None,
         }
-        let sources = self.facts.sources.as_ref()?;
-        let (service, defaults) = (sources.service.as_deref(), sources.defaults.as_deref());
-        let read = Configuration::read(service, defaults).ok()?;
-        read.environments.get(&self.id.environment).map(HostSettings::of)
     }
 
     /// Moves one errand on; true once it is over.
@@ -125,21 +161,13 @@ impl Lane {
             return registered;
         }
         let absent = self.facts.fleet.as_ref().is_some_and(|it| !it.hosts.contains_key(host));
-        let mut cx = Context {
-            now,
-            facts: &self.facts,
-            due: &mut self.due,
-            epoch: self.epoch,
-            generation: &mut self.generation,
-        };
+        let mut cx = self.context(now);
         let Some(orders) = &mut errand.orders else {
             if absent {
                 return true;
             }
             if now >= errand.retry_at {
-                let told = [(host.clone(), errand.image.clone())];
-                let (fence, leave) = (cx.fence(), OnHostFailure::Leave);
-                errand.orders = Some(Orders::new(Verb::Activate, fence, now, leave, told));
+                return self.give_order(host, errand, now);
             }
             return false;
         };
@@ -148,6 +176,13 @@ impl Lane {
         }
         if orders.heard.get(host) == Some(&Heard::Gone) {
             return true;
+        }
+        if !errand.fetched {
+            match orders.fetched(host) {
+                Ok(()) => (errand.fetched, errand.orders, errand.retry_at) = (true, None, now),
+                Err(reason) => errand.failed(reason, now),
+            }
+            return self.follow(host, errand, now);
         }
         match orders.verdict(host).map(|answer| answer.now.clone()) {
             Ok(running) => {
@@ -162,9 +197,40 @@ impl Lane {
         }
     }
 
-    /// Records a host that runs `current`. If `current` has moved on meanwhile, the host stays
-    /// unknown, and the next look at the fleet sends it on its way again.
+    /// Tells a host what is next on its errand: to pull the image, or, where it can be spared, to
+    /// change. Never the end of the errand.
+    fn give_order(&mut self, host: &HostId, errand: &mut Errand, now: Timestamp) -> bool {
+        // What runs may have moved on since the last try.
+        if let Some(image) = self.current.as_ref().map(Release::image)
+            && image != errand.image
+        {
+            (errand.image, errand.fetched) = (image, false);
+        }
+        let Some(settings) = self.settings().cloned() else { return false };
+        let changing = self.errands.iter().filter(|(_, it)| it.fetched && it.orders.is_some());
+        let changing: BTreeSet<HostId> = changing.map(|(host, _)| host.clone()).collect();
+        let mut cx = self.context(now);
+        if errand.fetched {
+            match can_spare(host, &changing, &settings, &mut cx) {
+                Some(true) => {}
+                Some(false) => {
+                    let text = format!("{host} cannot be taken out of service: too few serve");
+                    errand.failed(Reason::new(Code::HOSTS_FLOOR, text), now);
+                    return false;
+                }
+                None => return false,
+            }
+        }
+        let verb = if errand.fetched { Verb::Activate } else { Verb::Prefetch };
+        let told = [(host.clone(), errand.image.clone())];
+        errand.orders = Some(Orders::new(verb, cx.fence(), now, OnHostFailure::Leave, told));
+        false
+    }
+
+    /// Records a host that runs `current`. If `current` has moved on meanwhile, nothing is known of
+    /// the host, and the next look at the fleet sends it on its way again.
     fn joined(&mut self, host: &HostId, running: Running, now: Timestamp) {
+        self.hosts.remove(host);
         if self.current.as_ref().is_some_and(|release| running.is(&release.digest)) {
             self.hosts.insert(host.clone(), HostRecord { running, seen_at: now });
         }
@@ -185,4 +251,35 @@ impl Lane {
             }
         }
     }
+}
+
+/// Whether a host may change now without the floor's being broken; nothing until that can be seen.
+///
+/// A host that takes no traffic can always be spared. Without target groups nothing tells, so no
+/// more change at once than could be spared if all of them served, and one in any case.
+fn can_spare(
+    host: &HostId,
+    changing: &BTreeSet<HostId>,
+    settings: &EnvironmentConfiguration,
+    cx: &mut Context<'_>,
+) -> Option<bool> {
+    let fleet = cx.fleet()?.hosts.len();
+    let floor = settings.min_in_service.floor(fleet);
+    if fleet < 2 {
+        return Some(true);
+    }
+    if settings.target_groups.is_empty() {
+        let headroom = fleet.saturating_sub(floor).max(1);
+        return Some(changing.len() < headroom);
+    }
+    let targets = cx.targets(&settings.target_groups)?;
+    Some(settings.target_groups.iter().all(|group| {
+        let healthy = targets.iter().filter(|it| {
+            it.target.group == *group
+                && it.health == Health::Healthy
+                && !changing.contains(&it.target.host)
+        });
+        let serving: BTreeSet<&HostId> = healthy.map(|it| &it.target.host).collect();
+        !serving.contains(host) || serving.len() > floor
+    }))
 }

@@ -13,9 +13,12 @@
 //! memory. A crash in the middle of 5 leaves calls that may have been made: the next pass looks
 //! for them before it makes them again, and hosts refuse what they have already done.
 
+mod announce;
 mod ask;
 mod decide;
 mod errand;
+mod inspect;
+mod next;
 mod report;
 mod step;
 
@@ -23,16 +26,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use errand::Errand;
+pub use inspect::Inspection;
 pub use report::Blocker;
 pub use step::Step;
 
+use crate::announcement::Announcement;
 use crate::digest::Digest;
 use crate::name::{HostId, LaneId};
 use crate::observation::{Look, Order};
 use crate::reason::{Code, Reason};
 use crate::release::{Release, Running};
 use crate::request::RequestId;
-use crate::rollout::{Cause, End, Facts, Rollout};
+use crate::rollout::{Cause, Context, End, Facts, Rollout};
 use crate::time::Timestamp;
 use crate::traffic::Target;
 
@@ -124,6 +129,8 @@ pub struct Asked {
     pub cause: Cause,
     /// Who asked.
     pub actor: String,
+    /// Why its gates do not count, in the person's words; nothing when they do.
+    pub overriding: Option<String>,
 }
 
 /// What is known of a host outside rollouts.
@@ -162,6 +169,8 @@ pub struct Lane {
     pub blocker: Option<Blocker>,
     /// The rollout that is under way.
     pub rollout: Option<Rollout>,
+    /// The newer release that waits for the rollout to end.
+    pub next: Option<Release>,
     /// The rollout that a person asked for.
     pub asked: Option<Asked>,
     /// The last rollout that did not succeed.
@@ -170,6 +179,9 @@ pub struct Lane {
     pub hold: Option<Hold>,
     /// Whether containers that ran before Esclusa knew the lane have been taken over.
     pub adopted: bool,
+    /// Whether a failed rollout was left as it was, by policy: what its hosts run is a person's
+    /// matter until a rollout succeeds, or the lane is released.
+    pub halted: bool,
     /// Digests that are not rolled out again.
     pub quarantine: BTreeMap<Digest, Quarantine>,
     /// What is known of each host.
@@ -179,6 +191,14 @@ pub struct Lane {
     pub owed: BTreeMap<HostId, BTreeSet<Target>>,
     /// Hosts that are brought to `current` outside any rollout.
     pub errands: BTreeMap<HostId, Errand>,
+    /// The hosts are being asked what they run.
+    pub inspection: Option<Inspection>,
+    /// When they were last asked, all of them.
+    pub inspected_at: Timestamp,
+    /// Counts announcements.
+    pub announced: u64,
+    /// Announcements that may not have been published yet, oldest first.
+    pub outbox: Vec<Announcement>,
     /// Requests that were taken up, newest last.
     pub requests: Vec<RequestId>,
     /// Rollouts that ended in this pass, to be written with the next save.
@@ -204,14 +224,20 @@ impl Lane {
             desired: None,
             blocker: None,
             rollout: None,
+            next: None,
             asked: None,
             last_attempt: None,
             hold: None,
             adopted: false,
+            halted: false,
             quarantine: BTreeMap::new(),
             hosts: BTreeMap::new(),
             owed: BTreeMap::new(),
             errands: BTreeMap::new(),
+            inspection: None,
+            inspected_at: Timestamp::default(),
+            announced: 0,
+            outbox: Vec::new(),
             requests: Vec::new(),
             ended: Vec::new(),
             facts: Facts::default(),
@@ -234,7 +260,24 @@ impl Lane {
             let owed = self.owed.get(host).filter(|_| errand.runs.is_some());
             errand.wanted(repository).into_iter().chain(owed.map(registrations).unwrap_or_default())
         });
-        rollout.chain(errands).collect()
+        let inspection = self.inspection.iter().flat_map(|it| it.wanted(repository));
+        rollout.chain(errands).chain(inspection).collect()
+    }
+
+    /// Takes these announcements as published.
+    pub fn published(&mut self, numbers: &BTreeSet<u64>) {
+        self.outbox.retain(|it| !numbers.contains(&it.number));
+    }
+
+    /// What a transition may know and use.
+    fn context(&mut self, now: Timestamp) -> Context<'_> {
+        Context {
+            now,
+            facts: &self.facts,
+            due: &mut self.due,
+            epoch: self.epoch,
+            generation: &mut self.generation,
+        }
     }
 
     /// When the lane wants to look again if nothing happens before.
@@ -242,8 +285,10 @@ impl Lane {
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let rollout = self.rollout.as_ref().and_then(|rollout| rollout.wake_at(now));
         let errands = self.errands.values().map(Errand::wake_at).min();
+        let inspection = self.inspection.as_ref().map(|it| it.orders.watch.next);
         let idle = self.blocker.as_ref().and_then(|blocker| blocker.lifts_at);
-        rollout.into_iter().chain(errands).chain(idle.filter(|_| self.rollout.is_none())).min()
+        let idle = idle.filter(|_| self.rollout.is_none());
+        rollout.into_iter().chain(errands).chain(inspection).chain(idle).min()
     }
 
     /// Whether nothing is known here that is worth keeping: neither hosts nor a configuration.

@@ -1,11 +1,16 @@
 //! One event at a time: record it first, then decide in one place.
 
+use std::sync::Arc;
+
+use super::decide::circumstances;
 use super::{Attempt, HostRecord, Lane, SUCCESSES, Success};
-use crate::observation::{Event, Look, PartKey, Saw, Sent};
+use crate::configuration::Configuration;
+use crate::name::HostId;
+use crate::observation::{Cue, Event, Look, PartKey, Saw, Sent};
 use crate::order::{Orders, PartState};
 use crate::reason::{Code, Reason};
-use crate::release::Running;
-use crate::rollout::{Cause, Context, End, Facts, Progress, Rollout};
+use crate::release::{Image, Running};
+use crate::rollout::{Cause, End, Facts, HostRun, Progress, Rollout};
 use crate::time::Timestamp;
 
 /// What an event did to a lane.
@@ -26,28 +31,34 @@ impl Lane {
     pub fn step(&self, event: &Event, now: Timestamp) -> Step {
         let mut next = self.clone();
         match event {
-            Event::Woke => next.wake(now),
+            Event::Woke(cue) => next.wake(*cue, now),
             Event::Saw(saw) => next.see(saw, now),
             Event::Sent(sent) => next.sent(sent, now),
-            Event::Asked(request) => match next.ask(request, now) {
-                Ok(()) => {}
-                Err(_) => return Step::Ignore,
-            },
         }
         next.settle(now);
-        if next == *self { Step::Ignore } else { Step::Advance(Box::new(next)) }
+        if next == *self {
+            return Step::Ignore;
+        }
+        next.announce_since(self, now);
+        Step::Advance(Box::new(next))
     }
 
     /// Begins a pass: nothing that was seen in an earlier one counts, and calls that an earlier
     /// one saved may have been made.
-    fn wake(&mut self, now: Timestamp) {
+    fn wake(&mut self, cue: Cue, now: Timestamp) {
         self.facts = Facts { woke_at: now, ..Facts::default() };
         self.due.clear();
+        if let (Cue::Outside, Some(rollout)) = (cue, &self.rollout) {
+            self.due.extend([Look::Tag(rollout.settings.tag.clone()), Look::Fleet]);
+        }
         if let Some(orders) = self.rollout.as_mut().and_then(Rollout::orders_mut) {
             orders.doubt();
         }
         for errand in self.errands.values_mut() {
             errand.doubt();
+        }
+        if let Some(inspection) = &mut self.inspection {
+            inspection.orders.doubt();
         }
     }
 
@@ -56,7 +67,8 @@ impl Lane {
         match saw.clone() {
             Saw::Configuration(sources) => {
                 self.due.remove(&Look::Configuration);
-                facts.sources = Some(sources);
+                facts.configured = Some(Configuration::of(&sources, &self.id).map(Arc::new));
+                facts.sources = Some(Arc::new(sources));
             }
             Saw::Tag(tag, release) => {
                 self.due.remove(&Look::Tag(tag.clone()));
@@ -67,7 +79,7 @@ impl Lane {
             }
             Saw::Fleet(fleet) => {
                 self.due.remove(&Look::Fleet);
-                facts.fleet = Some(fleet);
+                facts.fleet = Some(Arc::new(fleet));
             }
             Saw::Settings(group, settings) => {
                 self.due.remove(&Look::Settings(group.clone()));
@@ -128,7 +140,9 @@ impl Lane {
     fn orders_of(&mut self, key: PartKey) -> Option<&mut Orders> {
         let rollout = self.rollout.as_mut().and_then(Rollout::orders_mut);
         let errands = self.errands.values_mut().filter_map(super::Errand::orders_mut);
-        rollout.into_iter().chain(errands).find(|orders| orders.fence == key.fence)
+        let inspection = self.inspection.as_mut().map(|it| &mut it.orders);
+        let mut all = rollout.into_iter().chain(errands).chain(inspection);
+        all.find(|orders| orders.fence == key.fence)
     }
 
     /// Every transition is made here, and nowhere else, until there is none left to make or a
@@ -138,19 +152,18 @@ impl Lane {
             self.run_errands(now);
             let Some(mut rollout) = self.rollout.take() else {
                 if self.decide(now) {
+                    self.inspection = None;
                     continue;
                 }
+                if self.start_repairs(now) {
+                    continue;
+                }
+                self.inspect(now);
                 return;
             };
+            self.queue_next(&rollout, now);
             self.admit_joined(&mut rollout, now);
-            let mut cx = Context {
-                now,
-                facts: &self.facts,
-                due: &mut self.due,
-                epoch: self.epoch,
-                generation: &mut self.generation,
-            };
-            let moved = rollout.advance(&mut cx);
+            let moved = rollout.advance(&mut self.context(now));
             if self.adopts(&rollout) {
                 self.adopt(&rollout, now);
                 continue;
@@ -176,10 +189,13 @@ impl Lane {
                 self.successes.truncate(SUCCESSES);
                 self.last_attempt = None;
                 self.adopted = true;
+                self.halted = false;
+                self.inspected_at = now;
             }
             End::Restored | End::Stuck | End::Halted => self.quarantine(&rollout, &reason, now),
-            End::Failed | End::Aborted => {}
+            End::Rejected | End::Failed | End::Aborted | End::Superseded => {}
         }
+        self.halted |= end == End::Halted;
         if matches!(end, End::Stuck | End::Halted) {
             self.hold_for(&reason, now);
         }
@@ -193,7 +209,7 @@ impl Lane {
         let digest = &rollout.candidate.digest;
         let is_baseline = rollout.baseline.as_ref().is_some_and(|it| it.digest == *digest);
         // What failed on its way back to an older release of its own accord is a person's matter.
-        if !is_baseline && rollout.cause == Cause::Push {
+        if !is_baseline && matches!(rollout.cause, Cause::Push | Cause::Deploy) {
             let reason = reason.clone();
             self.quarantine.insert(digest.clone(), super::Quarantine { reason, since: now });
         }
@@ -208,29 +224,42 @@ impl Lane {
 
     fn remember_attempt(&mut self, rollout: &Rollout, end: End, reason: Reason, now: Timestamp) {
         let digest = rollout.candidate.digest.clone();
-        let with = super::decide::circumstances(&rollout.sources, rollout.hosts.keys());
+        let with = circumstances(&rollout.sources, rollout.fleet, &reason.code);
         let again = self.last_attempt.as_ref().filter(|it| it.digest == digest && it.with == with);
         let tries = again.map_or(0, |it| it.tries).saturating_add(1);
         self.last_attempt = Some(Attempt { digest, end, reason, with, at: now, tries });
+    }
+
+    /// Remembers where a host is to be registered again.
+    fn owe(&mut self, host: &HostId, run: &HostRun) {
+        if !run.targets.is_empty() {
+            self.owed.insert(host.clone(), run.targets.clone());
+        }
     }
 
     /// Keeps what each host was last verified to run.
     fn remember_hosts(&mut self, rollout: &Rollout, now: Timestamp) {
         let candidate = Running::Digest(rollout.candidate.digest.clone());
         for (host, run) in &rollout.hosts {
-            if let Progress::Lost(_) = run.progress {
-                // Nothing is known of it any more: an errand brings it back to `current`.
-                self.hosts.remove(host);
-                self.owed.insert(host.clone(), run.targets.clone());
-            }
             let running = match &run.progress {
                 Progress::Done => candidate.clone(),
-                Progress::Restored => run.baseline.clone(),
-                Progress::Waiting
-                | Progress::Touched
-                | Progress::Failed(_)
-                | Progress::Lost(_)
-                | Progress::Skipped(_) => continue,
+                Progress::Restored => match rollout.image_back(&run.baseline) {
+                    Image::Release { digest, .. } => Running::Digest(digest),
+                    Image::Local(id) => Running::Local(id),
+                    Image::Nothing => Running::Nothing,
+                },
+                // Nothing is known of it any more: an errand brings it to `current`.
+                Progress::Lost(_) | Progress::Skipped(_) => {
+                    self.hosts.remove(host);
+                    self.owe(host, run);
+                    continue;
+                }
+                // Left as it is; whatever changes it next puts it back into service.
+                Progress::Touched | Progress::Failed(_) => {
+                    self.owe(host, run);
+                    candidate.clone()
+                }
+                Progress::Waiting => continue,
             };
             self.hosts.insert(host.clone(), HostRecord { running, seen_at: now });
         }

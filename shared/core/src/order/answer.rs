@@ -50,6 +50,8 @@ pub struct Answer {
     pub finished: bool,
     /// Whether the previous release was put back.
     pub put_back: PutBack,
+    /// Whether the image says that what ran before must not run after it.
+    pub one_way: bool,
     /// What a person should know, one sentence each.
     pub warnings: Vec<String>,
     /// How long the host itself took.

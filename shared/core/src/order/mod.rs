@@ -25,6 +25,9 @@ pub const DELIVERY: Duration = Duration::from_mins(1);
 /// the function that sends it. Longer lets a host act on an old wish; shorter fails slow agents.
 pub const VALIDITY: Duration = Duration::from_mins(2);
 
+/// How far a host's clock may be behind ours for its refusals to count.
+const CLOCKS: Duration = Duration::from_secs(5);
+
 /// What a document does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
@@ -142,6 +145,8 @@ pub struct Orders {
     pub parts: Vec<Part>,
     /// What was heard.
     pub heard: BTreeMap<HostId, Heard>,
+    /// Whether a call was sent again that may have been out: it may land late, beside the other.
+    pub resent: bool,
     /// Hosts whose answer could not be read, and that were inspected instead.
     pub inspected: BTreeSet<HostId>,
     /// When to look next.
@@ -170,6 +175,7 @@ impl Orders {
             recreate: false,
             parts: Vec::new(),
             heard: BTreeMap::new(),
+            resent: false,
             inspected: BTreeSet::new(),
             watch: Watch::starting(now, verb.first_look()),
         };
@@ -245,6 +251,39 @@ impl Orders {
             )),
             Some(Heard::Silent) | None => Err(silent("did not answer in time")),
         }
+    }
+
+    /// Whether a host pulled what it was told to. An answer that could not be read says neither:
+    /// the activation will.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn fetched(&self, host: &HostId) -> Result<(), Reason> {
+        match self.heard.get(host) {
+            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.reason.clone()),
+            Some(Heard::Answered(_) | Heard::Unclear(_)) => Ok(()),
+            Some(Heard::Gone | Heard::Silent) | None => Err(Reason::new(
+                Code::HOSTS_UNREACHABLE,
+                format!("{host} did not answer in time; see whether its SSM agent runs"),
+            )),
+        }
+    }
+
+    /// Takes hosts that do not exist any more as heard.
+    pub fn miss(&mut self, exists: impl Fn(&HostId) -> bool) {
+        let gone: Vec<HostId> = self.waiting().filter(|host| !exists(host)).cloned().collect();
+        for host in gone {
+            self.heard.insert(host, Heard::Gone);
+        }
+    }
+
+    /// Whether a host that was not reached may begin all the same, by a call that lands late.
+    #[must_use]
+    pub fn may_still_begin(&self, now: Timestamp) -> bool {
+        let changes = self.parts.iter().any(|part| part.verb == Verb::Activate);
+        let silent = self.heard.values().any(|heard| *heard == Heard::Silent);
+        changes && silent && self.resent && now <= self.not_after.after(CLOCKS)
     }
 
     /// Whether everyone has been heard.
@@ -347,6 +386,7 @@ impl Orders {
         let Some(part) = self.part_mut(number) else { return };
         let limit = part.verb.limit();
         part.state = PartState::Unsent;
+        self.resent = true;
         if now < self.made.after(limit) {
             self.not_after = self.not_after.max(now.after(VALIDITY));
         }

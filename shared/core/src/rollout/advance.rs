@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::choose::goes_back;
 use super::{Context, Course, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, Unreachable};
 use crate::name::HostId;
@@ -13,7 +14,8 @@ use crate::time::Timestamp;
 /// How long a batch may be waited for when every host that could change is needed in service.
 const HEADROOM_WAIT: Duration = Duration::from_mins(10);
 
-/// How long a rollout takes to turn back at most, before what is left counts as lost.
+/// How long a rollout may take to turn back, unless its estimate is longer, before what is left
+/// counts as lost.
 const BACK_LIMIT: Duration = Duration::from_hours(2);
 
 impl Rollout {
@@ -76,16 +78,17 @@ impl Rollout {
         let hosts: Vec<HostId> = self.hosts.keys().cloned().collect();
         for host in hosts {
             if let Err(reason) = self.meet(&host, orders.heard.get(&host), cx.now) {
-                self.finish(super::End::Failed, reason, cx.now);
+                self.finish(super::End::Rejected, reason, cx.now);
                 return true;
             }
         }
         if self.live().next().is_none() {
             let text = "no host answered, so there is nothing to change";
-            self.finish(super::End::Failed, Reason::new(Code::HOSTS_NONE, text), cx.now);
+            self.finish(super::End::Rejected, Reason::new(Code::HOSTS_NONE, text), cx.now);
             return true;
         }
-        self.prefetch(cx);
+        let hosts = self.live().map(|(host, _)| host.clone()).collect();
+        self.prefetch(hosts, cx);
         true
     }
 
@@ -124,10 +127,11 @@ impl Rollout {
         }
     }
 
-    fn prefetch(&mut self, cx: &mut Context<'_>) {
+    /// Lets hosts pull the candidate: all at first, and those that join later before they change.
+    pub(super) fn prefetch(&mut self, hosts: Vec<HostId>, cx: &mut Context<'_>) {
         let image = self.candidate.image();
-        let hosts: Vec<_> = self.live().map(|(host, _)| (host.clone(), image.clone())).collect();
         let count = hosts.len();
+        let hosts = hosts.into_iter().map(|host| (host, image.clone()));
         let orders = Orders::new(Verb::Prefetch, cx.fence(), cx.now, OnHostFailure::Leave, hosts);
         let text = format!("{} is being pulled on {count} host(s)", self.candidate);
         self.enter(Phase::Prefetching(orders), cx.now, text);
@@ -150,12 +154,16 @@ impl Rollout {
                     "it did not answer; see whether its SSM agent runs",
                 )),
             };
+            let one_way = matches!(heard, Heard::Answered(answer) if answer.one_way);
+            self.one_way |= one_way && self.is_forward();
+            let forward = self.is_forward();
             if let Some(run) = self.hosts.get_mut(host) {
                 run.answered_at = cx.now;
+                run.fetched |= forward;
             }
-            if let (Some(reason), true) = (failure, self.is_forward()) {
+            if let (Some(reason), true) = (failure, forward) {
                 let text = format!("{host} cannot pull {}: {}", self.candidate, reason.text);
-                self.finish(super::End::Failed, Reason::new(reason.code, text), cx.now);
+                self.turn_back(Reason::new(reason.code, text), cx);
                 return true;
             }
         }
@@ -173,18 +181,23 @@ impl Rollout {
     pub(super) fn turn_back(&mut self, cause: Reason, cx: &mut Context<'_>) {
         let by_hand = self.abort.is_some();
         self.fail_touched(&cause);
+        let told = self.hosts.values().any(|run| run.told && run.progress.is_touched());
+        let one_way = self.one_way && !by_hand;
+        self.halts = told && !by_hand && (one_way || self.settings.on_failure == OnFailure::Halt);
+        let cause = if one_way && self.halts { left_by_label(&cause) } else { cause };
         let hosts = self.images_to_restore();
         if hosts.is_empty() {
-            let end = if by_hand { super::End::Aborted } else { super::End::Failed };
+            let end = match (by_hand, self.halts) {
+                (true, _) => super::End::Aborted,
+                (false, true) => super::End::Halted,
+                (false, false) => super::End::Failed,
+            };
             self.finish(end, cause, cx.now);
             return;
         }
-        if self.settings.on_failure == OnFailure::Halt && !by_hand {
-            self.finish(super::End::Halted, cause, cx.now);
-            return;
-        }
         let text = format!("turning back on {} host(s): {cause}", hosts.len());
-        self.course = Course::Back { cause, deadline: cx.now.after(BACK_LIMIT) };
+        let limit = BACK_LIMIT.max(self.estimate().whole.saturating_mul(2));
+        self.course = Course::Back { cause, deadline: cx.now.after(limit) };
         let pulls: Vec<_> =
             hosts.into_iter().filter(|(_, image)| matches!(image, Image::Release { .. })).collect();
         if pulls.is_empty() {
@@ -206,12 +219,12 @@ impl Rollout {
 
     /// What every touched host has to run again.
     fn images_to_restore(&self) -> Vec<(HostId, Image)> {
-        let touched = self.hosts.iter().filter(|(_, run)| run.progress.is_touched());
+        let touched = self.hosts.iter().filter(|(_, run)| goes_back(run, self.halts));
         touched.map(|(host, run)| (host.clone(), self.image_back(&run.baseline))).collect()
     }
 
     /// The image that puts a host back.
-    pub(super) fn image_back(&self, baseline: &Running) -> Image {
+    pub(crate) fn image_back(&self, baseline: &Running) -> Image {
         Image::back_to(baseline, self.baseline.as_ref(), &self.settings.tag)
     }
 
@@ -286,6 +299,15 @@ impl Rollout {
         let text = format!("{} runs on {hosts} host(s), healthy and in service", self.candidate);
         self.finish(super::End::Succeeded, Reason::new(Code::OK, text), cx.now);
     }
+}
+
+/// Why nothing is put back, although it failed.
+fn left_by_label(cause: &Reason) -> Reason {
+    let text = format!(
+        "{}; the image is labelled `esclusa.rollback=unsafe`, so no host is put back",
+        cause.text
+    );
+    Reason::new(cause.code.clone(), text)
 }
 
 impl Progress {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::choose::View;
-use super::{Batch, Context, Phase, Progress, Rollout, Stage};
+use super::{Batch, Cause, Context, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, TargetGroup};
 use crate::name::HostId;
 use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
-use crate::release::Image;
+use crate::release::{Image, Running};
 use crate::time::Timestamp;
 use crate::traffic::{Health, Target};
 
@@ -67,6 +67,10 @@ impl Rollout {
         cx: &mut Context<'_>,
     ) -> bool {
         if self.groups_of(&batch).iter().any(|group| !sent.contains(group)) {
+            if sent.is_empty() && self.is_forward() && watch.since < cx.facts.woke_at {
+                self.choose_next(cx.now, "what was seen before has grown old; chosen anew");
+                return true;
+            }
             return false;
         }
         let Some(view) = self.view(cx) else { return false };
@@ -108,6 +112,11 @@ impl Rollout {
         cx: &mut Context<'_>,
     ) {
         let forward = self.is_forward();
+        for host in hosts.iter().filter(|_| forward) {
+            if let Some(run) = self.hosts.get_mut(host) {
+                run.told = true;
+            }
+        }
         let images: Vec<(HostId, Image)> = (hosts.iter())
             .filter_map(|host| self.hosts.get(host).map(|run| (host, run)))
             .map(|(host, run)| {
@@ -115,9 +124,10 @@ impl Rollout {
                 (host.clone(), if forward { self.candidate.image() } else { back() })
             })
             .collect();
-        let restores = forward && self.settings.on_failure == OnFailure::Restore;
+        let restores = forward && self.settings.on_failure == OnFailure::Restore && !self.one_way;
         let on_failure = if restores { OnHostFailure::Restore } else { OnHostFailure::Leave };
-        let orders = Orders::new(Verb::Activate, cx.fence(), cx.now, on_failure, images);
+        let mut orders = Orders::new(Verb::Activate, cx.fence(), cx.now, on_failure, images);
+        orders.recreate = self.cause == Cause::Restart;
         let stage = Stage::Activating(orders);
         self.enter(Phase::Changing(Batch { hosts, drained, stage }), cx.now, text);
     }
@@ -129,6 +139,10 @@ impl Rollout {
         }
         let mut failure = None;
         for host in &batch.hosts {
+            if let (1, Ok(answer)) = (self.live().count(), orders.verdict(host)) {
+                let away = super::minutes(answer.took);
+                self.note(cx.now, format!("{host} changed under traffic; it was away for {away}"));
+            }
             let verdict = orders.verdict(host).map(|answer| answer.health);
             failure = failure.or(self.judge(host, verdict, cx.now));
         }
@@ -139,7 +153,11 @@ impl Rollout {
                     self.hosts.get(host).is_some_and(|run| run.progress.is_touched())
                 };
                 batch.hosts.retain(touched);
-                self.settle_batch(batch, cx);
+                if batch.hosts.is_empty() {
+                    self.choose_next(cx.now, "no host of the batch could be put back");
+                } else {
+                    self.settle_batch(batch, cx);
+                }
             }
         }
         true
@@ -163,7 +181,9 @@ impl Rollout {
             return None;
         };
         let vanished = reason.code == Code::HOSTS_VANISHED;
-        let reason = Reason::new(reason.code, format!("{host}: {}", reason.text));
+        let named = reason.text.starts_with(host.as_str());
+        let text = if named { reason.text } else { format!("{host}: {}", reason.text) };
+        let reason = Reason::new(reason.code, text);
         run.progress = match (forward, vanished) {
             (true, _) => Progress::Failed(reason.clone()),
             (false, true) => Progress::Skipped(reason.clone()),
@@ -206,15 +226,18 @@ impl Rollout {
             return false;
         }
         let Some(view) = self.view(cx) else { return false };
-        if let Some(reason) = self.never_healthy(&batch, &view) {
+        if let Some(reason) = view.unused(|target| batch.hosts.contains(&target.host)) {
             return self.fail_batch(&batch, &reason, cx);
         }
         let healthy = |target: &Target| view.health.get(target).copied() == Some(Health::Healthy);
-        let healthy_since = if self.targets_of(&batch.hosts).all(healthy) {
-            Some(healthy_since.unwrap_or(cx.now))
-        } else {
-            None
-        };
+        // What ran nothing before is registered as it was, and nothing is to answer there.
+        let to_serve = |it: &&Target| self.is_to_serve(&it.host);
+        let all_healthy = self.targets_of(&batch.hosts).filter(to_serve).all(healthy);
+        let healthy_since = all_healthy.then(|| healthy_since.unwrap_or(cx.now));
+        if !batch.hosts.iter().any(|host| self.is_to_serve(host)) {
+            self.batch_done(&batch, cx.now);
+            return true;
+        }
         if healthy_since.is_some_and(|since| cx.now.since(since) >= span) {
             self.batch_done(&batch, cx.now);
             return true;
@@ -233,16 +256,10 @@ impl Rollout {
         self.stay(batch, Stage::Settling { sent, healthy_since, span, watch, deadline })
     }
 
-    /// A target in a group that no listener serves never becomes healthy: no use in waiting.
-    fn never_healthy(&self, batch: &Batch, view: &View) -> Option<Reason> {
-        let unused = |it: &&Target| view.health.get(*it).copied() == Some(Health::Unused);
-        let target = self.targets_of(&batch.hosts).find(unused)?;
-        let text = format!(
-            "{} is `unused` in {}: no listener serves the group, or its zone is off",
-            target.host,
-            target.group.as_str()
-        );
-        Some(Reason::new(Code::HEALTH_TARGET, text))
+    /// Whether a host is to answer once its change has ended.
+    fn is_to_serve(&self, host: &HostId) -> bool {
+        let run = self.hosts.get(host);
+        self.is_forward() || run.is_none_or(|run| run.baseline != Running::Nothing)
     }
 
     fn unhealthy(&self, batch: &Batch, view: &View) -> Reason {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Batch, Context, Phase, Progress, Rollout, Stage};
+use super::{Batch, Context, HostRun, Phase, Progress, Rollout, Stage};
 use crate::name::HostId;
 use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
 use crate::plan;
@@ -28,6 +28,19 @@ impl View {
     /// Whether a host takes traffic wherever it could.
     pub(super) fn serves(&self, host: &HostId) -> bool {
         self.in_service.iter().all(|hosts| hosts.contains(host))
+    }
+
+    /// A target in a group that no listener serves, among those that matter: it never becomes
+    /// healthy, and there is no use in waiting for it.
+    pub(super) fn unused(&self, matters: impl Fn(&Target) -> bool) -> Option<Reason> {
+        let mut unused = self.health.iter().filter(|(_, health)| **health == Health::Unused);
+        let (target, _) = unused.find(|(target, _)| matters(target))?;
+        let text = format!(
+            "{} is `unused` in {}: no listener serves the group, or its zone is off",
+            target.host,
+            target.group.as_str()
+        );
+        Some(Reason::new(Code::HEALTH_TARGET, text))
     }
 
     /// How many of the fleet can be taken out of service before a group reaches the floor.
@@ -64,9 +77,7 @@ impl Rollout {
             view.in_service.push(healthy.map(|it| it.target.host.clone()).collect());
         }
         if groups.is_empty() {
-            let well = self.hosts.iter().filter(|(_, run)| {
-                run.healthy && !matches!(run.progress, Progress::Touched | Progress::Failed(_))
-            });
+            let well = self.hosts.iter().filter(|(_, run)| run.healthy);
             view.in_service.push(well.map(|(host, _)| host.clone()).collect());
         }
         Some(view)
@@ -93,9 +104,17 @@ impl Rollout {
         let (Some(fleet), Some(view)) = (cx.fleet(), self.view(cx)) else { return false };
         let present: BTreeSet<HostId> = fleet.hosts.keys().cloned().collect();
         self.skip_absent(&present);
-        let out = self.out_of_service(&view).filter(|_| self.is_forward());
+        // What never becomes healthy is known before anything is taken out of service.
+        let unused = || view.unused(|target| self.is_live(&target.host));
+        let out = self.out_of_service(&view).or_else(unused).filter(|_| self.is_forward());
         if let Some(reason) = out {
             self.turn_back(reason, cx);
+            return true;
+        }
+        let joined = self.hosts.iter().filter(|(_, run)| goes_forward(run) && !run.fetched);
+        let joined: Vec<HostId> = joined.map(|(host, _)| host.clone()).collect();
+        if self.is_forward() && !joined.is_empty() {
+            self.prefetch(joined, cx);
             return true;
         }
         let waiting = self.candidates(&view);
@@ -113,13 +132,16 @@ impl Rollout {
         true
     }
 
-    /// A host that went away before it was touched is left out; one that went away afterwards and
-    /// is to be put back needs nothing any more.
+    /// A host that went away before it was touched, or after it was done, is left out; one that
+    /// went away afterwards and is to be put back needs nothing any more.
     fn skip_absent(&mut self, present: &BTreeSet<HostId>) {
-        let forward = self.is_forward();
+        let (forward, halts) = (self.is_forward(), self.halts);
         for (host, run) in &mut self.hosts {
-            let concerned =
-                if forward { run.progress == Progress::Waiting } else { run.progress.is_touched() };
+            let concerned = if forward {
+                goes_forward(run) || run.progress == Progress::Done
+            } else {
+                goes_back(run, halts)
+            };
             if concerned && !present.contains(host) {
                 let reason = Reason::new(Code::HOSTS_VANISHED, format!("{host} went away"));
                 run.progress = Progress::Skipped(reason);
@@ -128,11 +150,15 @@ impl Rollout {
     }
 
     fn candidates(&self, view: &View) -> Vec<plan::Candidate> {
-        let forward = self.is_forward();
-        let to_change = |run: &super::HostRun| {
-            if forward { run.progress == Progress::Waiting } else { run.progress.is_touched() }
+        let (forward, halts) = (self.is_forward(), self.halts);
+        let to_change = |run: &HostRun| {
+            if forward { goes_forward(run) } else { goes_back(run, halts) }
         };
-        let waiting = self.hosts.iter().filter(|(_, run)| to_change(run));
+        let all = || self.hosts.iter().filter(|(_, run)| to_change(run));
+        // What served nothing before serves until the others are back.
+        let had_some = |run: &HostRun| run.baseline != Running::Nothing;
+        let others = !forward && all().any(|(_, run)| had_some(run));
+        let waiting = all().filter(|(_, run)| !others || had_some(run));
         waiting
             .map(|(host, run)| plan::Candidate {
                 host: host.clone(),
@@ -245,7 +271,9 @@ impl Rollout {
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
         let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
         if self.live().count() < 2 || !(registered || draining) {
-            self.activate(hosts, owed, text, cx);
+            let alone = self.live().count() < 2 && hosts.iter().any(|host| view.serves(host));
+            let gap = if alone { "; it is the only one, so the service will blink" } else { "" };
+            self.activate(hosts, owed, &format!("{text}{gap}"), cx);
             return;
         }
         let delay =
@@ -257,4 +285,15 @@ impl Rollout {
         };
         self.enter(Phase::Changing(Batch { hosts, drained: true, stage }), cx.now, text);
     }
+}
+
+/// Whether a host is still to be changed: one that was taken out of service, and no more, too.
+fn goes_forward(run: &HostRun) -> bool {
+    run.progress == Progress::Waiting || (run.progress == Progress::Touched && !run.told)
+}
+
+/// Whether the way back concerns a host. Where changed hosts are left as they are, only those that
+/// lost their traffic and were not told to change get it again.
+pub(super) fn goes_back(run: &HostRun, halts: bool) -> bool {
+    run.progress.is_touched() && !(halts && run.told)
 }

@@ -1,11 +1,13 @@
 //! What a transition may know and use: the facts of this pass, and the fences it may give out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::configuration::TargetGroup;
+use crate::configuration::{EnvironmentConfiguration, TargetGroup};
 use crate::name::Tag;
 use crate::observation::{Fleet, Look, PartKey, Sources};
 use crate::order::{CommandId, Fence, Invocation, Orders, PartState};
+use crate::reason::Reason;
 use crate::release::Release;
 use crate::time::Timestamp;
 use crate::traffic::{GroupSettings, SeenTarget};
@@ -13,9 +15,11 @@ use crate::traffic::{GroupSettings, SeenTarget};
 /// What was seen since the lane woke. Never stored: a decision rests on what was read for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Facts {
-    pub(crate) sources: Option<Sources>,
+    pub(crate) sources: Option<Arc<Sources>>,
+    /// What `sources` say of the lane's environment, or why they cannot be used.
+    pub(crate) configured: Option<Result<Arc<EnvironmentConfiguration>, Reason>>,
     pub(crate) tags: BTreeMap<Tag, Option<Release>>,
-    pub(crate) fleet: Option<Fleet>,
+    pub(crate) fleet: Option<Arc<Fleet>>,
     pub(crate) settings: BTreeMap<TargetGroup, Option<GroupSettings>>,
     pub(crate) targets: BTreeMap<TargetGroup, Vec<SeenTarget>>,
     pub(crate) commands: BTreeMap<CommandId, Vec<Invocation>>,
@@ -43,7 +47,7 @@ impl<'a> Context<'a> {
         if self.facts.fleet.is_none() {
             self.due.insert(Look::Fleet);
         }
-        self.facts.fleet.as_ref()
+        self.facts.fleet.as_deref()
     }
 
     /// The targets of all these groups, or looks for those that are missing.
@@ -87,6 +91,14 @@ impl<'a> Context<'a> {
             }
         }
         orders.expire(self.now);
+        // SSM says of a machine that was terminated only half an hour later that it is gone.
+        if let Some(fleet) = &self.facts.fleet {
+            orders.miss(|host| fleet.hosts.contains_key(host));
+        }
+        if orders.is_heard() && orders.may_still_begin(self.now) {
+            orders.watch.looked(self.now);
+            return false;
+        }
         if orders.is_heard() {
             return !orders.inspect_unclear(self.now);
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::choose::goes_back;
 use super::{Course, End, Phase, Progress, Rollout, Stage};
 use crate::configuration::TargetGroup;
 use crate::name::HostId;
@@ -17,7 +18,7 @@ use crate::traffic::Target;
 const BAKE_LOOK: Duration = Duration::from_secs(30);
 
 impl Rollout {
-    pub(super) fn finish(&mut self, end: End, reason: Reason, now: Timestamp) {
+    pub(crate) fn finish(&mut self, end: End, reason: Reason, now: Timestamp) {
         let text = format!("{end}: {reason}");
         self.enter(Phase::Ended(end, reason), now, text);
     }
@@ -35,14 +36,21 @@ impl Rollout {
             return;
         }
         let nothing_before = !self.hosts.values().any(|run| run.baseline != Running::Nothing);
-        let end = match (self.abort.is_some(), nothing_before) {
-            (true, _) => End::Aborted,
-            (false, true) => End::Failed,
-            (false, false) => End::Restored,
+        let end = match (self.abort.is_some(), self.halts, nothing_before) {
+            (true, _, _) => End::Aborted,
+            (false, true, _) => End::Halted,
+            (false, false, true) => End::Failed,
+            (false, false, false) => End::Restored,
         };
         let text = match end {
             End::Failed => format!("{}; nothing ran before, so it was stopped again", cause.text),
-            End::Succeeded | End::Restored | End::Stuck | End::Halted | End::Aborted => cause.text,
+            End::Succeeded
+            | End::Rejected
+            | End::Restored
+            | End::Stuck
+            | End::Halted
+            | End::Aborted
+            | End::Superseded => cause.text,
         };
         self.finish(end, Reason::new(cause.code, text), now);
     }
@@ -50,7 +58,7 @@ impl Rollout {
     /// Gives up every host that is not back yet.
     pub(super) fn lose(&mut self, reason: &Reason) {
         for run in self.hosts.values_mut() {
-            if run.progress.is_touched() {
+            if goes_back(run, self.halts) {
                 run.progress = Progress::Lost(reason.clone());
             }
         }

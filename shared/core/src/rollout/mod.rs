@@ -9,18 +9,21 @@ mod batch;
 mod choose;
 mod context;
 mod end;
+mod estimate;
+mod phase;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
 
 pub(crate) use context::{Context, Facts};
 pub(crate) use end::sends;
+pub use estimate::{Estimate, minutes};
+pub use phase::{Batch, Phase, Stage};
 
 use crate::configuration::{EnvironmentConfiguration, TargetGroup};
 use crate::name::HostId;
 use crate::observation::{Documents, Sources};
-use crate::order::{Orders, Watch};
 use crate::reason::Reason;
 use crate::release::{Release, Running};
 use crate::time::Timestamp;
@@ -43,6 +46,10 @@ pub enum Cause {
     Push,
     /// A person asked to go back.
     Rollback,
+    /// A person asked for this release.
+    Deploy,
+    /// The same release again, its containers made anew: a secret has changed, or a person asked.
+    Restart,
 }
 
 impl fmt::Display for Cause {
@@ -50,6 +57,8 @@ impl fmt::Display for Cause {
         f.write_str(match self {
             Self::Push => "push",
             Self::Rollback => "rollback",
+            Self::Deploy => "deploy",
+            Self::Restart => "restart",
         })
     }
 }
@@ -59,6 +68,8 @@ impl fmt::Display for Cause {
 pub enum End {
     /// Every live host runs the candidate, healthy and in service.
     Succeeded,
+    /// A gate said no: nothing was begun.
+    Rejected,
     /// It could not go on, and had touched nothing, or there was nothing to go back to.
     Failed,
     /// Every live touched host runs its baseline again.
@@ -69,17 +80,21 @@ pub enum End {
     Halted,
     /// A person stopped it; touched hosts run their baseline again.
     Aborted,
+    /// A newer release took its place before it began.
+    Superseded,
 }
 
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Succeeded => "succeeded",
+            Self::Rejected => "rejected",
             Self::Failed => "failed",
             Self::Restored => "restored",
             Self::Stuck => "stuck",
             Self::Halted => "halted",
             Self::Aborted => "aborted",
+            Self::Superseded => "superseded",
         })
     }
 }
@@ -112,6 +127,10 @@ pub struct HostRun {
     pub baseline: Running,
     /// How far it is.
     pub progress: Progress,
+    /// Whether it was told to pull the candidate, and answered or went away.
+    pub fetched: bool,
+    /// Whether it was told to run the candidate.
+    pub told: bool,
     /// What it was registered as, remembered before it was drained; registered again exactly so.
     pub targets: BTreeSet<Target>,
     /// Whether its containers were well when it last answered.
@@ -128,6 +147,8 @@ impl HostRun {
             zone: zone.to_owned(),
             baseline: Running::Nothing,
             progress: Progress::Waiting,
+            fetched: false,
+            told: false,
             targets: BTreeSet::new(),
             healthy: false,
             answered_at: Timestamp::default(),
@@ -147,96 +168,6 @@ pub enum Course {
         /// When what is not restored counts as lost.
         deadline: Timestamp,
     },
-}
-
-/// Where a batch stands: the same stages forward and back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Hosts that have not answered for a minute are asked before they lose their traffic.
-    Checking(Orders),
-    /// Their targets are taken out of service, and finish their requests by `deadline`.
-    Draining {
-        /// Groups whose deregistration is out.
-        sent: BTreeSet<TargetGroup>,
-        /// When to look.
-        watch: Watch,
-        /// When draining counts as failed.
-        deadline: Timestamp,
-    },
-    /// They are told to run the image.
-    Activating(Orders),
-    /// Their targets are registered again, and must be found healthy by `deadline`.
-    Settling {
-        /// Groups whose registration is out.
-        sent: BTreeSet<TargetGroup>,
-        /// Since when all of them have been healthy.
-        healthy_since: Option<Timestamp>,
-        /// How long they must stay so: one check interval, or until old health has gone stale.
-        span: Duration,
-        /// When to look.
-        watch: Watch,
-        /// When settling counts as failed.
-        deadline: Timestamp,
-    },
-}
-
-/// Hosts that are out of service together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// Who.
-    pub hosts: Vec<HostId>,
-    /// Whether they were taken out of service; a single host is not.
-    pub drained: bool,
-    /// Where it stands.
-    pub stage: Stage,
-}
-
-/// Where a rollout stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// Every host is asked what it runs.
-    Gating(Orders),
-    /// Every host that will change pulls its image; nothing stops.
-    Prefetching(Orders),
-    /// The next batch is chosen, or there is no headroom for one until `deadline`.
-    Choosing {
-        /// When to look again.
-        watch: Watch,
-        /// When the wait counts as failed.
-        deadline: Timestamp,
-    },
-    /// A batch changes.
-    Changing(Batch),
-    /// Every host runs the candidate and is watched until `until`.
-    Baking {
-        /// The end of the watch.
-        until: Timestamp,
-    },
-    /// Every host is asked once more what it runs.
-    Verifying(Orders),
-    /// Over.
-    Ended(End, Reason),
-}
-
-impl Phase {
-    /// The word that `status` and the logs use.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Gating(_) => "gating",
-            Self::Prefetching(_) => "prefetching",
-            Self::Choosing { .. } => "choosing",
-            Self::Changing(batch) => match batch.stage {
-                Stage::Checking(_) => "checking",
-                Stage::Draining { .. } => "draining",
-                Stage::Activating(_) => "activating",
-                Stage::Settling { .. } => "settling",
-            },
-            Self::Baking { .. } => "baking",
-            Self::Verifying(_) => "verifying",
-            Self::Ended(..) => "ended",
-        }
-    }
 }
 
 /// One line of a rollout's history.
@@ -259,16 +190,20 @@ pub struct Rollout {
     pub cause: Cause,
     /// Who started it, when a person did.
     pub actor: Option<String>,
+    /// Why its gates did not count, in a person's words; nothing where they did.
+    pub overriding: Option<String>,
     /// What it moves the fleet to.
     pub candidate: Release,
     /// What the lane ran when it started.
     pub baseline: Option<Release>,
     /// The texts that `settings` was read from.
-    pub sources: Sources,
+    pub sources: Arc<Sources>,
     /// The configuration that it keeps until it ends.
-    pub settings: EnvironmentConfiguration,
+    pub settings: Arc<EnvironmentConfiguration>,
     /// The documents that its orders pin.
     pub documents: Documents,
+    /// Which hosts there were when it started, told apart from other fleets by one number.
+    pub fleet: u64,
     /// The settings of its target groups when it started.
     pub groups: BTreeMap<TargetGroup, GroupSettings>,
     /// When it started.
@@ -283,6 +218,13 @@ pub struct Rollout {
     pub phase: Phase,
     /// A person's wish to stop it, taken up where no host is in the middle of a change.
     pub abort: Option<Reason>,
+    /// Whether the image says that what ran before must not run after it, as after a migration
+    /// that goes one way (label `esclusa.rollback=unsafe`).
+    pub one_way: bool,
+    /// Whether, going back, hosts that were told to change are left as they are.
+    pub halts: bool,
+    /// Counts the lines of history that were ever written.
+    pub noted: u64,
     /// What happened, oldest first.
     pub history: Vec<Transition>,
 }
@@ -292,6 +234,42 @@ pub struct Rollout {
 const HISTORY: usize = 200;
 
 impl Rollout {
+    /// A rollout of no hosts that has not begun.
+    pub(crate) fn new(
+        id: RolloutId,
+        cause: Cause,
+        candidate: Release,
+        baseline: Option<Release>,
+        sources: Arc<Sources>,
+        settings: Arc<EnvironmentConfiguration>,
+        now: Timestamp,
+    ) -> Self {
+        let until = now;
+        Self {
+            id,
+            cause,
+            actor: None,
+            overriding: None,
+            candidate,
+            baseline,
+            sources,
+            settings,
+            documents: Documents::new(),
+            fleet: 0,
+            groups: BTreeMap::new(),
+            started: now,
+            deadline: now,
+            hosts: BTreeMap::new(),
+            course: Course::Forward,
+            phase: Phase::Baking { until },
+            abort: None,
+            one_way: false,
+            halts: false,
+            noted: 0,
+            history: Vec::new(),
+        }
+    }
+
     /// Enters a phase, and says so in the history.
     pub(crate) fn enter(&mut self, phase: Phase, now: Timestamp, text: impl Into<String>) {
         self.phase = phase;
@@ -303,6 +281,7 @@ impl Rollout {
         if self.history.len() >= HISTORY {
             self.history.remove(HISTORY / 2);
         }
+        self.noted = self.noted.saturating_add(1);
         let phase = self.phase.word().to_owned();
         self.history.push(Transition { at: now, phase, text: text.into() });
     }
@@ -326,6 +305,12 @@ impl Rollout {
         self.hosts.iter().filter(|(_, run)| !matches!(run.progress, Progress::Skipped(_)))
     }
 
+    /// Whether a host is still part of it.
+    pub(crate) fn is_live(&self, host: &HostId) -> bool {
+        let run = self.hosts.get(host);
+        run.is_some_and(|run| !matches!(run.progress, Progress::Skipped(_)))
+    }
+
     /// How many hosts must stay in service.
     #[must_use]
     pub fn floor(&self) -> usize {
@@ -336,34 +321,5 @@ impl Rollout {
     #[must_use]
     pub fn is_forward(&self) -> bool {
         self.course == Course::Forward
-    }
-
-    /// The orders that are out or to be sent.
-    #[must_use]
-    pub fn orders(&self) -> Option<&Orders> {
-        match &self.phase {
-            Phase::Gating(orders) | Phase::Prefetching(orders) | Phase::Verifying(orders) => {
-                Some(orders)
-            }
-            Phase::Changing(batch) => match &batch.stage {
-                Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
-                Stage::Draining { .. } | Stage::Settling { .. } => None,
-            },
-            Phase::Choosing { .. } | Phase::Baking { .. } | Phase::Ended(..) => None,
-        }
-    }
-
-    /// The orders that are out or to be sent, to record what became of them.
-    pub(crate) fn orders_mut(&mut self) -> Option<&mut Orders> {
-        match &mut self.phase {
-            Phase::Gating(orders) | Phase::Prefetching(orders) | Phase::Verifying(orders) => {
-                Some(orders)
-            }
-            Phase::Changing(batch) => match &mut batch.stage {
-                Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
-                Stage::Draining { .. } | Stage::Settling { .. } => None,
-            },
-            Phase::Choosing { .. } | Phase::Baking { .. } | Phase::Ended(..) => None,
-        }
     }
 }

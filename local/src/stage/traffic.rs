@@ -12,26 +12,26 @@ const PACE: Duration = Duration::from_millis(25);
 
 /// What the client saw.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Seen {
+pub struct Seen {
     /// Requests sent.
-    pub(super) sent: u64,
+    pub sent: u64,
     /// Requests without the answer that they should have had.
-    pub(super) failed: u64,
+    pub failed: u64,
     /// The first few failures.
-    pub(super) failures: Vec<String>,
+    pub failures: Vec<String>,
     /// Answers by what the service said of itself: version and host.
-    pub(super) answers: BTreeMap<String, u64>,
+    pub answers: BTreeMap<String, u64>,
     /// The same, in the order in which each was first heard.
-    pub(super) order: Vec<String>,
+    pub order: Vec<String>,
     /// For how long was asked.
-    pub(super) seconds: f64,
+    pub seconds: f64,
 }
 
 impl Seen {
     /// Requests a second.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a demo sends thousands, not quadrillions")]
-    pub(super) fn rate(&self) -> f64 {
+    pub fn rate(&self) -> f64 {
         self.sent as f64 / self.seconds.max(0.001)
     }
 
@@ -55,9 +55,9 @@ impl Seen {
     }
 }
 
-/// A client at work.
+/// A client at work. It stops when it is told to.
 #[derive(Debug)]
-pub(super) struct Client {
+pub struct Client {
     seen: Arc<Mutex<Seen>>,
     begun: Instant,
     tasks: Vec<JoinHandle<()>>,
@@ -69,7 +69,7 @@ impl Client {
     /// # Errors
     ///
     /// When no HTTP client can be made.
-    pub(super) fn start(address: &str) -> Result<Self, reqwest::Error> {
+    pub fn start(address: &str) -> Result<Self, reqwest::Error> {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let mut tasks = Vec::new();
         for kept in [1, 0] {
@@ -85,7 +85,8 @@ impl Client {
     }
 
     /// Stops, and returns what was seen.
-    pub(super) fn stop(self) -> Seen {
+    #[must_use]
+    pub fn stop(self) -> Seen {
         for task in &self.tasks {
             task.abort();
         }

@@ -1,0 +1,98 @@
+//! Looking for drift: every hour the hosts of an idle lane are asked what they run.
+
+use std::time::Duration;
+
+use super::{HostRecord, Lane};
+use crate::name::HostId;
+use crate::observation::{Documents, HostSettings, Order};
+use crate::order::{Heard, OnHostFailure, Orders, Verb};
+use crate::release::{Image, Running};
+use crate::rollout::sends;
+use crate::time::Timestamp;
+
+/// How often the hosts of an idle lane are asked what they run.
+const EVERY: Duration = Duration::from_hours(1);
+
+/// How long a host that SSM does not list any more is remembered.
+const FORGOTTEN_AFTER: Duration = Duration::from_hours(14 * 24);
+
+/// Every host is asked what it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// The questions.
+    pub orders: Orders,
+    /// The documents that they pin.
+    pub documents: Documents,
+    /// What the hosts are told beside.
+    pub settings: HostSettings,
+}
+
+impl Inspection {
+    pub(super) fn wanted(&self, repository: &str) -> Vec<Order> {
+        sends(&self.orders, repository, &self.documents, &self.settings)
+    }
+}
+
+impl Lane {
+    /// The hosts that were last seen to run something else than `current`.
+    pub fn drifted(&self) -> impl Iterator<Item = (&HostId, &Running)> {
+        let current = self.current.as_ref().map(|release| &release.digest);
+        self.hosts
+            .iter()
+            .filter(move |(_, it)| current.is_some_and(|digest| !it.running.is(digest)))
+            .map(|(host, it)| (host, &it.running))
+    }
+
+    /// Starts, follows and ends an inspection of an idle lane.
+    pub(super) fn inspect(&mut self, now: Timestamp) {
+        self.forget_hosts(now);
+        if let Some(mut inspection) = self.inspection.take() {
+            if !self.hear_inspection(&mut inspection.orders, now) {
+                self.inspection = Some(inspection);
+            }
+            return;
+        }
+        let (Some(fleet), Some(settings)) = (&self.facts.fleet, self.settings()) else { return };
+        let settings = HostSettings::of(settings);
+        let idle = self.asked.is_none();
+        if self.current.is_none() || !idle || now.since(self.inspected_at) < EVERY {
+            return;
+        }
+        let known =
+            |host: &HostId| self.hosts.contains_key(host) && !self.errands.contains_key(host);
+        let hosts = fleet.hosts.keys().filter(|host| known(host));
+        let hosts: Vec<_> = hosts.map(|host| (host.clone(), Image::Nothing)).collect();
+        if hosts.is_empty() {
+            return;
+        }
+        let documents = fleet.documents.clone();
+        self.inspected_at = now;
+        let fence = self.context(now).fence();
+        let orders = Orders::new(Verb::Inspect, fence, now, OnHostFailure::Leave, hosts);
+        self.inspection = Some(Inspection { orders, documents, settings });
+    }
+
+    fn hear_inspection(&mut self, orders: &mut Orders, now: Timestamp) -> bool {
+        let mut cx = self.context(now);
+        if !cx.listen(orders) {
+            return false;
+        }
+        for (host, heard) in &orders.heard {
+            // A silent host is as it was; the next rollout finds out whether it can be reached.
+            if let (Heard::Answered(answer), Some(record)) = (heard, self.hosts.get_mut(host))
+                && answer.is_ok()
+            {
+                *record = HostRecord { running: answer.now.clone(), seen_at: now };
+            }
+        }
+        true
+    }
+
+    /// Lets go of hosts that have not been listed for a long time.
+    fn forget_hosts(&mut self, now: Timestamp) {
+        let Some(fleet) = &self.facts.fleet else { return };
+        self.hosts.retain(|host, record| {
+            fleet.hosts.contains_key(host) || now.since(record.seen_at) < FORGOTTEN_AFTER
+        });
+    }
+}

@@ -1,0 +1,149 @@
+//! What the end of a rollout must mean.
+
+use std::time::Duration;
+
+use esclusa_core::lane::Lane;
+use esclusa_core::name::HostId;
+use esclusa_core::release::Running;
+use esclusa_core::rollout::{Cause, End, Progress, Rollout};
+
+use crate::world::{World, say};
+
+/// How long the load balancer may have known what the look that ended a rollout did not see.
+const SLACK: Duration = Duration::from_secs(90);
+
+impl World {
+    pub(super) fn check_end(&mut self, lane: &Lane, rollout: &Rollout) {
+        let Some((end, reason)) = rollout.end() else {
+            self.breaks(6, format!("rollout {} is over without an end", rollout.id));
+            return;
+        };
+        say!(self, "rollout {} of {}: {end}: {reason}", rollout.id, rollout.candidate);
+        if self.rollouts.get(&lane.id).is_some_and(|it| it.contains_key(&rollout.id)) {
+            self.breaks(9, format!("rollout {} ended twice", rollout.id));
+        }
+        match end {
+            End::Succeeded => self.check_succeeded(rollout),
+            End::Restored | End::Aborted => self.check_restored(rollout),
+            End::Stuck | End::Halted => {
+                if lane.hold.is_none() {
+                    self.breaks(8, format!("a lane is not held though a rollout {end}"));
+                }
+            }
+            End::Failed | End::Rejected | End::Superseded => self.check_untouched(rollout),
+        }
+        let failed = matches!(end, End::Restored | End::Stuck | End::Halted);
+        let digest = &rollout.candidate.digest;
+        let same = rollout.baseline.as_ref().is_some_and(|it| it.digest == *digest);
+        if failed && !same && matches!(rollout.cause, Cause::Push | Cause::Deploy) {
+            self.marks.quarantined.insert(digest.clone());
+        }
+        let latest = rollout.deadline.after(Duration::from_hours(3));
+        if self.now > latest {
+            self.breaks(6, format!("rollout {} ended long after its deadline", rollout.id));
+        }
+    }
+
+    fn check_succeeded(&mut self, rollout: &Rollout) {
+        let live: Vec<HostId> = self.live().map(|(id, _)| id.clone()).collect();
+        // What is done to a host after it was asked for the last time, nobody can have seen.
+        let mut lines = rollout.history.iter().rev();
+        let asked = lines.find(|line| line.phase == "verifying").map(|line| line.at);
+        self.check_skipped(rollout);
+        let mut verified: u32 = 0;
+        for id in live {
+            let Some(run) = rollout.hosts.get(&id) else { continue };
+            if matches!(run.progress, Progress::Skipped(_)) {
+                continue;
+            }
+            let drifted = self.marks.drifted_at.get(&id);
+            if drifted.is_some_and(|at| Some(*at) >= asked) || self.is_disturbed(&id) {
+                continue;
+            }
+            let running = self.hosts.get(&id).map(|host| host.running.clone());
+            if running != Some(Running::Digest(rollout.candidate.digest.clone())) {
+                self.breaks(7, format!("succeeded, but {id} runs {running:?}"));
+            } else if !self.is_well(&id) {
+                self.breaks(7, format!("succeeded, but {id} is not well"));
+            } else {
+                self.check_registered(7, &id);
+                self.check_in_service(7, &id);
+            }
+            verified = verified.saturating_add(1);
+        }
+        if verified == 0 && self.disturbed.is_empty() && self.marks.drifted_at.is_empty() {
+            self.breaks(7, "succeeded with no verified host");
+        }
+    }
+
+    /// A host that vanishes after it was told to change, and before it has settled, has failed.
+    fn check_skipped(&mut self, rollout: &Rollout) {
+        let changing = self.marks.changing.get(&rollout.id).into_iter().flatten();
+        let settled = |id: &HostId| {
+            let mut lines = rollout.history.iter().map(|line| line.text.as_str());
+            lines.any(|text| text.contains(id.as_str()) && text.contains("runs the candidate"))
+        };
+        let out = |id: &&HostId| {
+            let run = rollout.hosts.get(*id);
+            run.is_some_and(|run| matches!(run.progress, Progress::Skipped(_))) && !settled(id)
+        };
+        if let Some(id) = changing.into_iter().find(out).cloned() {
+            self.breaks(7, format!("succeeded, but {id} was left out while it changed"));
+        }
+    }
+
+    fn check_restored(&mut self, rollout: &Rollout) {
+        for (id, run) in &rollout.hosts {
+            if run.progress.is_touched() {
+                self.breaks(8, format!("restored, but {id} is still {:?}", run.progress));
+            }
+            // Each host is verified when it has been put back; what someone does to it afterwards
+            // is found by the next inspection.
+            let drifted = self.marks.drifted_at.get(id).is_some_and(|at| *at >= rollout.started);
+            let back = run.progress == Progress::Restored && !drifted && !self.is_disturbed(id);
+            let Some(host) = self.hosts.get(id).filter(|host| host.alive && back) else { continue };
+            let running = host.running.clone();
+            if run.baseline != Running::Mixed && running != run.baseline {
+                self.breaks(8, format!("restored, but {id} runs {running} for {}", run.baseline));
+                continue;
+            }
+            self.check_registered(8, id);
+            if run.baseline != Running::Nothing {
+                self.check_in_service(8, id);
+            }
+        }
+    }
+
+    fn check_untouched(&mut self, rollout: &Rollout) {
+        for (id, run) in &rollout.hosts {
+            if run.progress.is_touched() {
+                self.breaks(8, format!("ended, but {id} is still {:?}", run.progress));
+            }
+        }
+    }
+
+    /// A finished host is registered exactly as it was before it was first drained.
+    fn check_registered(&mut self, invariant: u8, id: &HostId) {
+        let registered = self.marks.registered.get(id).cloned().unwrap_or_default();
+        for target in registered {
+            if !self.targets.iter().any(|it| it.target == target) {
+                let text = format!("{id} is not registered on {} any more", target.port);
+                self.breaks(invariant, text);
+            }
+        }
+    }
+
+    /// A finished host is in service, or has fallen out of it so lately that nobody knew. What it
+    /// ran before may have failed again of its own accord.
+    fn check_in_service(&mut self, invariant: u8, id: &HostId) {
+        let known = |since| invariant == 7 && self.now.since(since) > SLACK;
+        let known_out = self.out_since(id).is_some_and(known);
+        let never_in = self
+            .targets
+            .iter()
+            .any(|it| it.target.host == *id && it.health == esclusa_core::traffic::Health::Initial);
+        if self.unused.is_none() && (known_out || never_in) {
+            self.breaks(invariant, format!("{id} is finished, but not in service"));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! What may be done to hosts, and when.
+
+use std::time::Duration;
+
+use esclusa_core::configuration::Configuration;
+use esclusa_core::lane::Lane;
+use esclusa_core::name::HostId;
+use esclusa_core::observation::HostOrder;
+use esclusa_core::order::{Orders, Verb};
+use esclusa_core::release::{Image, Running};
+use esclusa_core::rollout::{Progress, Rollout};
+use esclusa_core::traffic::{Health, Target};
+
+use crate::hosts::SKEW;
+use crate::story::lane;
+use crate::world::World;
+
+/// How long the load balancer may know something before Esclusa has looked.
+const UNSEEN: Duration = Duration::from_secs(40);
+
+impl World {
+    /// Checks that a host begins only what the newest intent for it says, and in time; and that
+    /// what it refused it need not have carried out.
+    pub(crate) fn check_begin(&mut self, id: &HostId, order: &HostOrder, refused: Option<&str>) {
+        let answered =
+            self.hosts.get(id).is_some_and(|host| host.answers.contains_key(&order.key.fence));
+        if order.verb != Verb::Activate || refused.is_some() || answered {
+            return;
+        }
+        if self.now > order.not_after.after(SKEW) {
+            let text = format!("{id} begins {}, which expired", order.key.fence);
+            self.breaks(2, text);
+        }
+        if !self.lanes.values().any(|lane| wants(lane, id, order)) {
+            let text = format!("{id} begins {} which the ledger does not want", order.key.fence);
+            self.breaks(2, text);
+        }
+        let running = self.hosts.get(id).map(|host| &host.running);
+        let changes = order.recreate || running.is_some_and(|it| !order.image.is_run_by(it));
+        if order.image != Image::Nothing && changes {
+            self.check_floor(std::slice::from_ref(id));
+        }
+    }
+
+    pub(crate) fn check_deregister(&mut self, targets: &[Target]) {
+        let hosts: Vec<HostId> = targets.iter().map(|target| target.host.clone()).collect();
+        self.check_floor(&hosts);
+        // A batch that has begun goes on, whatever happens to the others meanwhile.
+        let gone = |target: &Target| {
+            let mut targets = self.targets.iter().filter(|it| it.target == *target);
+            targets.all(|it| it.health == Health::Draining)
+        };
+        let known = |host: &HostId| self.marks.registered.get(host).into_iter().flatten();
+        if !hosts.iter().flat_map(known).any(gone) {
+            self.check_finished();
+        }
+    }
+
+    /// Checks that no batch begins while a finished host is known to be out of service.
+    fn check_finished(&mut self) {
+        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
+        let Some(rollout) = rollout.filter(|it| it.is_forward()) else { return };
+        let mut done = rollout.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
+        let out = done.find(|(id, _)| {
+            let known = self.out_since(id).is_some_and(|since| self.now.since(since) > UNSEEN);
+            known && !self.is_disturbed(id)
+        });
+        if let Some(id) = out.map(|(id, _)| id.clone()) {
+            self.breaks(18, format!("a batch begins although {id}, which is finished, is out"));
+        }
+    }
+
+    /// Checks that taking these hosts out of service leaves enough in it.
+    fn check_floor(&mut self, leaving: &[HostId]) {
+        let fleet = self.live().count();
+        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
+        let active = rollout.map(|it| it.settings.min_in_service.floor(it.live().count()));
+        // Without a load balancer nothing tells an errand who serves.
+        let configured = || {
+            if self.groups.is_empty() {
+                return None;
+            }
+            let settings = Configuration::of(&self.sources, &lane()?).ok()?;
+            Some(settings.min_in_service.floor(fleet))
+        };
+        let Some(floor) = active.or_else(configured) else { return };
+        // A host that someone changed may have failed without the load balancer's knowing.
+        let drifted = |id: &HostId| {
+            let at = self.marks.drifted_at.get(id);
+            at.is_some_and(|at| self.now.since(*at) <= Duration::from_hours(1))
+        };
+        let disturbed = self.hosts.keys().any(|id| self.is_disturbed(id) || drifted(id));
+        // Going back to nothing takes out of service what was never in it before.
+        let to_nothing = |id: &HostId| {
+            let run = rollout.and_then(|it| it.hosts.get(id).filter(|_| !it.is_forward()));
+            run.is_some_and(|run| run.baseline == Running::Nothing)
+        };
+        let serving = leaving.iter().any(|id| self.serves(id) && !to_nothing(id));
+        if fleet < 2 || disturbed || !serving {
+            return;
+        }
+        let left = self.live().filter(|(id, _)| !leaving.contains(id) && self.serves(id)).count();
+        // What has failed since Esclusa looked is not its doing.
+        let fallen =
+            |id: &HostId| self.out_since(id).is_some_and(|at| self.now.since(at) <= UNSEEN);
+        let fallen = self.live().filter(|(id, _)| fallen(id)).count();
+        if left.saturating_add(fallen) < floor {
+            self.breaks(3, format!("{left} of {fleet} hosts in service, floor {floor}"));
+        }
+    }
+}
+
+/// Whether a lane has an order as its newest intent for a host.
+fn wants(lane: &Lane, id: &HostId, order: &HostOrder) -> bool {
+    let rollout = lane.rollout.as_ref().and_then(Rollout::orders);
+    let errand = lane.errands.get(id).and_then(|it| it.orders.as_ref());
+    let same = |orders: &Orders| {
+        orders.fence == order.key.fence && orders.image_for(id) == Some(&order.image)
+    };
+    rollout.into_iter().chain(errand).any(same)
+}

@@ -1,0 +1,139 @@
+//! The invariants, checked against the truth at every effect that could break one. Their numbers
+//! are those of ARCHITECTURE.md.
+
+mod ends;
+mod hosts;
+mod rest;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use esclusa_core::digest::Digest;
+use esclusa_core::lane::Lane;
+use esclusa_core::name::{HostId, LaneId};
+use esclusa_core::rollout::{Cause, Phase, Progress, Rollout, RolloutId, Stage};
+use esclusa_core::time::Timestamp;
+use esclusa_core::traffic::Target;
+
+use crate::world::{World, say};
+
+/// What the checker remembers of the truth.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// Activations that were carried out, by host and fence.
+    pub(crate) activations: BTreeSet<(HostId, String)>,
+    /// What each host was registered as before Esclusa did anything.
+    pub(crate) registered: BTreeMap<HostId, BTreeSet<Target>>,
+    /// Hosts that a rollout has told to change, until it has seen them settle.
+    changing: BTreeMap<RolloutId, BTreeSet<HostId>>,
+    /// When the tag last moved, a person last asked for something, or the configuration or the
+    /// fleet last changed: a reason to try again.
+    pub(crate) news_at: Timestamp,
+    /// Digests that failed here and were put back, unless a person has lifted that since.
+    pub(crate) quarantined: BTreeSet<Digest>,
+    /// When a host was last changed behind Esclusa's back.
+    pub(crate) drifted_at: BTreeMap<HostId, Timestamp>,
+}
+
+impl World {
+    /// Checks what a save says against the truth.
+    pub(crate) fn check_save(&mut self, stored: Option<&Lane>, next: &Lane) {
+        let before = stored.and_then(|lane| lane.rollout.as_ref());
+        if self.told {
+            self.tell(stored, next);
+        }
+        if let Some(rollout) = &next.rollout {
+            if before.is_some_and(|it| it.id != rollout.id) && next.ended.is_empty() {
+                let text = format!("rollout {} began while another was active", rollout.id);
+                self.breaks(1, text);
+            }
+            if before.is_none_or(|it| it.id != rollout.id) {
+                self.check_start(stored, next, rollout);
+            }
+            self.mark_changing(rollout);
+        }
+        for rollout in &next.ended {
+            self.check_end(next, rollout);
+        }
+    }
+
+    fn tell(&mut self, stored: Option<&Lane>, next: &Lane) {
+        let before = stored.and_then(|lane| lane.rollout.as_ref());
+        for rollout in next.rollout.iter().chain(&next.ended) {
+            let known = before.filter(|it| it.id == rollout.id).map_or(0, |it| it.history.len());
+            for line in rollout.history.iter().skip(known) {
+                say!(self, "  {}: {}", line.phase, line.text);
+            }
+        }
+        if stored.map(|it| &it.blocker) != Some(&next.blocker)
+            && let Some(blocker) = &next.blocker
+        {
+            say!(self, "  waits: {}", blocker.reason);
+        }
+    }
+
+    /// A host that was told to change is changing until it is seen done, or put back.
+    fn mark_changing(&mut self, rollout: &Rollout) {
+        let changing = self.marks.changing.entry(rollout.id.clone()).or_default();
+        if let Phase::Changing(batch) = &rollout.phase
+            && let Stage::Activating(_) = &batch.stage
+            && rollout.is_forward()
+        {
+            changing.extend(batch.hosts.iter().cloned());
+        }
+        changing.retain(|host| {
+            rollout.hosts.get(host).is_some_and(|run| run.progress != Progress::Done)
+        });
+    }
+
+    fn check_start(&mut self, stored: Option<&Lane>, lane: &Lane, rollout: &Rollout) {
+        say!(self, "rollout {} of {} starts: {}", rollout.id, rollout.candidate, rollout.cause);
+        let digest = &rollout.candidate.digest;
+        let chosen = matches!(rollout.cause, Cause::Push | Cause::Deploy);
+        if chosen && self.marks.quarantined.contains(digest) {
+            self.breaks(5, format!("{} is quarantined and rolled out", rollout.candidate));
+        }
+        if rollout.cause != Cause::Push {
+            return;
+        }
+        self.check_newest(rollout);
+        let last = stored.and_then(|lane| lane.last_attempt.as_ref());
+        if let Some(last) = last.filter(|it| it.digest == *digest) {
+            let early =
+                last.retry_at().is_none_or(|at| self.now.after(Duration::from_secs(3)) < at);
+            let tried = self.rollouts.get(&lane.id).into_iter().flat_map(|it| it.values());
+            let tried = tried.filter(|it| it.candidate.digest == *digest);
+            let began = tried.map(|it| it.started).max().unwrap_or_default();
+            // Clocks differ by a second or two.
+            let known = self.marks.news_at.after(Duration::from_secs(3)) < began;
+            if early && known {
+                let text = format!("{} is tried again without a reason", rollout.candidate);
+                self.breaks(19, text);
+            }
+        }
+    }
+
+    /// What is rolled out is what the tag said at the look, at most a few calls before the save.
+    fn check_newest(&mut self, rollout: &Rollout) {
+        let digest = &rollout.candidate.digest;
+        let recent = |at: Timestamp| self.now.since(at) <= Duration::from_mins(1);
+        let newest = self.moves.last().is_some_and(|(_, pushed)| pushed == digest);
+        let mut moves = self.moves.windows(2);
+        let just_left = moves.any(|pair| match pair {
+            [(_, pushed), (left_at, _)] => pushed == digest && recent(*left_at),
+            _ => false,
+        });
+        if !newest && !just_left {
+            self.breaks(12, format!("the tag does not point to {}", rollout.candidate));
+        }
+    }
+
+    /// Checks that only the owner of a lane's lease acts on it, and on nothing but what is saved.
+    pub(crate) fn check_owner(&mut self, caller: &str, lane: &LaneId) {
+        let lease = self.lanes.get(lane).and_then(|lane| lane.lease.clone());
+        // A lease is not given up before its end but by its owner; clocks differ by a second.
+        if lease.as_ref().is_none_or(|lease| lease.owner != caller) {
+            self.breaks(17, format!("{caller} acts under the lease {lease:?}"));
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What people do, and what happens to hosts, between pushes.
+
+use std::time::Duration;
+
+use esclusa_core::digest::Digest;
+use esclusa_core::name::HostId;
+use esclusa_core::release::Running;
+use esclusa_shell::operate::Action;
+use esclusa_shell::ports::Wanted;
+use esclusa_shell::receive::Notice;
+
+use crate::adversary::Adversary;
+use crate::simulation::Simulation;
+use crate::story::{Story, add_host, host, lane, move_tag};
+use crate::world::{World, say};
+
+/// Hosts of a story, at most.
+const FLEET: usize = 10;
+
+/// Something that a person does, or that happens to a host, or to the configuration.
+pub(crate) fn happen(simulation: &mut Simulation, story: &Story, added: &mut usize) {
+    simulation.with(|world, _| world.stir());
+    match simulation.with(|_, adversary| adversary.below(20)) {
+        0 | 1 => ask(simulation, Action::Rollback),
+        2 => ask(simulation, Action::Hold { reason: "lunch".to_owned() }),
+        3..=5 => ask(simulation, Action::Release),
+        6 => ask(simulation, Action::Abort),
+        7 => ask(simulation, Action::Restart),
+        8 => {
+            let overriding = simulation.with(|_, adversary| adversary.below(2) == 0);
+            let overriding = overriding.then(|| "the fix is urgent".to_owned());
+            if let Some(version) = some_image(simulation) {
+                ask(simulation, Action::Deploy { version, overriding });
+            }
+        }
+        9 => {
+            if let Some(version) = some_image(simulation) {
+                ask(simulation, Action::Lift { version });
+            }
+        }
+        10 | 11 => simulation.with(silence),
+        12 => add(simulation, added),
+        13 => simulation.with(kill),
+        14 => {
+            simulation.with(kill);
+            add(simulation, added);
+        }
+        15 | 16 => simulation.with(drift),
+        17 => simulation.with(|world, adversary| configure(world, adversary, story)),
+        18 => {
+            let digest = some_digest(simulation);
+            simulation.with(|world, adversary| {
+                if let Some(digest) = digest {
+                    say!(world, "the tag is moved to {digest}");
+                    move_tag(world, adversary, digest);
+                }
+            });
+        }
+        _ => {}
+    }
+}
+
+fn ask(simulation: &mut Simulation, action: Action) {
+    let Some(lane) = lane() else { return };
+    simulation.with(|world, _| {
+        world.marks.news_at = world.now;
+        if let Action::Lift { version: Wanted::Digest(digest) } = &action {
+            world.marks.quarantined.remove(digest);
+        }
+        say!(world, "ana asks: {action:?}");
+    });
+    simulation.ask(&lane, action);
+}
+
+fn some_digest(simulation: &mut Simulation) -> Option<Digest> {
+    simulation.with(|world, adversary| {
+        let digests: Vec<Digest> = world.moves.iter().map(|(_, digest)| digest.clone()).collect();
+        adversary.pick(&digests).cloned()
+    })
+}
+
+fn some_image(simulation: &mut Simulation) -> Option<Wanted> {
+    some_digest(simulation).map(Wanted::Digest)
+}
+
+fn add(simulation: &mut Simulation, added: &mut usize) {
+    let number = *added;
+    if number >= FLEET {
+        return;
+    }
+    *added = number.saturating_add(1);
+    simulation.with(|world, _| {
+        add_host(world, number, Running::Nothing);
+        let now = world.now;
+        world.marks.news_at = now;
+        if let Some(id) = host(number) {
+            world.disturb(&id, now);
+        }
+        say!(world, "host {number} is added");
+        world.enqueue(Notice::Hosts, Duration::from_secs(1));
+    });
+}
+
+fn pick(world: &World, adversary: &mut Adversary) -> Option<HostId> {
+    let live: Vec<&HostId> = world.live().map(|(id, _)| id).collect();
+    adversary.pick(&live).map(|id| (*id).clone())
+}
+
+/// A host's agent falls silent for a while, or its machine is off.
+fn silence(world: &mut World, adversary: &mut Adversary) {
+    let seconds = u64::try_from(adversary.below(400)).unwrap_or(0);
+    let until = world.now.after(Duration::from_secs(seconds));
+    if let Some(id) = pick(world, adversary) {
+        let off = adversary.below(3) == 0;
+        say!(world, "{id} {} until {until}", if off { "is off" } else { "falls silent" });
+        world.disturb(&id, until);
+        if let Some(host) = world.hosts.get_mut(&id) {
+            host.silent_until = until;
+            host.off_until = if off { until } else { host.off_until };
+        }
+    }
+}
+
+/// A host dies, unless it is the last one.
+fn kill(world: &mut World, adversary: &mut Adversary) {
+    if world.live().count() < 2 {
+        return;
+    }
+    if let Some(id) = pick(world, adversary) {
+        say!(world, "{id} dies");
+        let now = world.now;
+        world.disturb(&id, now);
+        world.marks.news_at = now;
+        if let Some(host) = world.hosts.get_mut(&id) {
+            host.alive = false;
+        }
+        world.targets.retain(|it| it.target.host != id);
+        world.enqueue(Notice::Hosts, Duration::from_secs(1));
+    }
+}
+
+/// Someone makes a host run something else.
+fn drift(world: &mut World, adversary: &mut Adversary) {
+    let digests: Vec<Digest> = world.images.keys().cloned().collect();
+    let (Some(id), Some(digest)) = (pick(world, adversary), adversary.pick(&digests).cloned())
+    else {
+        return;
+    };
+    let now = world.now;
+    if let Some(host) = world.hosts.get_mut(&id).filter(|host| host.changing_until <= now) {
+        host.running = Running::Digest(digest.clone());
+        host.runs_since = now;
+        world.marks.drifted_at.insert(id.clone(), now);
+        say!(world, "someone makes {id} run {digest}");
+    }
+}
+
+/// The service's configuration changes; now and then into what cannot be read.
+fn configure(world: &mut World, adversary: &mut Adversary, story: &Story) {
+    let waves = [r#"["1", "100%"]"#, r#"["100%"]"#, r#"["25%", "100%"]"#, "nonsense"];
+    let floors = ["50%", "75%"];
+    let (Some(waves), Some(floor)) = (adversary.pick(&waves), adversary.pick(&floors)) else {
+        return;
+    };
+    say!(world, "the configuration says waves = {waves}, min_in_service = {floor}");
+    world.marks.news_at = world.now;
+    world.sources.service = Some(story.text(waves, floor));
+}

@@ -1,0 +1,162 @@
+//! How the functions start, beside one that does nothing: `make bench`.
+//!
+//! Every round starts each of them once, in turn, so that what else the machine does falls on all
+//! alike; the figures to go by are the ratios. AWS is not called: an empty batch asks nothing of
+//! it.
+
+mod runtime;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use runtime::{Did, Runtime};
+
+/// How often each function is started.
+const ROUNDS: usize = 40;
+
+/// Invocations of each, the first of which is shown apart.
+const INVOCATIONS: usize = 20;
+
+/// The functions, the bare one first, with an event that each answers without calling AWS.
+const FUNCTIONS: &[(&str, &str)] =
+    &[("bare", "{}"), ("rollout", r#"{"Records":[]}"#), ("operator", r#"{"action":"fly"}"#)];
+
+/// What one start showed.
+struct Run {
+    start: Duration,
+    first: Duration,
+    warm: Duration,
+    resident: u64,
+}
+
+fn main() {
+    let mut runs: Vec<Vec<Run>> = FUNCTIONS.iter().map(|_| Vec::new()).collect();
+    for round in 1..=ROUNDS {
+        for ((name, event), runs) in FUNCTIONS.iter().zip(&mut runs) {
+            match run(&binary(name), event) {
+                Ok(run) => runs.push(run),
+                Err(error) => fail(name, &error),
+            }
+        }
+        if round % 10 == 0 {
+            eprintln!("start: round {round} of {ROUNDS}");
+        }
+    }
+    print(&runs);
+}
+
+fn fail(name: &str, error: &io::Error) -> ! {
+    let path = binary(name);
+    eprintln!("`{name}` was not measured: {error}; is {} built? `make build`", path.display());
+    std::process::exit(1);
+}
+
+fn binary(name: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    root.join("target/lambda").join(name).join("bootstrap")
+}
+
+fn run(binary: &Path, event: &'static str) -> io::Result<Run> {
+    let runtime = Runtime::serve(event)?;
+    let began = Instant::now();
+    let mut child = Command::new(binary)
+        .env_clear()
+        .envs(environment())
+        .env("AWS_LAMBDA_RUNTIME_API", runtime.address.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let measured = measure(&runtime, began, child.id());
+    child.kill()?;
+    child.wait()?;
+    measured
+}
+
+fn measure(runtime: &Runtime, began: Instant, process: u32) -> io::Result<Run> {
+    let mut asked = next(runtime)?.0;
+    let start = asked.duration_since(began);
+    let mut took = Vec::new();
+    for _ in 0..INVOCATIONS {
+        let (answered, body) = next(runtime)?;
+        if body.contains("errorMessage") {
+            return Err(io::Error::other(body));
+        }
+        took.push(answered.duration_since(asked));
+        asked = next(runtime)?.0;
+    }
+    let resident = resident(process)?;
+    let first = took.remove(0);
+    Ok(Run { start, first, warm: median(&mut took), resident })
+}
+
+fn next(runtime: &Runtime) -> io::Result<(Instant, String)> {
+    match runtime.did.recv_timeout(Duration::from_secs(10)) {
+        Ok(Did::Asked(at)) => Ok((at, String::new())),
+        Ok(Did::Answered(at, body)) => Ok((at, body)),
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it did nothing for 10 s")),
+    }
+}
+
+/// The largest resident set of a process so far, in bytes.
+fn resident(process: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|it| it.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("no VmHWM"))
+}
+
+fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
+    [
+        ("AWS_LAMBDA_FUNCTION_NAME", "x"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "l"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "none"),
+        ("AWS_SECRET_ACCESS_KEY", "none"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("ESCLUSA_TABLE", "t"),
+        ("ESCLUSA_LANES_QUEUE", "http://127.0.0.1:9/q"),
+        ("ESCLUSA_PARAMETER_PREFIX", "/esclusa"),
+        ("ESCLUSA_OPERATOR", "o"),
+    ]
+    .into_iter()
+}
+
+fn median(durations: &mut [Duration]) -> Duration {
+    durations.sort();
+    durations.get(durations.len() / 2).copied().unwrap_or_default()
+}
+
+fn print(runs: &[Vec<Run>]) {
+    println!("function   start ms  x bare  fastest   first ms  warm ms  resident MB  binary MB");
+    let mut floor = None;
+    for ((name, _), runs) in FUNCTIONS.iter().zip(runs) {
+        let of = |pick: fn(&Run) -> Duration| {
+            let mut all: Vec<Duration> = runs.iter().map(pick).collect();
+            median(&mut all).as_secs_f64() * 1e3
+        };
+        let start = of(|run| run.start);
+        let ratio = start / *floor.get_or_insert(start);
+        let fastest = runs.iter().map(|run| run.start).min().unwrap_or_default();
+        let resident = runs.iter().map(|run| run.resident).max().unwrap_or_default();
+        let binary = fs::metadata(binary(name)).map_or(0, |it| it.len());
+        println!(
+            "{name:9} {start:9.2} {ratio:7.2} {:8.2} {:10.2} {:8.2} {:12.1} {:10.2}",
+            fastest.as_secs_f64() * 1e3,
+            of(|run| run.first),
+            of(|run| run.warm),
+            megabytes(resident),
+            megabytes(binary),
+        );
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}

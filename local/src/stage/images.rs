@@ -6,9 +6,6 @@ use serde_json::Value;
 
 use super::{SERVICE, Stage, StageError, copy, read, write};
 
-/// The base image of the example, from the machine's static busybox: no registry is needed.
-const BASE: &str = "esclusa-demo/busybox";
-
 /// A server that is well wherever it is asked, but for the page that load balancers check.
 const REFUSING: &str = r#"#!/bin/sh
 read -r _ path _
@@ -30,6 +27,15 @@ pub enum Flaw {
 }
 
 impl Stage {
+    /// The base image of the example, from the machine's static busybox: no registry is needed.
+    ///
+    /// Each stage has its own: one that another stage builds anew would change the digest of what
+    /// is built on it twice.
+    fn base(&self) -> String {
+        let name = self.environment.state().file_name().unwrap_or_default().to_string_lossy();
+        format!("esclusa-demo/{}", name.to_lowercase())
+    }
+
     pub(super) fn make_base(&self) -> Result<(), StageError> {
         let context = self.work.join("base");
         let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
@@ -39,7 +45,7 @@ impl Stage {
                     RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
         write(&context.join("Dockerfile"), text)?;
         let docker = std::process::Command::new("docker")
-            .args(["build", "--quiet", "--tag", BASE])
+            .args(["build", "--quiet", "--tag", &self.base()])
             .arg(&context)
             .output();
         let done = docker.map_err(|source| StageError::Io {
@@ -103,7 +109,7 @@ impl Stage {
     /// The example's Dockerfile as this version, on the base that was made here.
     fn dockerfile(&self, version: &str) -> Result<String, StageError> {
         let text = read(&self.example.join("Dockerfile"))?;
-        let text = text.replace("FROM busybox:stable", &format!("FROM {BASE}"));
+        let text = text.replace("FROM busybox:stable", &format!("FROM {}", self.base()));
         Ok(text.replace("ARG VERSION=dev", &format!("ARG VERSION={version}")))
     }
 

@@ -88,10 +88,11 @@ check_engine() {
   engine=yes
 }
 
-# Memory-backed where /run is, gone at the end, and after a kill with the next run or boot.
+# Memory-backed where /run is, gone at the end, and after a kill with the next run or boot. Another
+# script of ours may remove its own while this one looks: what is left is nobody's failure.
 make_scratch() {
   mkdir -p /run/esclusa
-  find /run/esclusa -mindepth 1 -maxdepth 1 -mmin +120 -exec rm -rf {} +
+  find /run/esclusa -mindepth 1 -maxdepth 1 -mmin +120 -exec rm -rf {} + 2>/dev/null || :
   scratch=$(mktemp -d /run/esclusa/XXXXXX)
 }
 

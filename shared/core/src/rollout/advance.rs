@@ -6,7 +6,7 @@ use super::choose::goes_back;
 use super::{Context, Course, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, Unreachable};
 use crate::name::HostId;
-use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb, Watch};
+use crate::order::{Heard, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
 use crate::release::{Image, Running};
 use crate::time::Timestamp;
@@ -97,9 +97,7 @@ impl Rollout {
         let Some(run) = self.hosts.get_mut(id) else { return Ok(()) };
         match heard {
             Some(Heard::Answered(answer)) if answer.is_ok() => {
-                run.baseline = answer.now.clone();
-                run.healthy = answer.health == ContainerHealth::Healthy;
-                run.answered_at = now;
+                run.met(answer, now);
                 Ok(())
             }
             Some(Heard::Answered(answer)) => {
@@ -158,8 +156,13 @@ impl Rollout {
             self.one_way |= one_way && self.is_forward();
             let forward = self.is_forward();
             if let Some(run) = self.hosts.get_mut(host) {
-                run.answered_at = cx.now;
                 run.fetched |= forward;
+                match heard {
+                    Heard::Answered(answer) if forward => run.met(answer, cx.now),
+                    Heard::Answered(_) | Heard::Gone | Heard::Unclear(_) | Heard::Silent => {
+                        run.answered_at = cx.now;
+                    }
+                }
             }
             if let (Some(reason), true) = (failure, forward) {
                 let text = format!("{host} cannot pull {}: {}", self.candidate, reason.text);

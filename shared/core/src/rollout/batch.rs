@@ -39,9 +39,7 @@ impl Rollout {
             match orders.heard.get(host) {
                 Some(Heard::Answered(answer)) => {
                     if let Some(run) = self.hosts.get_mut(host) {
-                        run.answered_at = cx.now;
-                        run.baseline = answer.now.clone();
-                        run.healthy = answer.health == ContainerHealth::Healthy;
+                        run.met(answer, cx.now);
                     }
                 }
                 Some(Heard::Gone) => {}

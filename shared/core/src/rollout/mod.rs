@@ -24,6 +24,7 @@ pub use phase::{Batch, Phase, Stage};
 use crate::configuration::{EnvironmentConfiguration, TargetGroup};
 use crate::name::HostId;
 use crate::observation::{Documents, Sources};
+use crate::order::{Answer, ContainerHealth};
 use crate::reason::Reason;
 use crate::release::{Release, Running};
 use crate::time::Timestamp;
@@ -153,6 +154,13 @@ impl HostRun {
             healthy: false,
             answered_at: Timestamp::default(),
         }
+    }
+
+    /// Takes what a host says of itself before it is told to change: that is what it goes back to.
+    pub(crate) fn met(&mut self, answer: &Answer, now: Timestamp) {
+        self.baseline = answer.now.clone();
+        self.healthy = answer.health == ContainerHealth::Healthy;
+        self.answered_at = now;
     }
 }
 

@@ -50,6 +50,7 @@ impl World {
             if before.is_none_or(|it| it.id != rollout.id) {
                 self.check_start(stored, next, rollout);
             }
+            self.check_baselines(before, rollout);
             self.mark_changing(rollout);
         }
         for rollout in &next.ended {
@@ -69,6 +70,26 @@ impl World {
             && let Some(blocker) = &next.blocker
         {
             say!(self, "  waits: {}", blocker.reason);
+        }
+    }
+
+    /// What a host that is told to change goes back to is what it runs.
+    fn check_baselines(&mut self, before: Option<&Rollout>, rollout: &Rollout) {
+        let told = |id: &HostId| {
+            let before = before.filter(|it| it.id == rollout.id);
+            before.and_then(|it| it.hosts.get(id)).is_some_and(|run| run.told)
+        };
+        let new = rollout.hosts.iter().filter(|(id, run)| run.told && !told(id));
+        let mut wrong = Vec::new();
+        for (id, run) in new {
+            let truth = self.hosts.get(id).filter(|host| host.alive).map(|host| &host.running);
+            let ours = !self.is_disturbed(id) && !self.marks.drifted_at.contains_key(id);
+            if ours && truth.is_some_and(|running| *running != run.baseline) {
+                wrong.push(format!("{id} would go back to {}, and runs {truth:?}", run.baseline));
+            }
+        }
+        for text in wrong {
+            self.breaks(8, text);
         }
     }
 

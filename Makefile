@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
 export PATH := $(VENV)/bin:$(PATH)
 # cargo-lambda would otherwise build for the machine's own glibc.
-FUNCTIONS := operator rollout
+FUNCTIONS := operator retention rollout
 # Namespaces and engines need root; building does not. So only the programs run with sudo, and what
 # they find on the path is what was found here, which sudo by itself would not keep.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env env 'PATH=$(PATH)')

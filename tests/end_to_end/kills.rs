@@ -9,7 +9,8 @@ use crate::told::Told;
 use crate::{eventually, on_stage};
 
 /// Every call of `rollout` that changes something, in the order in which a rollout makes them.
-const CALLS: [(&str, &str); 6] = [
+const CALLS: [(&str, &str); 7] = [
+    ("dynamodb", "TransactWriteItems"),
     ("dynamodb", "PutItem"),
     ("ssm", "SendCommand"),
     ("elasticloadbalancing", "DeregisterTargets"),
@@ -43,7 +44,7 @@ async fn killed_all_the_way(stage: &Stage, when: Moment, version: &str, ended: u
     stage.environment.disarm().await.unwrap();
     let mut pushed = false;
     for (number, (service, action)) in CALLS.iter().enumerate() {
-        arm(stage, service, action, when).await;
+        arm(stage, service, action, 1, when).await;
         if !pushed {
             stage.push(version, &[version, "latest"]).await.unwrap();
             pushed = true;
@@ -61,10 +62,11 @@ async fn killed_all_the_way(stage: &Stage, when: Moment, version: &str, ended: u
     assert!(killed.iter().all(|it| it.function.contains("rollout")), "{killed:?}");
 }
 
-/// One rollout whose function dies when it writes the end, in a transaction.
+/// One rollout whose function dies when it writes the end, in its second transaction: the first
+/// notes what the lane has come to want.
 async fn killed_at_the_end(stage: &Stage, when: Moment, version: &str, ended: usize) {
     stage.environment.disarm().await.unwrap();
-    arm(stage, "dynamodb", "TransactWriteItems", when).await;
+    arm(stage, "dynamodb", "TransactWriteItems", 2, when).await;
     stage.push(version, &[version, "latest"]).await.unwrap();
     let died = || async {
         let killed = stage.environment.killed().await.unwrap();
@@ -75,9 +77,9 @@ async fn killed_at_the_end(stage: &Stage, when: Moment, version: &str, ended: us
     expect(stage, version, ended).await;
 }
 
-async fn arm(stage: &Stage, service: &str, action: &str, when: Moment) {
+async fn arm(stage: &Stage, service: &str, action: &str, nth: u32, when: Moment) {
     let (service, action) = (service.to_owned(), action.to_owned());
-    let kill = Kill { service, action, nth: 1, when, function: "rollout".to_owned() };
+    let kill = Kill { service, action, nth, when, function: "rollout".to_owned() };
     stage.environment.arm(&kill).await.unwrap();
 }
 

@@ -7,7 +7,9 @@ mod bad_images;
 mod bad_input;
 mod kills;
 mod lost_hosts;
+mod retention;
 mod seen;
+mod shelf;
 mod told;
 
 use std::future::Future;

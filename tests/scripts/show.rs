@@ -19,7 +19,11 @@ pub(crate) fn answer(action: &Action, lane: &Lane) -> String {
     let stops = stops.map(|it| format!("yes: the rollout of {} stops", it.candidate));
     let held = if lane.hold.is_some() { ", and the lane is held" } else { "" };
     match action {
-        Action::Hold { .. } | Action::Release | Action::Lift { .. } => "yes".to_owned(),
+        Action::Hold { .. }
+        | Action::Release
+        | Action::Lift { .. }
+        | Action::Pin { .. }
+        | Action::Unpin { .. } => "yes".to_owned(),
         Action::Rollback | Action::Abort | Action::Restart | Action::Deploy { .. } => {
             let yes = asked.or(stops).unwrap_or_else(|| "yes".to_owned());
             format!("{yes}{held}")

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use esclusa_core::announcement::Kind;
+use esclusa_core::retention;
 
 use crate::tree::root;
 
@@ -24,17 +25,20 @@ fn people_are_told_of_exactly_the_kinds_that_tell_a_person() {
     let listed = listed.map_while(|line| line.strip_prefix("- "));
     let listed: Vec<&str> = listed.collect();
     let kinds = Kind::ALL.iter().filter(|kind| kind.tells_a_person());
-    let kinds: BTreeSet<&str> = kinds.map(|kind| kind.word()).collect();
+    let kinds = kinds.map(|kind| kind.word()).chain([retention::STOPPED]);
+    let kinds: BTreeSet<&str> = kinds.collect();
     assert_eq!(listed.iter().copied().collect::<BTreeSet<_>>(), kinds);
     assert_eq!(listed.len(), kinds.len(), "a kind is listed twice: {listed:?}");
 }
 
 #[test]
-fn the_operator_is_called_what_messages_call_it() {
+fn functions_are_called_what_messages_call_them() {
     let named = |lines: Vec<String>, key: &str| {
         let name = lines.iter().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
         name.unwrap_or_else(|| panic!("no {key}"))
     };
     let told = named(block("Function"), "ESCLUSA_OPERATOR:");
     assert_eq!(told, named(block("Operator"), "FunctionName:"));
+    let retention = block("Retention");
+    assert_eq!(named(retention.clone(), "ESCLUSA_RETENTION:"), named(retention, "FunctionName:"));
 }

@@ -61,7 +61,7 @@ pub(crate) struct Refused {
     /// Always false.
     #[cfg_attr(test, schemars(extend("const" = false)))]
     pub(crate) ok: bool,
-    /// Why: `question.invalid`, `lane.unknown`, or a reason code of the lane.
+    /// Why: `question.invalid`, `lane.unknown`, `release.deleting`, or a reason code of the lane.
     pub(crate) code: String,
     /// Why, for a person.
     pub(crate) text: String,
@@ -103,6 +103,8 @@ pub(crate) struct Lane {
     pub(crate) blocker: Option<Blocker>,
     /// Digests that are not rolled out again here.
     pub(crate) quarantine: Vec<Quarantined>,
+    /// Images that people want kept, whatever retention would do.
+    pub(crate) pins: Vec<Pinned>,
     /// The last rollout that did not succeed, until a newer release is desired.
     pub(crate) last_attempt: Option<Attempt>,
     /// What each host was last verified to run, outside the active rollout.
@@ -286,6 +288,18 @@ pub(crate) struct Quarantined {
     pub(crate) code: String,
     pub(crate) text: String,
     pub(crate) since: String,
+}
+
+/// An image that a person wants kept.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Pinned {
+    pub(crate) digest: String,
+    /// When it may go: the first instant after the last day.
+    pub(crate) until: String,
+    pub(crate) reason: String,
+    /// Who pinned it.
+    pub(crate) actor: String,
 }
 
 /// A rollout that did not succeed.

@@ -1,12 +1,16 @@
 //! What a person asks, as it is written, and the one sentence for whatever is wrong with it.
 
-use esclusa_core::configuration::nearest;
+use std::time::Duration;
+
+use esclusa_core::configuration::{Date, nearest};
 use esclusa_core::name::LaneId;
+use esclusa_core::time::Timestamp;
 use esclusa_shell::operate::Action;
 use esclusa_shell::ports::Wanted;
 use serde_json::{Map, Value};
 
 use crate::answer::Refused;
+use crate::describe::last_day;
 
 /// What may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +29,18 @@ pub(crate) enum Verb {
 const COMMON: [&str; 6] = ["action", "service", "environment", "actor", "reason", "request"];
 
 /// The members that only some actions take.
-const SPECIAL: [&str; 2] = ["version", "override"];
+const SPECIAL: [&str; 3] = ["version", "override", "until"];
 
 /// How long a text may be, in characters: the lane keeps some of them.
 const LONGEST: usize = 500;
 
+/// How long a pin may last: two years, today and a leap day. One for ever would be forgotten.
+const FURTHEST: Duration = Duration::from_hours(24 * 732);
+
 /// An action: its word, which special members it takes, and how it is read.
 type Form = (&'static str, &'static [&'static str], fn(Members<'_>) -> Result<Verb, Refused>);
 
-const ACTIONS: [Form; 10] = [
+const ACTIONS: [Form; 12] = [
     ("status", &[], |_| Ok(Verb::Status)),
     ("why", &["version"], |asked| Ok(Verb::Why(asked.version()?))),
     ("history", &[], |_| Ok(Verb::History)),
@@ -44,6 +51,8 @@ const ACTIONS: [Form; 10] = [
     ("hold", &[], hold),
     ("release", &[], |_| Ok(Verb::Change(Action::Release))),
     ("lift", &["version"], lift),
+    ("pin", &["version", "until"], pin),
+    ("unpin", &["version"], unpin),
 ];
 
 /// A question that can be answered.
@@ -61,14 +70,14 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Reads a question; `request_id` names it when it does not name itself.
-    pub(crate) fn read(payload: &Value, request_id: &str) -> Result<Self, Refused> {
+    /// Reads a question that is put at `now`; `request_id` names it when it does not name itself.
+    pub(crate) fn read(payload: &Value, request_id: &str, now: Timestamp) -> Result<Self, Refused> {
         let Value::Object(members) = payload else {
             let text = "the question is not a JSON object";
             return Err(Refused::question(text, example()));
         };
         known(members)?;
-        let asked = Members(members);
+        let asked = Members { all: members, now };
         let word = asked.required("action", &format!("one of {}", actions()))?;
         let (action, takes, read) = form(word)?;
         let service = asked.required("service", "the name of an ECR repository")?;
@@ -106,14 +115,30 @@ fn lift(asked: Members<'_>) -> Result<Verb, Refused> {
     Ok(Verb::Change(Action::Lift { version }))
 }
 
-/// The members of a question.
+fn pin(asked: Members<'_>) -> Result<Verb, Refused> {
+    let version = asked.required_version()?;
+    let until = asked.until()?;
+    let why = "why it is kept, which is recorded with the pin";
+    let reason = asked.required("reason", why)?.to_owned();
+    Ok(Verb::Change(Action::Pin { version, until, reason }))
+}
+
+fn unpin(asked: Members<'_>) -> Result<Verb, Refused> {
+    let version = asked.required_version()?;
+    Ok(Verb::Change(Action::Unpin { version }))
+}
+
+/// The members of a question, and when it is put.
 #[derive(Clone, Copy)]
-struct Members<'a>(&'a Map<String, Value>);
+struct Members<'a> {
+    all: &'a Map<String, Value>,
+    now: Timestamp,
+}
 
 impl<'a> Members<'a> {
     /// The text of a member; nothing where it is absent, null or empty.
     fn text(self, name: &str) -> Result<Option<&'a str>, Refused> {
-        let text = match self.0.get(name) {
+        let text = match self.all.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) => text.trim(),
             Some(other) => {
@@ -135,7 +160,7 @@ impl<'a> Members<'a> {
 
     /// Whether a member is true; absent and null are false.
     fn flag(self, name: &str) -> Result<bool, Refused> {
-        match self.0.get(name) {
+        match self.all.get(name) {
             None | Some(Value::Null) => Ok(false),
             Some(Value::Bool(flag)) => Ok(*flag),
             Some(other) => {
@@ -161,6 +186,29 @@ impl<'a> Members<'a> {
 
     fn required_version(self) -> Result<Wanted, Refused> {
         self.version()?.ok_or_else(|| missing("version", "a tag such as `v1.2.0`, or a digest"))
+    }
+
+    /// The end of the day up to which something holds.
+    fn until(self) -> Result<Timestamp, Refused> {
+        let soon = last_day(self.now.after(Duration::from_hours(24 * 90)));
+        let text = self.required("until", &format!("the last day, in UTC, such as `{soon}`"))?;
+        let refused = |text: &str, next| Err(Refused::question(text, next));
+        let until = match text.parse::<Date>() {
+            Ok(day) => day.end(),
+            Err(error) => {
+                let next = format!("write the day as `YYYY-MM-DD`, such as `{soon}`");
+                return refused(&error.to_string(), next);
+            }
+        };
+        if until <= self.now {
+            let text = format!("`until` is `{text}`, which is over in UTC");
+            return refused(&text, format!("name a day that is yet to end, such as `{soon}`"));
+        }
+        if until.since(self.now) > FURTHEST {
+            let text = format!("`until` is `{text}`, more than 2 years ahead");
+            return refused(&text, "pin it for less, and again before that ends".to_owned());
+        }
+        Ok(until)
     }
 }
 

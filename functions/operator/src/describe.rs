@@ -1,14 +1,15 @@
 //! From the core's values to the answer's.
 
-use esclusa_core::lane::{Asked, Attempt, Blocker, Hold, Lane};
+use esclusa_core::digest::Digest;
+use esclusa_core::lane::{Asked, Attempt, Blocker, Hold, Lane, Pin};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::{Course, HostRun, Phase, Progress, Rollout, Transition};
 use esclusa_core::time::Timestamp;
 
 use crate::answer::{self, Why};
 
-/// A lane.
-pub(crate) fn lane(lane: &Lane) -> answer::Lane {
+/// A lane, as it is at `now`.
+pub(crate) fn lane(lane: &Lane, now: Timestamp) -> answer::Lane {
     let quarantine = lane.quarantine.iter().map(|(digest, it)| answer::Quarantined {
         digest: digest.to_string(),
         code: it.reason.code.to_string(),
@@ -31,12 +32,28 @@ pub(crate) fn lane(lane: &Lane) -> answer::Lane {
         hold: lane.hold.as_ref().map(hold),
         blocker: lane.blocker.as_ref().map(blocker),
         quarantine: quarantine.collect(),
+        pins: lane.pins.iter().filter(|(_, pin)| pin.until > now).map(pinned).collect(),
         last_attempt: lane.last_attempt.as_ref().map(attempt),
         hosts: hosts(lane),
         drifted: drifted.collect(),
         inspected_at: known(lane.inspected_at),
         rollback_to: lane.rollback_targets().map(release).collect(),
     }
+}
+
+fn pinned((digest, pin): (&Digest, &Pin)) -> answer::Pinned {
+    answer::Pinned {
+        digest: digest.to_string(),
+        until: pin.until.to_string(),
+        reason: pin.reason.clone(),
+        actor: pin.actor.clone(),
+    }
+}
+
+/// The last day, in UTC, of a time that ends at `until`: `2026-12-31`.
+pub(crate) fn last_day(until: Timestamp) -> String {
+    let last = Timestamp::from_millis(until.as_millis().saturating_sub(1)).to_string();
+    last.split('T').next().unwrap_or_default().to_owned()
 }
 
 /// An instant, unless it has never been.

@@ -3,7 +3,7 @@
 use esclusa_aws::chain;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
-use esclusa_core::name::LaneId;
+use esclusa_core::name::{LaneId, Service};
 use esclusa_core::reason::Code;
 use esclusa_core::request::{Refusal, RequestId};
 use esclusa_shell::operate::{self, Action, Desk, OperateError, unknown};
@@ -41,7 +41,7 @@ pub(crate) async fn handle<P: Desk>(
     payload: &Value,
     call: Call<'_>,
 ) -> Result<Answer, Diagnostic> {
-    let question = match Question::read(payload, call.id) {
+    let question = match Question::read(payload, call.id, ports.now()) {
         Ok(question) => question,
         Err(refused) => {
             info!(code = refused.code, "{}; {}", refused.text, refused.next);
@@ -82,6 +82,7 @@ fn kind(failure: &OperateError) -> &'static str {
             "Unavailable"
         }
         OperateError::Save(SaveError::Conflict { .. }) => "Conflict",
+        OperateError::Save(SaveError::Claimed { .. }) => "Claimed",
     }
 }
 
@@ -111,6 +112,9 @@ impl<P: Desk> Answering<'_, P> {
             Err(OperateError::Refused(refusal)) => {
                 Ok(Answer::Refused(self.refused(&refusal).await?))
             }
+            Err(OperateError::Save(SaveError::Claimed { lane })) => {
+                Ok(Answer::Refused(being_deleted(&lane.service)))
+            }
             Err(failure) => Err(failure),
         }
     }
@@ -121,7 +125,7 @@ impl<P: Desk> Answering<'_, P> {
             action: self.question.action,
             text,
             next: next.map(|it| it.write(self.function, &lane.id)),
-            lane: describe::lane(lane),
+            lane: describe::lane(lane, self.ports.now()),
             history: None,
             why: None,
         }
@@ -150,7 +154,7 @@ impl<P: Desk> Answering<'_, P> {
         let from = (RequestId(request.clone()), actor.clone());
         let after = operate::operate(self.ports, lane, from, action).await?;
         let text = outcome::of_change(action, &after);
-        Ok(self.told(text, Some(next::after_change(&after)), &after))
+        Ok(self.told(text, next::after_change(action, &after), &after))
     }
 
     async fn refused(&self, refusal: &Refusal) -> Result<Refused, Unavailable> {
@@ -179,6 +183,16 @@ impl<P: Desk> Answering<'_, P> {
         let found = self.ports.resolve(&self.question.lane.service, version).await?;
         Ok(found.map(|release| release.digest))
     }
+}
+
+/// What was asked needs an image that retention is taking away.
+fn being_deleted(service: &Service) -> Refused {
+    let text = format!(
+        "retention is deleting the image of {service} that this needs at this moment; nothing was \
+         changed"
+    );
+    let next = "ask again in a minute; if the image is gone by then, push it again";
+    Refused { ok: false, code: "release.deleting".to_owned(), text, next: next.to_owned() }
 }
 
 /// Names the lane that was probably meant.

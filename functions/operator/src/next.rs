@@ -6,6 +6,7 @@ use esclusa_core::lane::Lane;
 use esclusa_core::name::LaneId;
 use esclusa_core::reason::Code;
 use esclusa_core::rollout::Rollout;
+use esclusa_shell::operate::Action;
 
 /// What might be asked next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +40,21 @@ pub(crate) fn after_status(lane: &Lane) -> Option<Next> {
 }
 
 /// After a change that was taken up.
-pub(crate) fn after_change(lane: &Lane) -> Next {
-    let follows = || Next::new("`status` tells what follows from it", Ask::Status);
-    under_way(lane).or_else(|| held(lane)).unwrap_or_else(follows)
+pub(crate) fn after_change(action: &Action, lane: &Lane) -> Option<Next> {
+    match action {
+        Action::Pin { .. } => Some(Next::new("`unpin` lets it go earlier", None)),
+        Action::Unpin { .. } => None,
+        Action::Hold { .. }
+        | Action::Release
+        | Action::Rollback
+        | Action::Abort
+        | Action::Deploy { .. }
+        | Action::Restart
+        | Action::Lift { .. } => {
+            let follows = || Some(Next::new("`status` tells what follows from it", Ask::Status));
+            under_way(lane).or_else(|| held(lane)).or_else(follows)
+        }
+    }
 }
 
 /// What can be done about a reason, which may be about a digest.

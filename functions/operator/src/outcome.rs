@@ -2,6 +2,7 @@
 
 use esclusa_core::lane::{Asked, Lane};
 use esclusa_core::rollout::{Cause, Rollout};
+use esclusa_core::time::Timestamp;
 use esclusa_shell::operate::Action;
 use esclusa_shell::ports::Wanted;
 
@@ -23,12 +24,16 @@ pub(crate) fn of_change(action: &Action, lane: &Lane) -> String {
         Action::Restart => {
             started(lane, Cause::Restart).unwrap_or_else(|| describe::sentence(lane))
         }
-        Action::Lift { version } => match version {
-            Wanted::Tag(tag) => format!("`{tag}` may be rolled out to {name} again"),
-            Wanted::Digest(digest) => {
-                format!("{} may be rolled out to {name} again", digest.short())
-            }
-        },
+        Action::Lift { version } => {
+            format!("{} may be rolled out to {name} again", called(version))
+        }
+        Action::Pin { version, until, reason } => {
+            let image = pinned(lane, version, (*until, reason));
+            format!("{image} is kept until {}", describe::last_day(*until))
+        }
+        Action::Unpin { version } => {
+            format!("{} is kept only as long as retention keeps it", called(version))
+        }
     }
 }
 
@@ -64,6 +69,23 @@ fn stopped(lane: &Lane) -> Option<String> {
          ran, and the lane is held",
         name(lane)
     ))
+}
+
+/// A version, as a person named it.
+fn called(version: &Wanted) -> String {
+    match version {
+        Wanted::Tag(tag) => format!("`{tag}`"),
+        Wanted::Digest(digest) => digest.short().to_owned(),
+    }
+}
+
+/// An image that was pinned. Its tag may move on: the digest is told where only one pin is like it.
+fn pinned(lane: &Lane, version: &Wanted, (until, reason): (Timestamp, &str)) -> String {
+    let mut like = lane.pins.iter().filter(|(_, pin)| pin.until == until && pin.reason == reason);
+    match (version, like.next(), like.next()) {
+        (Wanted::Tag(tag), Some((digest, _)), None) => format!("{tag} ({})", digest.short()),
+        (Wanted::Tag(_) | Wanted::Digest(_), ..) => called(version),
+    }
 }
 
 /// A lane, as a person calls it.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use esclusa_aws::event::{Decoded, decode};
 use esclusa_core::name::Service;
-use esclusa_shell::drive::Invocation;
+use esclusa_shell::invocation::Invocation;
 use esclusa_shell::ports::Ports;
 use esclusa_shell::receive::{Notice, receive};
 use tokio::task::JoinSet;
 use tracing::{Instrument, Span, info};
 
-use crate::{invocation, report};
+use crate::report;
 
 /// A notice, and the messages that brought it.
 struct Heard {
@@ -107,7 +107,7 @@ fn service(notice: &Notice) -> Option<Service> {
 async fn carry_out<P: Ports>(ports: Arc<P>, all: Vec<Heard>, me: Invocation) -> BTreeSet<String> {
     let mut done = BTreeSet::new();
     for heard in all {
-        let limit = invocation::time_left(&me, ports.now());
+        let limit = me.left(ports.now());
         let received = tokio::time::timeout(limit, receive(ports.as_ref(), &heard.notice, &me));
         if report::received(&heard.notice, received.await) {
             done.extend(heard.messages);

@@ -1,7 +1,6 @@
 //! The function that reconciles lanes.
 
 mod handler;
-mod invocation;
 mod report;
 #[cfg(test)]
 mod tests;
@@ -9,7 +8,11 @@ mod tests;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
+use esclusa_aws::setup::OPERATION;
 use esclusa_aws::{Aws, Machines, Names, SetupError, chain, log, setup};
+use esclusa_core::time::Timestamp;
+use esclusa_shell::invocation::Invocation;
+use esclusa_shell::ports::Clock as _;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,7 +28,8 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let aws = Arc::clone(&aws);
         async move {
-            let me = invocation::of(&event.context, aws.as_ref());
+            let ends_at = Timestamp::from_millis(event.context.deadline);
+            let me = Invocation::until(&event.context.request_id, ends_at, aws.now(), OPERATION);
             Ok::<_, Error>(handler::handle(aws, event.payload, me).await)
         }
     }))

@@ -15,7 +15,7 @@ use esclusa_core::release::Release;
 use esclusa_core::rollout::Rollout;
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
-use esclusa_shell::drive::Invocation;
+use esclusa_shell::invocation::Invocation;
 use esclusa_shell::ports::{
     Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError,
     Traffic, Unavailable, Wanted,

@@ -30,6 +30,7 @@ pub(crate) fn router() -> Router<Arc<Services>> {
         .route("/registry", post(notified))
         .route("/scans", put(set_scan))
         .route("/images/storage-class", put(set_storage_class))
+        .route("/images/age", put(age_images))
         .route("/calls", get(calls).delete(forget_calls))
         .route("/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/ping-lag", put(set_ping_lag))
@@ -62,6 +63,10 @@ async fn set_scan(State(plane): Plane, body: Bytes) -> Response {
 
 async fn set_storage_class(State(plane): Plane, body: Bytes) -> Response {
     reply(parse(&body).and_then(|it| plane.ecr.update_storage_class(&it)))
+}
+
+async fn age_images(State(plane): Plane, body: Bytes) -> Response {
+    reply(parse(&body).and_then(|it| plane.ecr.age(&it)))
 }
 
 async fn calls(State(plane): Plane) -> Response {

@@ -4,6 +4,7 @@
 //! answered from a client, and how rollouts ended from `operator`, as a person would.
 
 mod report;
+mod retention;
 mod story;
 
 use std::path::Path;

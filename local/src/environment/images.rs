@@ -2,14 +2,17 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use reqwest::Method;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 use super::error::{EnvironmentError, io_at};
+use super::faults::send;
 use super::{Environment, calls};
 
 impl Environment {
@@ -59,6 +62,57 @@ impl Environment {
         Ok(())
     }
 
+    /// Makes every image of a repository older, as if `span` had passed since it was pushed.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such repository.
+    pub async fn age_images(&self, service: &str, span: Duration) -> Result<(), EnvironmentError> {
+        let asked = json!({ "repositoryName": service, "seconds": span.as_secs() });
+        send::<Value>(self.control(Method::PUT, "images/age").json(&asked)).await.map(drop)
+    }
+
+    /// Puts a manifest into the registry as it is, by its HTTP API. `reference` is a tag, or the
+    /// manifest's own digest.
+    ///
+    /// # Errors
+    ///
+    /// What the registry refused.
+    pub async fn put_manifest(
+        &self,
+        password: &str,
+        service: &str,
+        reference: &str,
+        (media_type, manifest): (&str, String),
+    ) -> Result<(), EnvironmentError> {
+        let url = format!("http://{}/v2/{service}/manifests/{reference}", self.record.registry());
+        let put = reqwest::Client::new().put(url).basic_auth("AWS", Some(password));
+        answered(put.header("Content-Type", media_type).body(manifest), "put a manifest").await
+    }
+
+    /// Puts a layer, or another blob, into the registry.
+    ///
+    /// # Errors
+    ///
+    /// What the registry refused.
+    pub async fn put_blob(
+        &self,
+        password: &str,
+        service: &str,
+        (digest, bytes): (&str, Vec<u8>),
+    ) -> Result<(), EnvironmentError> {
+        let host = self.record.registry();
+        let client = reqwest::Client::new();
+        let start = client.post(format!("http://{host}/v2/{service}/blobs/uploads/"));
+        let started = start.basic_auth("AWS", Some(password)).send().await;
+        let started = started.map_err(|error| refused("begin an upload", &error))?;
+        let location = started.headers().get("Location").and_then(|it| it.to_str().ok());
+        let location = location.unwrap_or_default();
+        let joint = if location.contains('?') { '&' } else { '?' };
+        let put = client.put(format!("{location}{joint}digest={digest}"));
+        answered(put.basic_auth("AWS", Some(password)).body(bytes), "put a blob").await
+    }
+
     /// Logs in, in a configuration of the environment's own.
     async fn login(&self) -> Result<(), EnvironmentError> {
         let password = self.registry_password().await?;
@@ -73,6 +127,20 @@ impl Environment {
         docker.env("DOCKER_CONFIG", self.state.join("tmp/docker"));
         docker
     }
+}
+
+fn refused(what: &str, answer: &dyn std::fmt::Display) -> EnvironmentError {
+    EnvironmentError::Refused { what: what.to_owned(), answer: answer.to_string() }
+}
+
+async fn answered(request: reqwest::RequestBuilder, what: &str) -> Result<(), EnvironmentError> {
+    let answer = request.send().await.map_err(|error| refused(what, &error))?;
+    if answer.status().is_success() {
+        return Ok(());
+    }
+    let status = answer.status();
+    let text = answer.text().await.unwrap_or_default();
+    Err(refused(what, &format!("{status}: {text}")))
 }
 
 async fn run(command: &mut Command, input: &str) -> Result<(), EnvironmentError> {

@@ -143,7 +143,7 @@ impl Environment {
         send::<Value>(request).await.map(drop)
     }
 
-    fn control(&self, method: Method, what: &str) -> reqwest::RequestBuilder {
+    pub(super) fn control(&self, method: Method, what: &str) -> reqwest::RequestBuilder {
         let url = format!("{}/_esclusa/{what}", self.record.control());
         reqwest::Client::new().request(method, url)
     }

@@ -7,6 +7,7 @@ mod hosts;
 mod images;
 mod notices;
 mod queue;
+mod retention;
 mod traffic;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub use crate::aws::Agent;
 pub use error::StageError;
 pub use images::Flaw;
 pub use notices::Notices;
+pub use retention::digest_of;
 pub use traffic::{Client, Seen};
 
 use serde_json::{Value, json};

@@ -10,6 +10,12 @@ use serde_json::json;
 use super::{SERVICE, Stage, StageError};
 use crate::environment::Follow;
 
+/// Messages that wait, or are being dealt with.
+pub(super) const DUE: [QueueAttributeName; 2] = [
+    QueueAttributeName::ApproximateNumberOfMessages,
+    QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+];
+
 impl Stage {
     /// Sends a message to the queue that `rollout` reads.
     ///
@@ -87,16 +93,22 @@ impl Stage {
     ///
     /// When SQS does not say.
     pub async fn is_quiet(&self) -> Result<bool, StageError> {
+        // Lanes have wake-ups under way for as long as they wait for something.
+        self.is_empty("Lanes", &DUE).await
+    }
+
+    /// Whether no message of these kinds is in a queue.
+    pub(super) async fn is_empty(
+        &self,
+        queue: &str,
+        kinds: &[QueueAttributeName],
+    ) -> Result<bool, StageError> {
         let client = Client::new(&self.environment.sdk_config());
-        let names = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        ];
-        let ask = client.get_queue_attributes().queue_url(self.output("Lanes"));
-        let answer = ask.set_attribute_names(Some(names.to_vec())).send().await;
+        let ask = client.get_queue_attributes().queue_url(self.output(queue));
+        let answer = ask.set_attribute_names(Some(kinds.to_vec())).send().await;
         let answer = answer.map_err(|error| refused("GetQueueAttributes", &error))?;
         let count = |name| answer.attributes().and_then(|it| it.get(name)).map(String::as_str);
-        Ok(names.iter().all(|name| count(name) == Some("0")))
+        Ok(kinds.iter().all(|name| count(name) == Some("0")))
     }
 
     /// What a part has written to its log so far.

@@ -37,14 +37,9 @@ impl Announcer for Aws<Machines> {
 impl Aws<Machines> {
     /// The numbers of those that were taken: an answer of success may refuse some.
     async fn put_events(&self, lane: &LaneId, some: &[Announcement]) -> Result<Vec<u64>, BoxError> {
-        let entries = some.iter().map(|it| {
-            PutEventsRequestEntry::builder()
-                .source(SOURCE)
-                .detail_type(it.kind.word())
-                .detail(detail(lane, it, &self.names.operator).to_string())
-                .build()
-        });
-        let call = self.machines.eventbridge.put_events().set_entries(Some(entries.collect()));
+        let operator = &self.names.operator;
+        let entries = some.iter().map(|it| entry(it.kind.word(), &detail(lane, it, operator)));
+        let call = self.own.eventbridge.put_events().set_entries(Some(entries.collect()));
         let results = call.send().await?.entries.unwrap_or_default();
         let mut taken = Vec::new();
         for (it, result) in some.iter().zip(results) {
@@ -64,11 +59,6 @@ impl Aws<Machines> {
 /// the same is published again.
 fn detail(lane: &LaneId, it: &Announcement, operator: &str) -> Value {
     let next = it.ask.as_ref().map(|ask| ask.line(operator, lane));
-    let message = match &next {
-        // Ended by a line break: what follows where it is quoted is no part of the line to paste.
-        Some(asked) => format!("{}.\n\nNext:\n{asked}\n", it.text.trim_end_matches('.')),
-        None => format!("{}.", it.text.trim_end_matches('.')),
-    };
     json!({
         "id": format!("{lane}#{}", it.number),
         "service": lane.service.as_str(),
@@ -80,7 +70,23 @@ fn detail(lane: &LaneId, it: &Announcement, operator: &str) -> Value {
         "code": it.reason.as_ref().map(|reason| reason.code.to_string()),
         "reason": it.reason.as_ref().map(|reason| &reason.text),
         "text": it.text,
+        "message": message(&it.text, next.as_deref()),
         "next": next,
-        "message": message,
     })
+}
+
+/// An event of ours.
+pub(crate) fn entry(kind: &str, detail: &Value) -> PutEventsRequestEntry {
+    let entry = PutEventsRequestEntry::builder().source(SOURCE).detail_type(kind);
+    entry.detail(detail.to_string()).build()
+}
+
+/// What a person reads: a sentence, and the line that does what comes next.
+pub(crate) fn message(text: &str, next: Option<&str>) -> String {
+    let text = text.trim_end_matches('.');
+    match next {
+        // Ended by a line break: what follows where it is quoted is no part of the line to paste.
+        Some(asked) => format!("{text}.\n\nNext:\n{asked}\n"),
+        None => format!("{text}."),
+    }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ecr::error::SdkError;
 use aws_sdk_ecr::operation::describe_images::DescribeImagesError;
 use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesError;
+use aws_sdk_ecr::primitives::DateTime;
 use aws_sdk_ecr::types::{
     DescribeImagesFilter, ImageDetail, ImageIdentifier, ImageStatus, ImageStatusFilter,
 };
@@ -43,12 +44,10 @@ impl<M> Aws<M> {
             Wanted::Tag(tag) => id.image_tag(tag.as_str()),
             Wanted::Digest(digest) => id.image_digest(digest.as_str()),
         };
-        // Without this, an archived image is answered as one that never was.
-        let any = DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build();
         let call = (self.ecr.describe_images())
             .repository_name(service.as_str())
             .image_ids(id.build())
-            .filter(any);
+            .filter(any_status());
         let detail = match call.send().await {
             Ok(found) => found.image_details.and_then(|it| it.into_iter().next()),
             Err(error) if is_absent(&error) => None,
@@ -88,23 +87,38 @@ fn is_gone(error: &SdkError<DescribeRepositoriesError>) -> bool {
     error.is_some_and(DescribeRepositoriesError::is_repository_not_found_exception)
 }
 
+/// Without this, an archived image is answered as one that never was.
+pub(crate) fn any_status() -> DescribeImagesFilter {
+    DescribeImagesFilter::builder().image_status(ImageStatusFilter::Any).build()
+}
+
+pub(crate) fn instant(at: &DateTime) -> Option<Timestamp> {
+    u64::try_from(at.to_millis().ok()?).ok().map(Timestamp::from_millis)
+}
+
+pub(crate) fn bytes(seen: &ImageDetail) -> u64 {
+    seen.image_size_in_bytes().and_then(|it| u64::try_from(it).ok()).unwrap_or(0)
+}
+
+pub(crate) fn availability(seen: &ImageDetail) -> Availability {
+    match seen.image_status() {
+        None | Some(ImageStatus::Active) => Availability::Active,
+        Some(_) => Availability::Archived,
+    }
+}
+
 fn release(repository: String, wanted: &Wanted, seen: &ImageDetail) -> Result<Release, BoxError> {
     let digest: Digest = seen.image_digest().ok_or(Missing("imageDigest"))?.parse()?;
     // A tag that no Docker client could have made (ECR allows longer ones) names nothing for us.
     let tags: BTreeSet<Tag> = seen.image_tags().iter().filter_map(|tag| tag.parse().ok()).collect();
-    let pushed = seen.image_pushed_at().and_then(|at| u64::try_from(at.to_millis().ok()?).ok());
-    let availability = match seen.image_status() {
-        None | Some(ImageStatus::Active) => Availability::Active,
-        Some(_) => Availability::Archived,
-    };
     Ok(Release {
         label: label(wanted, &digest, &tags)?,
         digest,
         repository,
         tags,
-        bytes: seen.image_size_in_bytes().and_then(|it| u64::try_from(it).ok()).unwrap_or(0),
-        pushed_at: Timestamp::from_millis(pushed.unwrap_or(0)),
-        availability,
+        bytes: bytes(seen),
+        pushed_at: seen.image_pushed_at().and_then(instant).unwrap_or_default(),
+        availability: availability(seen),
     })
 }
 

@@ -27,14 +27,14 @@ impl Traffic for Aws<Machines> {
 
     async fn targets(&self, group: &TargetGroup) -> Result<Vec<SeenTarget>, Unavailable> {
         let doing = || unavailable(format!("read the target health of `{}`", group.as_str()));
-        let call = self.machines.elb.describe_target_health().target_group_arn(group.as_str());
+        let call = self.own.elb.describe_target_health().target_group_arn(group.as_str());
         let seen = call.send().await.map_err(|e| doing()(e.into()))?;
         let all = seen.target_health_descriptions.unwrap_or_default();
         Ok(all.iter().filter_map(|it| target(group, it)).collect())
     }
 
     async fn deregister(&self, group: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
-        let call = (self.machines.elb.deregister_targets())
+        let call = (self.own.elb.deregister_targets())
             .target_group_arn(group.as_str())
             .set_targets(Some(described(targets)));
         let doing = || unavailable(format!("take targets of `{}` out of service", group.as_str()));
@@ -43,7 +43,7 @@ impl Traffic for Aws<Machines> {
     }
 
     async fn register(&self, group: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
-        let call = (self.machines.elb.register_targets())
+        let call = (self.own.elb.register_targets())
             .target_group_arn(group.as_str())
             .set_targets(Some(described(targets)));
         let doing = || unavailable(format!("put targets of `{}` into service", group.as_str()));
@@ -54,7 +54,7 @@ impl Traffic for Aws<Machines> {
 
 impl Aws<Machines> {
     async fn group_settings(&self, group: &TargetGroup) -> Result<Option<GroupSettings>, BoxError> {
-        let elb = &self.machines.elb;
+        let elb = &self.own.elb;
         let found = elb.describe_target_groups().target_group_arns(group.as_str()).send().await;
         let found = match found {
             Ok(found) => found.target_groups.unwrap_or_default(),

@@ -1,23 +1,26 @@
 //! The adapters between Esclusa's ports and AWS.
 //!
-//! One file per service implements the ports of `esclusa-shell` on [`Aws`]; [`record`] is the
-//! stored form of lanes and rollouts; [`event`] turns what arrives on the queue into notices.
-//! Nothing is decided here: an answer of AWS becomes a value of the core, or an error that says
-//! what was attempted.
+//! One file or folder per service implements the ports of `esclusa-shell` on [`Aws`]; [`record`] is
+//! the stored form; [`event`] turns what arrives on the queues into notices and tasks. Nothing is
+//! decided here: an answer of AWS becomes a value of the core, or an error that says what was
+//! attempted.
 
 mod announcer;
 mod clock;
 mod configurations;
-mod dynamodb;
 mod ecr;
 mod elb;
 pub mod event;
 mod failure;
 mod journal;
+mod ledger;
+mod lifecycle;
+mod listeners;
 pub mod log;
 mod packed;
 pub mod record;
 pub mod setup;
+mod shelf;
 mod sqs;
 mod ssm;
 
@@ -27,13 +30,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use esclusa_core::name::Service;
 
 pub use failure::chain;
-pub use setup::{Names, SetupError};
+pub use setup::{Names, RetentionNames, SetupError};
 
 /// AWS, as far as a function needs it: the ledger, the registry, the configurations and the queue,
-/// and with [`Machines`] the hosts, the load balancer and those who listen too.
+/// with [`Machines`] the hosts, the load balancer and those who listen too, and with [`Shelves`]
+/// whatever deletes images.
 ///
-/// Two types rather than one, so that a function that never talks to hosts does not carry, or
-/// hold permissions for, what does.
+/// Several types rather than one, so that a function that never talks to hosts, or never deletes,
+/// does not carry, or hold permissions for, what does.
 #[derive(Debug)]
 pub struct Aws<M = ()> {
     names: Names,
@@ -44,7 +48,8 @@ pub struct Aws<M = ()> {
     /// Where hosts pull each service from: it never changes while a repository exists.
     repositories: Mutex<BTreeMap<Service, String>>,
     journal: journal::Journal,
-    machines: M,
+    /// What only one function needs.
+    own: M,
 }
 
 /// The hosts, the load balancer, and those who listen to what happens.
@@ -53,6 +58,13 @@ pub struct Machines {
     elb: aws_sdk_elasticloadbalancingv2::Client,
     eventbridge: aws_sdk_eventbridge::Client,
     documents: Mutex<Option<ssm::CachedDocuments>>,
+}
+
+/// Whatever deletes images: its queue, and those who listen to what it does.
+#[derive(Debug)]
+pub struct Shelves {
+    eventbridge: aws_sdk_eventbridge::Client,
+    names: RetentionNames,
 }
 
 impl Aws {
@@ -67,20 +79,42 @@ impl Aws {
             ssm: aws_sdk_ssm::Client::new(sdk),
             repositories: Mutex::default(),
             journal: journal::Journal::default(),
-            machines: (),
+            own: (),
         }
     }
 
     /// The same, with the hosts, the load balancer and those who listen.
     #[must_use]
     pub fn with_machines(self, sdk: &aws_config::SdkConfig) -> Aws<Machines> {
-        let machines = Machines {
+        self.with(Machines {
             elb: aws_sdk_elasticloadbalancingv2::Client::new(sdk),
             eventbridge: aws_sdk_eventbridge::Client::new(sdk),
             documents: Mutex::default(),
-        };
-        let Self { names, dynamodb, ecr, sqs, ssm, repositories, journal, machines: () } = self;
-        Aws { names, dynamodb, ecr, sqs, ssm, repositories, journal, machines }
+        })
+    }
+
+    /// The same, with whatever deletes images, under the names that the template sets.
+    ///
+    /// # Errors
+    ///
+    /// The first of the variables that is not set, or empty.
+    pub fn with_shelves(self, sdk: &aws_config::SdkConfig) -> Result<Aws<Shelves>, SetupError> {
+        Ok(self.with_shelves_of(sdk, RetentionNames::from_environment()?))
+    }
+
+    /// The same, under these names.
+    #[must_use]
+    pub fn with_shelves_of(
+        self,
+        sdk: &aws_config::SdkConfig,
+        names: RetentionNames,
+    ) -> Aws<Shelves> {
+        self.with(Shelves { eventbridge: aws_sdk_eventbridge::Client::new(sdk), names })
+    }
+
+    fn with<M>(self, own: M) -> Aws<M> {
+        let Self { names, dynamodb, ecr, sqs, ssm, repositories, journal, own: () } = self;
+        Aws { names, dynamodb, ecr, sqs, ssm, repositories, journal, own }
     }
 }
 

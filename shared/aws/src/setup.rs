@@ -24,6 +24,15 @@ pub const PARAMETER_PREFIX: &str = "ESCLUSA_PARAMETER_PREFIX";
 /// The name of the function that answers people, for the lines that messages end with.
 pub const OPERATOR: &str = "ESCLUSA_OPERATOR";
 
+/// The URL of the queue of retention's tasks.
+pub const IMAGES_QUEUE: &str = "ESCLUSA_IMAGES_QUEUE";
+
+/// The name of the function that deletes images, for the lines that its messages end with.
+pub const RETENTION: &str = "ESCLUSA_RETENTION";
+
+/// How many seconds a run of retention waits after a push, for a burst of them is one run.
+pub const RETENTION_DELAY: &str = "ESCLUSA_RETENTION_DELAY";
+
 /// The region, which Lambda sets.
 const REGION: &str = "AWS_REGION";
 
@@ -52,12 +61,24 @@ pub struct Names {
     pub operator: String,
 }
 
+/// The names of what belongs to retention alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetentionNames {
+    /// The URL of the queue of its tasks.
+    pub images_queue: String,
+    /// The name of the function.
+    pub function: String,
+}
+
 /// Why a function cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// A variable is not set. The template, or Lambda itself, sets all of them.
     #[error("the environment variable `{0}` is not set: deploy the function with template.yaml")]
     Unset(&'static str),
+    /// A variable holds something else than a number of seconds.
+    #[error("the environment variable `{0}` is no number of seconds: `{1}`")]
+    NotSeconds(&'static str, String),
     /// The certificates that are built in cannot be used.
     #[error("cannot set up TLS")]
     Tls(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -77,6 +98,30 @@ impl Names {
             operator: variable(OPERATOR)?,
             parameter_prefix: prefix.trim_end_matches('/').to_owned(),
         })
+    }
+}
+
+impl RetentionNames {
+    /// Reads the names that the template sets.
+    ///
+    /// # Errors
+    ///
+    /// The first variable that is not set, or empty.
+    pub fn from_environment() -> Result<Self, SetupError> {
+        Ok(Self { images_queue: variable(IMAGES_QUEUE)?, function: variable(RETENTION)? })
+    }
+}
+
+/// How long a run of retention waits after a push.
+///
+/// # Errors
+///
+/// When the variable is not set, or no number.
+pub fn retention_delay() -> Result<Duration, SetupError> {
+    let text = variable(RETENTION_DELAY)?;
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => Err(SetupError::NotSeconds(RETENTION_DELAY, text)),
     }
 }
 

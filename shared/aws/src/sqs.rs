@@ -1,13 +1,15 @@
-//! The queue that wakes lanes.
+//! The queue that wakes lanes, and that of retention's tasks.
 
 use std::time::Duration;
 
 use esclusa_core::name::LaneId;
-use esclusa_shell::ports::{Queue, Unavailable};
+use esclusa_shell::ports::{BoxError, Queue, Unavailable};
+use esclusa_shell::retain::Task;
+use esclusa_shell::retain::ports::Tasks;
 use serde_json::json;
 
-use crate::Aws;
 use crate::failure::unavailable;
+use crate::{Aws, Shelves, event};
 
 /// SQS's limit on `DelaySeconds`.
 const LONGEST_DELAY: i32 = 900;
@@ -19,15 +21,36 @@ impl<M: Send + Sync> Queue for Aws<M> {
         sequence: Option<u64>,
         delay: Duration,
     ) -> Result<(), Unavailable> {
-        let sent = (self.sqs.send_message())
-            .queue_url(&self.names.lanes_queue)
-            .message_body(body(lane, sequence))
-            .delay_seconds(seconds(delay))
-            .send()
-            .await;
-        let doing = || unavailable(format!("send a message that wakes lane `{lane}`"));
-        sent.map_err(|error| doing()(error.into()))?;
+        let sent = self.message(&self.names.lanes_queue, body(lane, sequence), delay).await;
+        sent.map_err(unavailable(format!("send a message that wakes lane `{lane}`")))
+    }
+}
+
+impl Tasks for Aws<Shelves> {
+    async fn send(&self, task: &Task, delay: Duration) -> Result<(), Unavailable> {
+        let doing = || unavailable(format!("send {}", named(task)));
+        let body =
+            event::body(task).ok_or_else(|| doing()("ECR sends it, not retention".into()))?;
+        let sent = self.message(&self.own.names.images_queue, body, delay).await;
+        sent.map_err(doing())
+    }
+}
+
+impl<M> Aws<M> {
+    async fn message(&self, queue: &str, body: String, delay: Duration) -> Result<(), BoxError> {
+        let call = self.sqs.send_message().queue_url(queue).message_body(body);
+        call.delay_seconds(seconds(delay)).send().await?;
         Ok(())
+    }
+}
+
+/// A task in words.
+fn named(task: &Task) -> String {
+    match task {
+        Task::Pushed(service) => format!("a push to `{service}`"),
+        Task::Due(service, _) | Task::One(service) => format!("the task to look at `{service}`"),
+        Task::All => "the task to look at every service".to_owned(),
+        Task::GoOn(run) => format!("the rest of a run on `{}`", run.service),
     }
 }
 

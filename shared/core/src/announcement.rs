@@ -59,6 +59,10 @@ kinds! {
     HostFailed = "Host Failed", true;
     /// A host runs something else than `current`.
     HostDrifted = "Host Drifted", true;
+    /// A person pinned an image until a day, or until another one.
+    ImagePinned = "Image Pinned", false;
+    /// A person let a pinned image go before its day.
+    ImageUnpinned = "Image Unpinned", false;
 }
 
 impl fmt::Display for Kind {
@@ -119,13 +123,22 @@ impl Ask {
             Self::Lift(digest) => ("lift", format!(r#","version":"{digest}""#)),
         };
         let (service, environment) = (&lane.service, &lane.environment);
-        format!(
-            "aws lambda invoke --function-name {function} \
-             --cli-binary-format raw-in-base64-out --payload \
-             '{{\"action\":\"{action}\",\"service\":\"{service}\",\
-             \"environment\":\"{environment}\"{more}}}' /dev/stdout"
+        invoke_line(
+            function,
+            &format!(
+                "{{\"action\":\"{action}\",\"service\":\"{service}\",\
+                 \"environment\":\"{environment}\"{more}}}"
+            ),
         )
     }
+}
+
+/// The line that invokes a function, to be pasted into a shell.
+pub(crate) fn invoke_line(function: &str, payload: &str) -> String {
+    format!(
+        "aws lambda invoke --function-name {function} \
+         --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout"
+    )
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod reason;
 pub mod release;
 pub mod request;
+pub mod retention;
 pub mod rollout;
 pub mod time;
 pub mod traffic;

@@ -3,6 +3,7 @@
 use crate::digest::Digest;
 use crate::reason::Reason;
 use crate::release::Release;
+use crate::time::Timestamp;
 
 /// Names a request, so that asking twice does a thing once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +37,20 @@ pub enum Wish {
     Restart,
     /// Let a quarantined digest be rolled out again.
     Lift {
+        /// Which.
+        digest: Digest,
+    },
+    /// Keep an image, whatever retention would do.
+    Pin {
+        /// Which.
+        release: Release,
+        /// Until when.
+        until: Timestamp,
+        /// Why, in the person's words.
+        reason: String,
+    },
+    /// Keep an image no longer than retention does.
+    Unpin {
         /// Which.
         digest: Digest,
     },

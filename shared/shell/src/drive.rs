@@ -7,6 +7,7 @@ use esclusa_core::name::LaneId;
 use esclusa_core::observation::{Cue, Event, Look, Order, Saw, Sent};
 use esclusa_core::time::Timestamp;
 
+use crate::invocation::Invocation;
 use crate::ports::{Ports, SaveError, SendError, Unavailable, Wanted};
 
 /// The longest delay of a queue's message (SQS's limit on `DelaySeconds`).
@@ -17,6 +18,9 @@ const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
 /// How soon a pass that met a failure is made again.
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// How soon a lane looks again that wants what retention is deleting: a call to delete takes less.
+const AFTER_CLAIM: Duration = Duration::from_secs(15);
 
 /// How often a pass is begun anew when another invocation saved first.
 const ATTEMPTS: u32 = 3;
@@ -35,23 +39,13 @@ pub enum Hint {
     },
 }
 
-/// The invocation that drives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Invocation {
-    /// Its request id: the owner of leases.
-    pub id: String,
-    /// When it is certainly over: its leases end then, and no call of its outlives them.
-    pub ends_at: Timestamp,
-    /// When it starts nothing more.
-    pub stops_at: Timestamp,
-}
-
 /// What a pass came to.
 #[derive(Debug)]
 pub enum Driven {
     /// Everything that could be done was done; the lane is as it was left.
     Rested(Box<Lane>),
-    /// Another invocation acts on the lane until then; the lane will be woken afterwards.
+    /// Another invocation acts on the lane until then, or retention on what it wants; the lane
+    /// will be woken afterwards.
     Busy(Timestamp),
     /// An older wake-up than the one that the lane awaits.
     Stale,
@@ -92,6 +86,10 @@ pub async fn drive<P: Ports>(
         match pass(ports, id, hint, me).await {
             Err(DriveError::Save(SaveError::Conflict { .. })) if attempt < ATTEMPTS => {
                 attempt = attempt.saturating_add(1);
+            }
+            Err(DriveError::Save(SaveError::Claimed { .. })) => {
+                ports.wake(id, None, AFTER_CLAIM).await?;
+                return Ok(Driven::Busy(ports.now().after(AFTER_CLAIM)));
             }
             driven => return driven,
         }
@@ -241,7 +239,7 @@ impl<P: Ports> Pass<'_, P> {
             self.lane.revision = self.lane.revision.saturating_sub(1);
             return Err(error);
         }
-        self.lane.ended.clear();
+        self.lane.saved();
         self.stored = Some(self.lane.clone().at_rest());
         Ok(())
     }

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use esclusa_core::configuration::{Configuration, EnvironmentConfiguration};
+use esclusa_core::digest::Digest;
 use esclusa_core::lane::{Blocker, Lane};
 use esclusa_core::name::{LaneId, Tag};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release};
 use esclusa_core::request::{Refusal, Request, RequestId, Wish};
+use esclusa_core::time::Timestamp;
 
 use crate::ports::{
     Clock, Configurations, Ledger, Queue, Registry, SaveError, Unavailable, Wanted,
@@ -42,6 +44,20 @@ pub enum Action {
     Restart,
     /// Let a version be rolled out again.
     Lift {
+        /// Which.
+        version: Wanted,
+    },
+    /// Keep an image, whatever retention would do.
+    Pin {
+        /// Which.
+        version: Wanted,
+        /// Until when.
+        until: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// Keep an image no longer than retention does.
+    Unpin {
         /// Which.
         version: Wanted,
     },
@@ -155,14 +171,26 @@ async fn wish<P: Desk>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, 
             lane.may_deploy(&release, &settings, overrides, ports.now()).map_err(refusal)?;
             Wish::Deploy { release, overriding: overriding.clone() }
         }
-        Action::Lift { version } => {
-            let digest = match version {
-                Wanted::Digest(digest) => digest.clone(),
-                Wanted::Tag(_) => resolved(ports, lane, version).await?.digest,
-            };
-            Wish::Lift { digest }
+        Action::Lift { version } => Wish::Lift { digest: meant(ports, lane, version).await? },
+        Action::Pin { version, until, reason } => {
+            let release = resolved(ports, lane, version).await?;
+            Wish::Pin { release, until: *until, reason: reason.clone() }
         }
+        Action::Unpin { version } => Wish::Unpin { digest: meant(ports, lane, version).await? },
     })
+}
+
+/// The digest of a version that a person named. The registry need not have it any more where it is
+/// named by digest.
+async fn meant<P: Registry>(
+    ports: &P,
+    lane: &Lane,
+    version: &Wanted,
+) -> Result<Digest, OperateError> {
+    match version {
+        Wanted::Digest(digest) => Ok(digest.clone()),
+        Wanted::Tag(_) => Ok(resolved(ports, lane, version).await?.digest),
+    }
 }
 
 /// What the lane's configuration says, or why it cannot be used.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use esclusa_core::configuration::Configuration;
 use esclusa_core::name::{LaneId, Service, Tag};
 
-use crate::drive::{DriveError, Driven, Hint, Invocation, drive};
+use crate::drive::{DriveError, Driven, Hint, drive};
+use crate::invocation::Invocation;
 use crate::ports::{Ports, Unavailable};
 
 /// A hint that something may have happened. Never applied: the lanes look for themselves.

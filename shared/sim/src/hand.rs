@@ -15,7 +15,7 @@ use esclusa_shell::receive::Notice;
 
 use crate::simulation::Simulation;
 use crate::story::{add_host, host, lane};
-use crate::world::World;
+use crate::world::{Job, World};
 
 /// The target group of a balanced fleet.
 const GROUP: &str =
@@ -107,7 +107,7 @@ impl World {
     /// Loses the events of pushes that nobody has received; how many there were.
     pub fn lose_events(&mut self) -> usize {
         let before = self.queue.len();
-        self.queue.retain(|it| !matches!(it.notice, Notice::Pushed { .. }));
+        self.queue.retain(|it| !matches!(it.job, Job::Notice(Notice::Pushed { .. })));
         before.saturating_sub(self.queue.len())
     }
 

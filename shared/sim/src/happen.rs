@@ -56,11 +56,22 @@ pub(crate) fn happen(simulation: &mut Simulation, story: &Story, added: &mut usi
                 }
             });
         }
-        _ => {}
+        _ => pin(simulation),
     }
 }
 
-fn ask(simulation: &mut Simulation, action: Action) {
+/// A person wants an image kept for a while.
+fn pin(simulation: &mut Simulation) {
+    if !simulation.with(|world, _| world.retains) {
+        return;
+    }
+    if let Some(version) = some_image(simulation) {
+        let until = simulation.with(|world, _| world.now.after(Duration::from_hours(1)));
+        ask(simulation, Action::Pin { version, until, reason: "an audit".to_owned() });
+    }
+}
+
+pub(crate) fn ask(simulation: &mut Simulation, action: Action) {
     let Some(lane) = lane() else { return };
     simulation.with(|world, _| {
         world.marks.news_at = world.now;

@@ -14,6 +14,8 @@ mod hand;
 mod happen;
 mod hosts;
 mod ports;
+mod retention;
+mod shelf;
 mod simulation;
 mod story;
 mod world;

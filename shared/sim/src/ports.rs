@@ -72,7 +72,7 @@ impl Caller {
     }
 
     /// A call that only reads, or whose effect nobody minds losing.
-    async fn call<T>(
+    pub(crate) async fn call<T>(
         &self,
         doing: &str,
         effect: impl FnOnce(&mut World, &mut Adversary) -> T,
@@ -81,7 +81,7 @@ impl Caller {
     }
 
     /// A call whose effect, as `late` tells it, may land after its caller has given up.
-    async fn change<T>(
+    pub(crate) async fn change<T>(
         &self,
         doing: &str,
         late: impl FnOnce() -> Option<Late>,
@@ -143,8 +143,12 @@ impl Ledger for Caller {
     async fn save(&self, lane: &Lane) -> Result<(), SaveError> {
         let afterwards = || Some(Late::Save(Box::new(lane.clone())));
         let saved = self.change("save", afterwards, |world, _| world.save(lane)).await?;
-        let revision = lane.revision;
-        if saved { Ok(()) } else { Err(SaveError::Conflict { lane: lane.id.clone(), revision }) }
+        let (lane, revision) = (lane.id.clone(), lane.revision);
+        match saved {
+            Saved::Yes => Ok(()),
+            Saved::Conflict => Err(SaveError::Conflict { lane, revision }),
+            Saved::Claimed => Err(SaveError::Claimed { lane }),
+        }
     }
 
     async fn revision(&self, lane: &LaneId) -> Result<u64, Unavailable> {
@@ -167,28 +171,46 @@ impl Ledger for Caller {
     }
 }
 
+/// What became of a conditional write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Saved {
+    Yes,
+    Conflict,
+    Claimed,
+}
+
 impl World {
     /// A conditional write, which checks what it writes against the truth.
-    pub(crate) fn save(&mut self, lane: &Lane) -> bool {
+    pub(crate) fn save(&mut self, lane: &Lane) -> Saved {
         let revision = self.lanes.get(&lane.id).map_or(0, |lane| lane.revision);
         if revision.saturating_add(1) != lane.revision {
-            return false;
+            return Saved::Conflict;
         }
+        if self.is_claimed(&lane.newly_needed()) {
+            return Saved::Claimed;
+        }
+        self.promote(&lane.id, &lane.promoted);
         let stored = self.lanes.remove(&lane.id);
         let mut next = lane.clone().at_rest();
         self.check_save(stored.as_ref(), lane);
-        for rollout in std::mem::take(&mut next.ended) {
+        next.saved();
+        for rollout in &lane.ended {
             let rollouts = self.rollouts.entry(lane.id.clone()).or_default();
-            rollouts.insert(rollout.id.clone(), rollout);
+            rollouts.insert(rollout.id.clone(), rollout.clone());
         }
         self.lanes.insert(lane.id.clone(), next);
-        true
+        Saved::Yes
     }
 }
 
 impl Configurations for Caller {
-    async fn sources(&self, _: &Service) -> Result<Sources, Unavailable> {
-        self.call("read the configuration", |world, _| world.sources.clone()).await
+    async fn sources(&self, service: &Service) -> Result<Sources, Unavailable> {
+        let ours = lane().is_some_and(|lane| lane.service == *service);
+        self.call("read the configuration", |world, _| {
+            let Sources { service, defaults } = world.sources.clone();
+            Sources { service: service.filter(|_| ours), defaults }
+        })
+        .await
     }
 
     async fn configured(&self) -> Result<Vec<(Service, Sources)>, Unavailable> {

@@ -9,19 +9,24 @@ use std::time::Duration;
 use esclusa_core::name::LaneId;
 use esclusa_core::request::RequestId;
 use esclusa_core::time::Timestamp;
-use esclusa_shell::drive::Invocation;
+use esclusa_shell::invocation::Invocation;
 use esclusa_shell::operate::{Action, operate};
-use esclusa_shell::ports::Clock as _;
+use esclusa_shell::ports::{Clock as _, Wanted};
 use esclusa_shell::receive::{Notice, receive};
+use esclusa_shell::retain::carry_out;
 
 use crate::adversary::{Adversary, Fate};
 use crate::ports::{Caller, Shared};
-use crate::world::{Message, World, say};
+use crate::world::{Job, Message, World, say};
 
 /// The function's timeout; the queue's visibility timeout is six times that.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const VISIBILITY: Duration = Duration::from_mins(3);
 const SWEEP: Duration = Duration::from_mins(5);
+
+/// How often every repository is looked through, and how long a push waits for more of them.
+const ROUND: Duration = Duration::from_mins(20);
+const BURST: Duration = Duration::from_mins(2);
 
 /// Invocations at the same time, as the event source allows.
 const CONCURRENCY: usize = 3;
@@ -50,6 +55,7 @@ pub struct Simulation {
     running: Vec<Running>,
     invocations: u64,
     next_sweep: Timestamp,
+    next_round: Timestamp,
 }
 
 impl Simulation {
@@ -57,12 +63,14 @@ impl Simulation {
     #[must_use]
     pub fn new(world: World, adversary: Adversary) -> Self {
         let next_sweep = world.now.after(SWEEP);
+        let next_round = world.now.after(ROUND);
         let shared = Shared { world, adversary, fate: Fate::Works, crashed: false };
         Self {
             shared: Arc::new(Mutex::new(shared)),
             running: Vec::new(),
             invocations: 0,
             next_sweep,
+            next_round,
         }
     }
 
@@ -153,6 +161,15 @@ impl Simulation {
             self.next_sweep = due.after(SWEEP);
             self.with(|world, _| world.enqueue(Notice::Sweep, Duration::ZERO));
         }
+        let due = self.next_round;
+        if self.with(|world, _| world.now >= due) {
+            self.next_round = due.after(ROUND);
+            self.with(|world, _| world.look_through());
+        }
+        if let Some(digest) = self.with(|world, _| world.shelf.tempting.take()) {
+            let action = Action::Deploy { version: Wanted::Digest(digest), overriding: None };
+            crate::happen::ask(self, action);
+        }
     }
 
     /// Receives a message that is visible, and starts an invocation for it.
@@ -172,14 +189,19 @@ impl Simulation {
             Some(message)
         });
         let Some(message) = message else { return false };
-        let (caller, notice) = (self.caller(), message.notice.clone());
+        let (caller, job) = (self.caller(), message.job.clone());
         let now = caller.now();
         let me = Invocation {
             id: caller.name.clone(),
             ends_at: now.after(TIMEOUT),
             stops_at: now.after(Duration::from_secs(20)),
         };
-        let work = async move { Box::pin(receive(&caller, &notice, &me)).await.is_ok() };
+        let work = async move {
+            match job {
+                Job::Notice(notice) => Box::pin(receive(&caller, &notice, &me)).await.is_ok(),
+                Job::Task(task) => Box::pin(carry_out(&caller, &task, BURST, &me)).await.is_ok(),
+            }
+        };
         self.begin(Box::pin(work), Some(message));
         true
     }
@@ -229,7 +251,7 @@ impl Simulation {
         }
         self.with(|world, _| {
             if message.received >= DELIVERIES {
-                say!(world, "given up: {:?}", message.notice);
+                say!(world, "given up: {:?}", message.job);
                 return;
             }
             message.visible_at = world.now.after(VISIBILITY);

@@ -9,12 +9,14 @@ use esclusa_core::name::{HostId, LaneId, Tag};
 use esclusa_core::release::{Availability, Release, Running};
 use esclusa_core::traffic::Target;
 use esclusa_shell::receive::Notice;
+use esclusa_shell::retain::Task;
 
 use crate::adversary::Adversary;
 use crate::happen::happen;
 use crate::hosts::SimHost;
+use crate::shelf;
 use crate::simulation::Simulation;
-use crate::world::{Behaviour, World, say};
+use crate::world::{Behaviour, Job, World, say};
 
 const GROUPS: [&str; 2] = [
     "arn:aws:elasticloadbalancing:eu-south-1:123456789012:targetgroup/web/0123456789abcdef",
@@ -67,6 +69,8 @@ pub struct Story {
     pub floor: &'static str,
     /// The policies of the configuration: `on_failure`, `unreachable`, `drift`.
     pub policies: [&'static str; 3],
+    /// Whether images that nobody needs are deleted meanwhile.
+    pub retains: bool,
 }
 
 impl Default for Story {
@@ -81,6 +85,7 @@ impl Default for Story {
             waves: r#"["100%"]"#,
             floor: "50%",
             policies: ["restore", "fail", "report"],
+            retains: false,
         }
     }
 }
@@ -114,6 +119,7 @@ impl Story {
             waves,
             floor,
             policies,
+            retains: random.usize(0..3) == 0,
         }
     }
 
@@ -125,8 +131,9 @@ impl Story {
         format!(
             "[environments.production]\nwaves = {waves}\nmin_in_service = \"{floor}\"\n\
              bake = {{ for = \"20s\" }}\ntarget_groups = [{}]\non_failure = \"{on_failure}\"\n\
-             unreachable = \"{unreachable}\"\ndrift = \"{drift}\"\n",
-            groups.join(", ")
+             unreachable = \"{unreachable}\"\ndrift = \"{drift}\"\n{}",
+            groups.join(", "),
+            if self.retains { shelf::text() } else { String::new() }
         )
     }
 
@@ -135,6 +142,9 @@ impl Story {
         world.groups = GROUPS.iter().take(self.groups).flat_map(|it| it.parse()).collect();
         world.unused = world.groups.last().filter(|_| self.unused).cloned();
         world.sources.service = Some(self.text(self.waves, self.floor));
+        // Where a repository that is none of Esclusa's were looked at, it would be emptied.
+        world.sources.defaults = self.retains.then(shelf::text);
+        world.retains = self.retains;
         for number in 0..self.fleet {
             let image = |number: u32| format!("sha256:{number:064x}").parse::<Digest>().ok();
             let running = match self.before {
@@ -174,7 +184,7 @@ pub(crate) fn lane() -> Option<LaneId> {
     "acme/boletos#production".parse().ok()
 }
 
-fn latest() -> Option<Tag> {
+pub(crate) fn latest() -> Option<Tag> {
     "latest".parse().ok()
 }
 
@@ -191,6 +201,10 @@ fn add_image(world: &mut World, number: usize, behaviour: Behaviour) -> Option<D
         availability: Availability::Active,
     };
     say!(world, "push {release} ({behaviour:?})");
+    if world.retains {
+        world.shelve(&digest, number, &release.label);
+        world.litter(number);
+    }
     world.images.insert(digest.clone(), (release, behaviour));
     Some(digest)
 }
@@ -210,12 +224,19 @@ pub(crate) fn push(
 /// Moves the followed tag, and lets whoever listens know.
 pub(crate) fn move_tag(world: &mut World, adversary: &mut Adversary, digest: Digest) {
     let (Some(lane), Some(tag)) = (lane(), latest()) else { return };
+    if world.retains && !world.reshelve(&tag, &digest) {
+        say!(world, "{digest} is gone: no tag can be moved to it");
+        return;
+    }
     world.tags.insert(tag.clone(), digest.clone());
     let now = world.now;
     world.marks.news_at = now;
     world.moves.push((now, digest));
     for delay in adversary.event_delay() {
         world.enqueue(Notice::Pushed { service: lane.service.clone(), tag: tag.clone() }, delay);
+        if world.retains {
+            world.enqueue_job(Job::Task(Task::Pushed(lane.service.clone())), delay);
+        }
     }
 }
 

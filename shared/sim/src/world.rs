@@ -11,15 +11,18 @@ use esclusa_core::name::{HostId, LaneId, Tag};
 use esclusa_core::observation::{HostOrder, Sources};
 use esclusa_core::order::CommandId;
 use esclusa_core::release::Release;
+use esclusa_core::retention::Id;
 use esclusa_core::rollout::{Rollout, RolloutId};
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, Target};
 use esclusa_shell::receive::Notice;
+use esclusa_shell::retain::Task;
 
 use crate::balancer::SimTarget;
 use crate::check::Marks;
 use crate::commands::SimCommand;
 use crate::hosts::SimHost;
+use crate::shelf::Shelf;
 
 /// Notes something for the reader of a transcript; formats nothing when there is none.
 macro_rules! say {
@@ -61,10 +64,19 @@ impl Behaviour {
     }
 }
 
-/// A message in the queue.
+/// What a message is about, and so which function receives it.
+#[derive(Clone, Debug)]
+pub(crate) enum Job {
+    /// Lanes.
+    Notice(Notice),
+    /// Images.
+    Task(Task),
+}
+
+/// A message in a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
-    pub(crate) notice: Notice,
+    pub(crate) job: Job,
     pub(crate) visible_at: Timestamp,
     pub(crate) received: u32,
 }
@@ -76,6 +88,7 @@ pub(crate) enum Late {
     Send(LaneId, Box<HostOrder>),
     Deregister(Vec<Target>),
     Register(Vec<Target>),
+    Delete(Vec<Id>),
 }
 
 /// Everything that exists outside the functions.
@@ -95,6 +108,10 @@ pub struct World {
     pub images: BTreeMap<Digest, (Release, Behaviour)>,
     /// Images that the registry hands out no more; whether they are only archived.
     pub(crate) withdrawn: BTreeMap<Digest, bool>,
+    /// Whether retention is at work.
+    pub(crate) retains: bool,
+    /// The registry as retention meets it; empty where a story has none.
+    pub(crate) shelf: Shelf,
     /// What the followed tag pointed to, and since when.
     pub moves: Vec<(Timestamp, Digest)>,
     pub(crate) hosts: BTreeMap<HostId, SimHost>,
@@ -139,6 +156,8 @@ impl World {
             tags: BTreeMap::new(),
             images: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
+            retains: false,
+            shelf: Shelf::default(),
             moves: Vec::new(),
             hosts: BTreeMap::new(),
             targets: Vec::new(),
@@ -179,8 +198,13 @@ impl World {
 
     /// Puts a notice into the queue, visible after `delay`.
     pub(crate) fn enqueue(&mut self, notice: Notice, delay: Duration) {
+        self.enqueue_job(Job::Notice(notice), delay);
+    }
+
+    /// The same, for whatever it is about.
+    pub(crate) fn enqueue_job(&mut self, job: Job, delay: Duration) {
         let visible_at = self.now.after(delay);
-        self.queue.push(Message { notice, visible_at, received: 0 });
+        self.queue.push(Message { job, visible_at, received: 0 });
     }
 
     /// Notes that the adversary does something to a host.
@@ -263,6 +287,9 @@ impl World {
                 }
                 Late::Deregister(targets) => self.deregister(&targets),
                 Late::Register(targets) => self.register(&targets),
+                Late::Delete(ids) => {
+                    self.delete(&ids);
+                }
             }
         }
     }

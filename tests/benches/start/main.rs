@@ -21,8 +21,12 @@ const ROUNDS: usize = 40;
 const INVOCATIONS: usize = 20;
 
 /// The functions, the bare one first, with an event that each answers without calling AWS.
-const FUNCTIONS: &[(&str, &str)] =
-    &[("bare", "{}"), ("rollout", r#"{"Records":[]}"#), ("operator", r#"{"action":"fly"}"#)];
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("bare", "{}"),
+    ("rollout", r#"{"Records":[]}"#),
+    ("operator", r#"{"action":"fly"}"#),
+    ("retention", r#"{"Records":[]}"#),
+];
 
 /// What one start showed.
 struct Run {

@@ -2,6 +2,7 @@
 
 mod changes;
 mod deploys;
+mod pins;
 mod questions;
 mod schema;
 mod status;
@@ -40,6 +41,8 @@ struct Memory {
     sources: Sources,
     woken: Mutex<Vec<LaneId>>,
     down: bool,
+    /// Whether retention is deleting what lanes come to want.
+    claimed: bool,
 }
 
 impl Memory {
@@ -76,6 +79,9 @@ impl Ledger for Memory {
     }
 
     async fn save(&self, lane: &Lane) -> Result<(), SaveError> {
+        if self.claimed {
+            return Err(SaveError::Claimed { lane: lane.id.clone() });
+        }
         self.lanes.lock().unwrap().insert(lane.id.clone(), lane.clone().at_rest());
         Ok(())
     }

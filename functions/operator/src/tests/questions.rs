@@ -8,7 +8,7 @@ use crate::handler::{Call, handle};
 #[tokio::test]
 async fn a_question_that_cannot_be_answered_names_the_nearest_word() {
     let all = "use one of `status`, `why`, `history`, `deploy`, `rollback`, `abort`, `restart`, \
-               `hold`, `release`, `lift`";
+               `hold`, `release`, `lift`, `pin`, `unpin`";
     for (question, text, next) in [
         (json!([1]), "the question is not a JSON object", None),
         (json!({}), "`action` is missing", None),
@@ -24,8 +24,8 @@ async fn a_question_that_cannot_be_answered_names_the_nearest_word() {
             Some("did you mean `status`?"),
         ),
         (
-            json!({ "action": "paint", "service": "tickets", "environment": "production" }),
-            "there is no action `paint`",
+            json!({ "action": "decorate", "service": "tickets", "environment": "production" }),
+            "there is no action `decorate`",
             Some(all),
         ),
         (
@@ -59,11 +59,15 @@ async fn an_unknown_lane_names_the_nearest_one() {
     ] {
         for action in [
             "status", "why", "history", "deploy", "rollback", "abort", "restart", "hold",
-            "release", "lift",
+            "release", "lift", "pin", "unpin",
         ] {
             let mut question = about(action, service, environment);
-            if ["deploy", "lift"].contains(&action) {
+            if ["deploy", "lift", "pin", "unpin"].contains(&action) {
                 question["version"] = json!("v1.1.0");
+            }
+            if action == "pin" {
+                question["until"] = json!("2026-12-31");
+                question["reason"] = json!("an audit");
             }
             let seen = ask(&memory(), &question).await;
             assert_eq!((&seen["ok"], &seen["code"]), (&json!(false), &json!("lane.unknown")));
@@ -89,15 +93,20 @@ async fn assert_refused(question: &Value, text: &str, next: &str) {
 
 #[tokio::test]
 async fn a_member_that_an_action_does_not_take_is_refused() {
-    let version = "leave `version` out, or use one of `why`, `deploy`, `lift`";
+    let version = "leave `version` out, or use one of `why`, `deploy`, `lift`, `pin`, `unpin`";
     let overrides = "leave `override` out, or use one of `deploy`";
     for action in ["status", "history", "rollback", "abort", "restart", "hold", "release"] {
         let question = with(action, json!({ "version": "v1.1.0" }));
         assert_refused(&question, &format!("`{action}` takes no `version`"), version).await;
     }
-    for action in ["status", "why", "rollback", "lift"] {
+    for action in ["status", "why", "rollback", "lift", "pin"] {
         let question = with(action, json!({ "override": true }));
         assert_refused(&question, &format!("`{action}` takes no `override`"), overrides).await;
+    }
+    let until = "leave `until` out, or use one of `pin`";
+    for action in ["status", "why", "rollback", "deploy", "hold", "unpin"] {
+        let question = with(action, json!({ "until": "2026-12-31" }));
+        assert_refused(&question, &format!("`{action}` takes no `until`"), until).await;
     }
 }
 
@@ -108,13 +117,13 @@ async fn a_member_that_is_missing_or_malformed_is_refused() {
     let upper = format!("sha256:{}", "A".repeat(64));
     let not_a_digest =
         |text: &str| format!("`{text}` is not `sha256:` and 64 lowercase hexadecimal digits");
-    for action in ["deploy", "lift"] {
+    for action in ["deploy", "lift", "pin", "unpin"] {
         for version in [json!(null), json!(""), json!("  ")] {
             let question = with(action, json!({ "version": version }));
             assert_refused(&question, "`version` is missing", add).await;
         }
     }
-    for action in ["deploy", "lift", "why"] {
+    for action in ["deploy", "lift", "why", "pin", "unpin"] {
         for (version, text, next) in [
             (json!(1.2), "`version` is `1.2` and not a text", "write `version` in quotes"),
             (json!("sha256:12"), not_a_digest("sha256:12").as_str(), name),
@@ -149,6 +158,34 @@ async fn a_member_that_is_missing_or_malformed_is_refused() {
     ] {
         assert_refused(&with("deploy", more), text, next).await;
     }
+}
+
+#[tokio::test]
+async fn a_pin_that_says_not_until_when_or_why_is_refused() {
+    let day = "write the day as `YYYY-MM-DD`, such as `2026-12-20`";
+    let later = "name a day that is yet to end, such as `2026-12-20`";
+    let less = "pin it for less, and again before that ends";
+    let add = "add `until`: the last day, in UTC, such as `2026-12-20`";
+    let no_day =
+        |text: &str| format!("`{text}` is not a date: a day of the calendar, such as `2026-12-31`");
+    let far = |text: &str| format!("`until` is `{text}`, more than 2 years ahead");
+    for (until, text, next) in [
+        (json!(null), "`until` is missing", add),
+        (json!(" "), "`until` is missing", add),
+        (json!(2027), "`until` is `2027` and not a text", "write `until` in quotes"),
+        (json!("friday"), &no_day("friday"), day),
+        (json!("2026-02-30"), &no_day("2026-02-30"), day),
+        (json!("2026-12-31T10:00:00Z"), &no_day("2026-12-31T10:00:00Z"), day),
+        (json!("2026-09-20"), "`until` is `2026-09-20`, which is over in UTC", later),
+        (json!("2028-09-22"), &far("2028-09-22"), less),
+        (json!("9999-12-31"), &far("9999-12-31"), less),
+    ] {
+        let more = json!({ "version": "v1.1.0", "reason": "an audit", "until": until });
+        assert_refused(&with("pin", more), text, next).await;
+    }
+    let more = json!({ "version": "v1.1.0", "until": "2026-12-31" });
+    let why = "add `reason`: why it is kept, which is recorded with the pin";
+    assert_refused(&with("pin", more), "`reason` is missing", why).await;
 }
 
 #[tokio::test]

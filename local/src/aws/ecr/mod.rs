@@ -1,5 +1,6 @@
 //! Elastic Container Registry: AWS's control plane over a real registry.
 
+mod age;
 mod archive;
 mod catalog;
 mod delete;

@@ -21,6 +21,8 @@ words!(
         HostJoined,
         HostFailed,
         HostDrifted,
+        ImagePinned,
+        ImageUnpinned,
     }
 );
 

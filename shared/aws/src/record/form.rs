@@ -123,7 +123,7 @@ macro_rules! itself {
     };
 }
 
-itself!(bool, u16, u32, u64, String);
+itself!(bool, u16, u32, u64, usize, String);
 
 impl<T: Record> Record for Option<T> {
     type Core = Option<T::Core>;

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::{
-    Asked, Attempt, Blocker, Hold, HostRecord, Lane, Lease, Quarantine, Success, WakeUp,
+    Asked, Attempt, Blocker, Hold, HostRecord, Lane, LastKnown, Lease, Pin, Quarantine, Success,
+    WakeUp,
 };
 use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::request::RequestId;
@@ -53,10 +54,14 @@ fields!(HoldRecord = Hold {
 
 fields!(QuarantineRecord = Quarantine { reason: ReasonRecord, since: Instant });
 
+fields!(PinRecord = Pin { until: Instant, reason: String, actor: String });
+
 fields!(HostRecordRecord = HostRecord { running: RunningRecord, seen_at: Instant });
 
-/// All of a lane but what was seen in the pass, and the rollouts that ended in it, which have
-/// items of their own.
+fields!(LastKnownRecord = LastKnown { digests: BTreeSet<Text<Digest>>, since: Instant });
+
+/// All of a lane but what was seen in the pass, and the rollouts that ended in it and what it has
+/// come to want, which have items of their own.
 #[derive(Serialize, Deserialize)]
 pub(super) struct LaneRecord {
     id: Text<LaneId>,
@@ -79,7 +84,11 @@ pub(super) struct LaneRecord {
     #[serde(default)]
     halted: bool,
     quarantine: BTreeMap<Text<Digest>, QuarantineRecord>,
+    #[serde(default)]
+    pins: BTreeMap<Text<Digest>, PinRecord>,
     hosts: BTreeMap<Text<HostId>, HostRecordRecord>,
+    #[serde(default)]
+    lost: BTreeMap<Text<HostId>, LastKnownRecord>,
     owed: BTreeMap<Text<HostId>, BTreeSet<TargetRecord>>,
     errands: BTreeMap<Text<HostId>, ErrandRecord>,
     inspection: Option<InspectionRecord>,
@@ -114,7 +123,9 @@ impl LaneRecord {
             adopted: core.adopted,
             halted: core.halted,
             quarantine: Record::of(&core.quarantine),
+            pins: Record::of(&core.pins),
             hosts: Record::of(&core.hosts),
+            lost: Record::of(&core.lost),
             owed: Record::of(&core.owed),
             errands: Record::of(&core.errands),
             inspection: Record::of(&core.inspection),
@@ -145,7 +156,9 @@ impl LaneRecord {
         lane.adopted = self.adopted;
         lane.halted = self.halted;
         lane.quarantine = self.quarantine.read_in("quarantine")?;
+        lane.pins = self.pins.read_in("pins")?;
         lane.hosts = self.hosts.read_in("hosts")?;
+        lane.lost = self.lost.read_in("lost")?;
         lane.owed = self.owed.read_in("owed")?;
         lane.errands = self.errands.read_in("errands")?;
         lane.inspection = self.inspection.read_in("inspection")?;

@@ -1,4 +1,5 @@
-//! The stored form of lanes and rollouts: JSON, versioned, apart from the core's types.
+//! The stored form of lanes, rollouts and runs of retention: JSON, versioned, apart from the core's
+//! types.
 //!
 //! The core's types are free to change; what is stored is a contract with every version of
 //! Esclusa that may still read it. So each stored type is written down here, field by field, with
@@ -16,13 +17,17 @@ mod heard;
 mod lane;
 mod order;
 mod release;
+mod report;
 mod rollout;
 mod stage;
 
 use esclusa_core::lane::Lane;
 use esclusa_core::name::LaneId;
 use esclusa_core::rollout::Rollout;
+use esclusa_shell::retain::Report;
 use serde::{Deserialize, Serialize};
+
+use form::Record as _;
 
 pub use form::RecordError;
 
@@ -76,6 +81,24 @@ pub fn write_rollout(rollout: &Rollout) -> Result<String, RecordError> {
 /// A text that is not JSON, of a version that is not known, or with a field that cannot be read.
 pub fn read_rollout(lane: &LaneId, text: &str) -> Result<Rollout, RecordError> {
     read::<rollout::RolloutRecord>(text)?.read(&lane.environment)
+}
+
+/// The text that is stored of a run of retention until it has been published.
+///
+/// # Errors
+///
+/// Never in practice: every map of the stored form has texts for keys.
+pub fn write_report(report: &Report) -> Result<String, RecordError> {
+    write(report::ReportRecord::of(report))
+}
+
+/// Reads what [`write_report`] wrote.
+///
+/// # Errors
+///
+/// A text that is not JSON, of a version that is not known, or with a field that cannot be read.
+pub fn read_report(text: &str) -> Result<Report, RecordError> {
+    read::<report::ReportRecord>(text)?.read()
 }
 
 fn write<T: Serialize>(record: T) -> Result<String, RecordError> {

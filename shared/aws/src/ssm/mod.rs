@@ -144,7 +144,7 @@ impl Aws<Machines> {
 
     async fn documents(&self) -> Result<Documents, BoxError> {
         let now = clock::now();
-        if let Some(cached) = lock(&self.machines.documents).as_ref()
+        if let Some(cached) = lock(&self.own.documents).as_ref()
             && now.since(cached.at) < DOCUMENTS_FRESH
         {
             return Ok(cached.documents.clone());
@@ -156,7 +156,7 @@ impl Aws<Machines> {
         )?;
         let documents = Documents::from([inspect, prefetch, activate]);
         let cached = CachedDocuments { at: now, documents: documents.clone() };
-        *lock(&self.machines.documents) = Some(cached);
+        *lock(&self.own.documents) = Some(cached);
         Ok(documents)
     }
 

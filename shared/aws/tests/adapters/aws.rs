@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::test_util::infallible_client_fn;
-use esclusa_aws::{Aws, Machines, Names};
+use esclusa_aws::{Aws, Machines, Names, RetentionNames, Shelves};
 use esclusa_shell::ports::Unavailable;
 use serde_json::{Map, Value, json};
 
@@ -58,6 +58,23 @@ pub(crate) fn refusal(code: &str) -> Reply {
 pub(crate) fn aws(
     script: impl Fn(&Call, usize) -> Reply + Send + Sync + 'static,
 ) -> (Aws<Machines>, Calls) {
+    let (sdk, calls) = sdk(script);
+    (Aws::new(&sdk, names()).with_machines(&sdk), calls)
+}
+
+/// The adapters of retention over AWS as `script` plays it.
+pub(crate) fn shelves(
+    script: impl Fn(&Call, usize) -> Reply + Send + Sync + 'static,
+) -> (Aws<Shelves>, Calls) {
+    let (sdk, calls) = sdk(script);
+    let names_of_retention = RetentionNames {
+        images_queue: "https://sqs.eu-south-1.amazonaws.com/123456789012/images".to_owned(),
+        function: "esclusa-retention".to_owned(),
+    };
+    (Aws::new(&sdk, names()).with_shelves_of(&sdk, names_of_retention), calls)
+}
+
+fn sdk(script: impl Fn(&Call, usize) -> Reply + Send + Sync + 'static) -> (SdkConfig, Calls) {
     let calls = Calls::default();
     let seen = calls.clone();
     let http = infallible_client_fn(move |request| {
@@ -80,13 +97,16 @@ pub(crate) fn aws(
         )
         .http_client(http)
         .build();
-    let names = Names {
+    (sdk, calls)
+}
+
+fn names() -> Names {
+    Names {
         operator: "esclusa-operator".to_owned(),
         table: "ledger".to_owned(),
         lanes_queue: "https://sqs.eu-south-1.amazonaws.com/123456789012/lanes".to_owned(),
         parameter_prefix: "/esclusa".to_owned(),
-    };
-    (Aws::new(&sdk, names).with_machines(&sdk), calls)
+    }
 }
 
 fn read(target: Option<&str>, body: &[u8]) -> Call {

@@ -5,13 +5,13 @@ use esclusa_shell::receive::Notice;
 use serde_json::{Value, json};
 
 /// A published payload.
-fn payload(file: &str) -> String {
+pub(crate) fn payload(file: &str) -> String {
     let path = format!("{}/tests/fixtures/events/{file}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(path).unwrap()
 }
 
 /// A published payload with one member set to something else, or with `!` removed.
-fn changed(file: &str, at: &str, to: Value) -> String {
+pub(crate) fn changed(file: &str, at: &str, to: Value) -> String {
     let mut value: Value = serde_json::from_str(&payload(file)).unwrap();
     let (parent, name) = at.rsplit_once('/').unwrap();
     let parent = value.pointer_mut(parent).unwrap().as_object_mut().unwrap();
@@ -149,7 +149,7 @@ fn our_own_messages_are_read_strictly() {
         (r#"{"esclusa":"wake","lane":"a1#production","sequence":7}"#, "wake a1#production Some(7)"),
         (
             r#"{"esclusa":"wake","lane":"a1#production","sequence":-7}"#,
-            "error: `sequence` of the message `esclusa` is `-7` and not a number of a wake-up",
+            "error: `sequence` of the message `esclusa` is `-7` and not a whole number",
         ),
         (r#"{"esclusa":"wake"}"#, "error: `lane` of the message `esclusa` is missing"),
         (

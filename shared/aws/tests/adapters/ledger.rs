@@ -7,7 +7,7 @@ use esclusa_shell::ports::{Ledger, SaveError};
 use serde_json::{Value, json};
 
 use crate::aws::{aws, ok, refusal, said};
-use crate::record_samples::{full, phases, rollout};
+use crate::record_samples::{digest, full, phases, rollout};
 
 fn id() -> LaneId {
     "acme/boletos#production".parse().unwrap()
@@ -21,10 +21,17 @@ fn item(lane: &Lane) -> Value {
     json!({ "Item": { "lane": { "S": write_lane(lane).unwrap() } } })
 }
 
-fn cancelled(codes: [&str; 2]) -> (u16, String) {
+/// The sample, which has just come to want two images.
+fn wanting() -> Lane {
+    let mut lane = sample();
+    lane.promoted = [digest(1), digest(2)].into();
+    lane
+}
+
+fn cancelled<const N: usize>(codes: [&str; N]) -> (u16, String) {
     let reasons = codes.map(|code| json!({ "Code": code }));
     let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
-    (400, json!({ "__type": kind, "CancellationReasons": reasons }).to_string())
+    (400, json!({ "__type": kind, "CancellationReasons": reasons[..] }).to_string())
 }
 
 #[tokio::test]
@@ -98,6 +105,103 @@ async fn ended_rollouts_are_written_in_the_same_transaction() {
         "rollout": { "S": write_rollout(&ended).unwrap() },
     });
     assert_eq!(puts[1]["Put"]["Item"], expected);
+}
+
+/// An attribute of milliseconds that are those of the clock.
+#[track_caller]
+fn assert_now(value: &Value) {
+    let millis: u64 = value["N"].as_str().unwrap().parse().unwrap();
+    assert!(millis > 1_700_000_000_000, "{value}");
+}
+
+#[tokio::test]
+async fn what_a_lane_comes_to_want_is_written_with_it_unless_it_is_claimed() {
+    let (aws, calls) = aws(|_, _| ok(&json!({})));
+    aws.save(&wanting()).await.unwrap();
+    let all = calls.one("TransactWriteItems")["TransactItems"].clone();
+    let all = all.as_array().unwrap();
+    assert_eq!(all.len(), 4);
+    assert_eq!(all[0]["Put"]["ConditionExpression"], "revision = :before");
+    let key = |sk: &str| json!({ "pk": { "S": "IMAGE#acme/boletos" }, "sk": { "S": sk } });
+    let check = &all[1]["ConditionCheck"];
+    assert_eq!(check["Key"], key("REPOSITORY"));
+    assert_eq!(
+        check["ConditionExpression"],
+        "attribute_not_exists(lease_until) OR lease_until < :now OR \
+         NOT (contains(claimed, :d0) OR contains(claimed, :d1))"
+    );
+    let values = &check["ExpressionAttributeValues"];
+    assert_eq!(values[":d0"]["S"], digest(1).as_str());
+    assert_eq!(values[":d1"]["S"], digest(2).as_str());
+    assert_now(&values[":now"]);
+    for (item, wanted) in all[2..].iter().zip([digest(1), digest(2)]) {
+        let update = &item["Update"];
+        assert_eq!(update["Key"], key(wanted.as_str()));
+        assert_eq!(update["UpdateExpression"], "SET #promoted = :now");
+        let names = json!({ "#promoted": "promoted#production" });
+        assert_eq!(update["ExpressionAttributeNames"], names);
+        assert_now(&update["ExpressionAttributeValues"][":now"]);
+    }
+}
+
+/// A pin makes no version, and protects nothing that is being deleted.
+#[tokio::test]
+async fn what_a_person_pins_must_not_be_claimed_either() {
+    let (aws, calls) = aws(|_, _| ok(&json!({})));
+    let mut lane = sample();
+    lane.pinned = [digest(3)].into();
+    aws.save(&lane).await.unwrap();
+    let all = calls.one("TransactWriteItems")["TransactItems"].clone();
+    assert_eq!(all.as_array().unwrap().len(), 2);
+    let check = &all[1]["ConditionCheck"];
+    let condition = check["ConditionExpression"].as_str().unwrap();
+    assert!(condition.ends_with(" OR NOT (contains(claimed, :d0))"), "{condition}");
+    assert_eq!(check["ExpressionAttributeValues"][":d0"]["S"], digest(3).as_str());
+}
+
+/// By its place in the transaction: a lost race weighs more, for the lane looks anew then.
+#[tokio::test]
+async fn what_stopped_a_save_is_told_by_its_place() {
+    let (failed, conflict) = ("ConditionalCheckFailed", "TransactionConflict");
+    for (codes, expected) in [
+        (["None", failed, "None", "None"], "claimed"),
+        ([failed, "None", "None", "None"], "conflict"),
+        ([failed, failed, "None", "None"], "conflict"),
+        (["None", conflict, "None", "None"], "conflict"),
+        (["None", "None", conflict, "None"], "conflict"),
+        (["None", failed, conflict, "None"], "conflict"),
+        (["None", "ThrottlingError", "None", "None"], "unavailable"),
+    ] {
+        let (aws, _) = aws(move |call, _| match call.name.as_str() {
+            "GetItem" => ok(&json!({})),
+            _ => cancelled(codes),
+        });
+        let seen = match aws.save(&wanting()).await {
+            Err(SaveError::Claimed { lane }) if lane == id() => "claimed",
+            Err(SaveError::Conflict { revision: 17, .. }) => "conflict",
+            Err(SaveError::Unavailable(_)) => "unavailable",
+            other => panic!("{codes:?}: {other:?}"),
+        };
+        assert_eq!(seen, expected, "{codes:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_check_for_claims_comes_after_everything_that_is_put() {
+    let (aws, calls) = aws(|call, _| match call.name.as_str() {
+        "GetItem" => ok(&json!({})),
+        _ => cancelled(["None", "None", "None", "ConditionalCheckFailed", "None"]),
+    });
+    let mut lane = Lane::new(id(), 1);
+    lane.revision = 1;
+    lane.ended.push(rollout(phases().pop().unwrap()));
+    lane.promoted = [digest(1)].into();
+    let error = aws.save(&lane).await.unwrap_err();
+    assert!(matches!(error, SaveError::Claimed { .. }), "{error:?}");
+    let all = calls.one("TransactWriteItems")["TransactItems"].clone();
+    let kinds: Vec<&String> =
+        all.as_array().unwrap().iter().flat_map(|it| it.as_object().unwrap().keys()).collect();
+    assert_eq!(kinds, ["Put", "Put", "Put", "ConditionCheck", "Update"]);
 }
 
 /// What is stored decides between a lost race and a lost answer, which the SDK repeats.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use esclusa_aws::record::write_lane;
 use esclusa_core::announcement::{Announcement, Ask, Kind};
-use esclusa_core::lane::{Errand, HostRecord, Lane, Quarantine, Success};
+use esclusa_core::lane::{Errand, HostRecord, Lane, LastKnown, Pin, Quarantine, Success};
 use esclusa_core::name::HostId;
 use esclusa_core::order::{
     Answer, CommandId, ContainerHealth, Heard, OnHostFailure, Orders, PartState, PutBack, Verb,
@@ -155,6 +155,16 @@ fn biggest() -> Lane {
         (noise.digest(), Quarantine { reason, since })
     };
     lane.quarantine = (0..50).map(quarantine).collect();
+    let last = |host: &HostId| {
+        let digests = BTreeSet::from([release(1).digest, release(2).digest]);
+        (host.clone(), LastKnown { digests, since: noise.at() })
+    };
+    lane.lost = hosts.iter().map(last).collect();
+    let pin = |_| {
+        let (until, reason, actor) = (noise.at(), noise.letters(200), noise.letters(20));
+        (noise.digest(), Pin { until, reason, actor })
+    };
+    lane.pins = (0..50).map(pin).collect();
     lane
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use esclusa_aws::record::{read_lane, read_rollout, write_lane, write_rollout};
+use esclusa_aws::record::{
+    read_lane, read_report, read_rollout, write_lane, write_report, write_rollout,
+};
 use esclusa_core::lane::{Lane, Step};
 use esclusa_core::observation::{Cue, Event, Fleet, Look, Order, Saw, SeenHost, Sent, Sources};
 use esclusa_core::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
@@ -11,9 +13,10 @@ use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release, Running};
 use esclusa_core::request::{Request, RequestId, Wish};
 use esclusa_core::time::Timestamp;
+use esclusa_shell::retain::Stop;
 use serde_json::Value;
 
-use crate::record_samples::{digest, full, host, phases, release, rollout};
+use crate::record_samples::{digest, full, host, phases, release, report, rollout, stops};
 
 #[track_caller]
 fn assert_kept(lane: &Lane) {
@@ -43,7 +46,7 @@ fn every_field_of_a_lane_is_stored() {
         let name = line.strip_prefix("    ")?.split_once(": ")?.0;
         (!name.starts_with(' ')).then(|| name.to_owned())
     });
-    let of_the_pass = ["ended", "facts", "due"];
+    let of_the_pass = ["ended", "promoted", "pinned", "facts", "due"];
     let fields: BTreeSet<String> =
         fields.filter(|name| !of_the_pass.contains(&name.as_str())).collect();
     let stored: Value = serde_json::from_str(&write_lane(&lane).unwrap()).unwrap();
@@ -64,6 +67,32 @@ fn version_1_is_read_for_ever() {
         r#""requests":[]}}"#
     );
     assert_eq!(read_lane(expected).unwrap(), lane);
+}
+
+#[test]
+fn a_run_of_retention_is_kept() {
+    for stop in stops() {
+        let text = write_report(&report(stop.clone())).unwrap();
+        assert_eq!(read_report(&text).unwrap(), report(stop), "{text}");
+    }
+    let text = write_report(&report(Stop::Nothing)).unwrap();
+    let error = read_report(&text.replace("\"pinned\"", "\"nailed\"")).unwrap_err().to_string();
+    let expected = "the stored form cannot be read at `summary.kept_for`: `nailed` is no reason \
+                    that is known";
+    assert_eq!(error, expected);
+}
+
+/// What was stored once must be readable for ever: see [`version_1_is_read_for_ever`].
+#[test]
+fn version_1_of_a_run_is_read_for_ever() {
+    let stored = concat!(
+        r#"{"v":1,"record":{"service":"a1","run":"r-1","at":9,"summary":{"kept":3,"deleted":2,"#,
+        r#""bytes":7,"kept_for":{"young":3},"deleted_for":{"untagged":2}},"deleted":1,"bytes":5,"#,
+        r#""stop":{"cap":{"cap":1,"left":1}},"notes":["n"]}}"#
+    );
+    let read = read_report(stored).unwrap();
+    assert_eq!(read.stop, Stop::Cap { cap: 1, left: 1 });
+    assert_eq!(write_report(&read).unwrap(), stored);
 }
 
 #[test]
@@ -182,13 +211,18 @@ impl Chance {
 
     fn request(&mut self, lane: &Lane) -> Request {
         let back = lane.rollback_targets().next().cloned();
-        let wish = match self.random.u32(0..8) {
+        let wish = match self.random.u32(0..10) {
             0 => Wish::Hold { reason: "lunch".to_owned() },
             1 => Wish::Rollback { to: back },
             2 => Wish::Deploy { release: self.release(), overriding: None },
             3 => Wish::Restart,
             4 => Wish::Abort,
             5 => Wish::Lift { digest: self.release().digest },
+            6 => {
+                let until = self.now.after(Duration::from_secs(self.random.u64(1..2000)));
+                Wish::Pin { release: self.release(), until, reason: "audit".to_owned() }
+            }
+            7 => Wish::Unpin { digest: self.release().digest },
             _ => Wish::Release,
         };
         let id = RequestId(format!("r-{}", self.random.u32(..)));
@@ -226,11 +260,12 @@ fn whatever_happens_to_a_lane_is_kept() {
             let event = chance.event(&lane);
             let Step::Advance(next) = lane.step(&event, chance.now) else { continue };
             lane = *next;
-            for rollout in std::mem::take(&mut lane.ended) {
-                let text = write_rollout(&rollout).unwrap();
-                assert_eq!(read_rollout(&lane.id, &text).unwrap(), rollout, "seed {seed}");
+            for rollout in &lane.ended {
+                let text = write_rollout(rollout).unwrap();
+                assert_eq!(read_rollout(&lane.id, &text).unwrap(), *rollout, "seed {seed}");
                 ended += 1;
             }
+            lane.saved();
             phases.extend(lane.rollout.as_ref().map(|it| it.phase.word()));
             assert_kept(&lane.clone().at_rest());
         }

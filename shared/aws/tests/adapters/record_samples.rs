@@ -7,8 +7,8 @@ use esclusa_core::announcement::{Announcement, Ask, Kind};
 use esclusa_core::configuration::{Compose, Configuration};
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::{
-    Asked, Attempt, Blocker, Errand, Hold, HostRecord, Inspection, Lane, Lease, Quarantine,
-    Success, WakeUp,
+    Asked, Attempt, Blocker, Errand, Hold, HostRecord, Inspection, Lane, LastKnown, Lease, Need,
+    Pin, Quarantine, Success, WakeUp,
 };
 use esclusa_core::name::HostId;
 use esclusa_core::observation::{DocumentPin, HostSettings, Sources};
@@ -19,11 +19,13 @@ use esclusa_core::order::{
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Image, Release, Running};
 use esclusa_core::request::RequestId;
+use esclusa_core::retention::{Cause as Gone, Keep, Summary};
 use esclusa_core::rollout::{
     Batch, Cause, Course, End, HostRun, Phase, Progress, Rollout, RolloutId, Stage, Transition,
 };
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, Target};
+use esclusa_shell::retain::{Report, Stop};
 
 const GROUP: &str =
     "arn:aws:elasticloadbalancing:eu-south-1:123456789012:targetgroup/web/0123456789abcdef";
@@ -335,6 +337,10 @@ pub(crate) fn full(phase: Phase) -> Lane {
     lane.adopted = true;
     lane.halted = true;
     lane.quarantine = BTreeMap::from([(digest(4), Quarantine { reason: reason(), since: at(24) })]);
+    let (reason, actor) = ("the \"last\" that works".to_owned(), "ana".to_owned());
+    lane.pins = BTreeMap::from([(digest(5), Pin { until: at(28), reason, actor })]);
+    let last = LastKnown { digests: BTreeSet::from([digest(1), digest(2)]), since: at(29) };
+    lane.lost = BTreeMap::from([(host(6), last)]);
     lane.hosts = (1..)
         .map(host)
         .zip(running().map(|running| HostRecord { running, seen_at: at(25) }))
@@ -343,4 +349,76 @@ pub(crate) fn full(phase: Phase) -> Lane {
     lane.errands = errands();
     lane.requests = vec![RequestId("r-1".to_owned()), RequestId("r-2".to_owned())];
     lane
+}
+
+/// Every reason why an image stays.
+fn keeps() -> Vec<Keep> {
+    let environment = || "production".parse().unwrap();
+    let needs = [
+        Need::Runs(host(1)),
+        Need::Current,
+        Need::Rollout,
+        Need::Wanted,
+        Need::Target,
+        Need::Pinned(at(30)),
+    ];
+    let needed = needs.into_iter().map(|need| Keep::Needed(environment(), need));
+    let others = [
+        Keep::Followed(environment()),
+        Keep::Version(environment(), 1),
+        Keep::Archived,
+        Keep::PartOf(digest(1)),
+        Keep::RefersTo(digest(1)),
+        Keep::Unmapped(at(31)),
+        Keep::Young(at(32)),
+        Keep::Pulled(at(33)),
+        Keep::Artifact,
+        Keep::NotUnderstood("why".into()),
+    ];
+    needed.chain(others).collect()
+}
+
+/// Every reason why an image goes.
+fn causes() -> [Gone; 6] {
+    [
+        Gone::Version("production".parse().unwrap(), 10),
+        Gone::Unmapped,
+        Gone::Untagged,
+        Gone::PartOf(digest(1)),
+        Gone::RefersTo(digest(1)),
+        Gone::Orphan(digest(1)),
+    ]
+}
+
+/// Every reason why a run stops.
+pub(crate) fn stops() -> [Stop; 7] {
+    [
+        Stop::Nothing,
+        Stop::Planned,
+        Stop::FirstRun,
+        Stop::Withheld("nobody knows".to_owned()),
+        Stop::Cap { cap: 100, left: 20 },
+        Stop::Time,
+        Stop::Refused,
+    ]
+}
+
+/// What a run of retention came to, with something in every place.
+pub(crate) fn report(stop: Stop) -> Report {
+    Report {
+        service: "acme/boletos".parse().unwrap(),
+        run: "run-1".to_owned(),
+        at: at(34),
+        summary: Summary {
+            kept: 30,
+            deleted: 12,
+            bytes: 4000,
+            kept_for: keeps().iter().map(Keep::code).zip(1..).collect(),
+            deleted_for: causes().iter().map(Gone::code).zip(1..).collect(),
+        },
+        deleted: 5,
+        bytes: 1500,
+        stop,
+        notes: vec!["a \"note\"".to_owned()],
+    }
 }

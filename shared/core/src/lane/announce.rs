@@ -24,6 +24,7 @@ impl Lane {
         }
         self.about_holds(before, &mut news);
         self.about_quarantine(before, &mut news);
+        self.about_pins(before, now, &mut news);
         self.about_hosts(before, &mut news);
         news.extend(self.about_blocker(before));
         for mut it in news {
@@ -118,6 +119,25 @@ impl Lane {
             let text = format!("{} may be rolled out again", digest.short());
             let it = self.news(Kind::QuarantineLifted, text);
             news.push(Announcement { digest: Some(digest.clone()), ..it });
+        }
+    }
+
+    /// A pin that has ended by itself is dropped without a word: its day was told with it.
+    fn about_pins(&self, before: &Self, now: Timestamp, news: &mut Vec<Announcement>) {
+        for (digest, pin) in &self.pins {
+            if before.pins.get(digest) != Some(pin) {
+                let (actor, until, reason) = (&pin.actor, pin.until, &pin.reason);
+                let text = format!("{actor} pinned {} until {until}: {reason}", digest.short());
+                let it = self.news(Kind::ImagePinned, text);
+                news.push(Announcement { digest: Some(digest.clone()), ..it });
+            }
+        }
+        for (digest, pin) in &before.pins {
+            if pin.until > now && !self.pins.contains_key(digest) {
+                let text = format!("{} is not pinned any more", digest.short());
+                let it = self.news(Kind::ImageUnpinned, text);
+                news.push(Announcement { digest: Some(digest.clone()), ..it });
+            }
         }
     }
 

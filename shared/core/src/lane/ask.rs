@@ -1,9 +1,9 @@
 //! What a person asks of a lane.
 
-use super::{Asked, Hold, Lane, REQUESTS};
+use super::{Asked, Hold, Lane, PINS, Pin, REQUESTS};
 use crate::digest::Digest;
 use crate::reason::{Code, Reason};
-use crate::release::Release;
+use crate::release::{Availability, Release};
 use crate::request::{Refusal, Request, Wish};
 use crate::rollout::Cause;
 use crate::time::Timestamp;
@@ -36,12 +36,18 @@ impl Lane {
             }
             Wish::Restart => next.restart(actor)?,
             Wish::Lift { digest } => next.lift(digest)?,
+            Wish::Pin { release, until, reason } => {
+                let (until, reason, actor) = (*until, reason.clone(), actor.clone());
+                next.pin(release, Pin { until, reason, actor }, now)?;
+            }
+            Wish::Unpin { digest } => next.unpin(digest, now)?,
         }
         next.requests.push(request.id.clone());
         if next.requests.len() > REQUESTS {
             next.requests.remove(0);
         }
         next.announce_since(self, now);
+        next.promote_since(self);
         *self = next;
         Ok(())
     }
@@ -153,6 +159,44 @@ impl Lane {
             return refused(Code::ASKED, text);
         }
         self.last_attempt.take_if(|it| it.digest == *digest);
+        Ok(())
+    }
+
+    /// Keeps an image, or keeps it until another day.
+    fn pin(&mut self, release: &Release, pin: Pin, now: Timestamp) -> Asking {
+        self.pins.retain(|_, it| it.until > now);
+        if release.availability == Availability::Archived {
+            let text = format!(
+                "{release} is archived in ECR, where retention leaves it alone: restore it, then \
+                 pin it"
+            );
+            return refused(Code::RELEASE_ARCHIVED, text);
+        }
+        if pin.until <= now {
+            let until = pin.until;
+            let text =
+                format!("the pin of {release} would have ended at {until}: name a later day");
+            return refused(Code::ASKED, text);
+        }
+        if self.pins.len() >= PINS && !self.pins.contains_key(&release.digest) {
+            let text = format!("{} has {PINS} pins already; `unpin` one first", self.id);
+            return refused(Code::ASKED, text);
+        }
+        self.pinned.insert(release.digest.clone());
+        self.pins.insert(release.digest.clone(), pin);
+        Ok(())
+    }
+
+    fn unpin(&mut self, digest: &Digest, now: Timestamp) -> Asking {
+        self.pins.retain(|_, it| it.until > now);
+        if self.pins.remove(digest).is_none() {
+            let text = format!(
+                "{} is not pinned in {}; `status` tells which images are",
+                digest.short(),
+                self.id
+            );
+            return refused(Code::ASKED, text);
+        }
         Ok(())
     }
 }

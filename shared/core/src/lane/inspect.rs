@@ -94,5 +94,9 @@ impl Lane {
         self.hosts.retain(|host, record| {
             fleet.hosts.contains_key(host) || now.since(record.seen_at) < FORGOTTEN_AFTER
         });
+        let Self { hosts, lost, .. } = self;
+        lost.retain(|host, last| {
+            !hosts.contains_key(host) && now.since(last.since) < FORGOTTEN_AFTER
+        });
     }
 }

@@ -18,6 +18,7 @@ mod ask;
 mod decide;
 mod errand;
 mod inspect;
+mod needs;
 mod next;
 mod report;
 mod step;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 pub use errand::Errand;
 pub use inspect::Inspection;
+pub use needs::{Need, Needs};
 pub use report::Blocker;
 pub use step::Step;
 
@@ -46,6 +48,9 @@ pub const SUCCESSES: usize = 10;
 
 /// Requests whose ids a lane remembers, to do each once.
 const REQUESTS: usize = 32;
+
+/// Images that people may pin in one lane: the ledger's items are bounded.
+const PINS: usize = 50;
 
 /// The wake-up that a lane awaits. A delayed message with another sequence is an older one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +88,17 @@ pub struct Quarantine {
     pub reason: Reason,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// An image that a person wants kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// When it may go.
+    pub until: Timestamp,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// Who pinned it.
+    pub actor: String,
 }
 
 /// A release that once ran on every host of the lane.
@@ -142,6 +158,15 @@ pub struct HostRecord {
     pub seen_at: Timestamp,
 }
 
+/// What a host that has not been verified since may still run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastKnown {
+    /// The images.
+    pub digests: BTreeSet<Digest>,
+    /// When it was given up.
+    pub since: Timestamp,
+}
+
 /// The life of one service in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
@@ -184,8 +209,12 @@ pub struct Lane {
     pub halted: bool,
     /// Digests that are not rolled out again.
     pub quarantine: BTreeMap<Digest, Quarantine>,
+    /// Images that a person wants kept, whatever retention would do.
+    pub pins: BTreeMap<Digest, Pin>,
     /// What is known of each host.
     pub hosts: BTreeMap<HostId, HostRecord>,
+    /// What hosts may still run that a rollout gave up: nothing else is known of them.
+    pub lost: BTreeMap<HostId, LastKnown>,
     /// What hosts were registered as that a rollout took out of service and could not verify
     /// afterwards: registered again once they are seen to run what they should.
     pub owed: BTreeMap<HostId, BTreeSet<Target>>,
@@ -203,6 +232,11 @@ pub struct Lane {
     pub requests: Vec<RequestId>,
     /// Rollouts that ended in this pass, to be written with the next save.
     pub ended: Vec<Rollout>,
+    /// What this lane has come to want in this pass: written with the next save, as versions of
+    /// this environment, unless retention is deleting one of them.
+    pub promoted: BTreeSet<Digest>,
+    /// What a person has pinned in this pass: not saved if retention is deleting it.
+    pub pinned: BTreeSet<Digest>,
     facts: Facts,
     due: BTreeSet<Look>,
 }
@@ -231,7 +265,9 @@ impl Lane {
             adopted: false,
             halted: false,
             quarantine: BTreeMap::new(),
+            pins: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            lost: BTreeMap::new(),
             owed: BTreeMap::new(),
             errands: BTreeMap::new(),
             inspection: None,
@@ -240,6 +276,8 @@ impl Lane {
             outbox: Vec::new(),
             requests: Vec::new(),
             ended: Vec::new(),
+            promoted: BTreeSet::new(),
+            pinned: BTreeSet::new(),
             facts: Facts::default(),
             due: BTreeSet::new(),
         }
@@ -302,6 +340,19 @@ impl Lane {
             && self.ended.is_empty()
             && self.requests.is_empty()
             && self.blocker.as_ref().is_none_or(homeless)
+    }
+
+    /// Forgets what was written, once it is saved.
+    pub fn saved(&mut self) {
+        self.ended.clear();
+        self.promoted.clear();
+        self.pinned.clear();
+    }
+
+    /// What this lane has come to need in this pass, and retention must not be deleting.
+    #[must_use]
+    pub fn newly_needed(&self) -> BTreeSet<Digest> {
+        self.promoted.union(&self.pinned).cloned().collect()
     }
 
     /// Forgets what was seen in this pass, which is never stored.

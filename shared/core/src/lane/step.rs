@@ -1,10 +1,12 @@
 //! One event at a time: record it first, then decide in one place.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::decide::circumstances;
-use super::{Attempt, HostRecord, Lane, SUCCESSES, Success};
+use super::{Attempt, HostRecord, Lane, LastKnown, SUCCESSES, Success};
 use crate::configuration::Configuration;
+use crate::digest::Digest;
 use crate::name::HostId;
 use crate::observation::{Cue, Event, Look, PartKey, Saw, Sent};
 use crate::order::{Orders, PartState};
@@ -40,6 +42,7 @@ impl Lane {
             return Step::Ignore;
         }
         next.announce_since(self, now);
+        next.promote_since(self);
         Step::Advance(Box::new(next))
     }
 
@@ -237,6 +240,20 @@ impl Lane {
         }
     }
 
+    /// Keeps in mind what a host that was given up may still run.
+    fn lose(&mut self, host: &HostId, run: &HostRun, candidate: &Digest, now: Timestamp) {
+        let before = self.lost.remove(host).map(|it| it.digests).unwrap_or_default();
+        let told = run.told.then(|| candidate.clone());
+        let ran = match &run.baseline {
+            Running::Digest(digest) => Some(digest.clone()),
+            Running::Nothing | Running::Local(_) | Running::Mixed => None,
+        };
+        let digests: BTreeSet<Digest> = before.into_iter().chain(told).chain(ran).collect();
+        if !digests.is_empty() {
+            self.lost.insert(host.clone(), LastKnown { digests, since: now });
+        }
+    }
+
     /// Keeps what each host was last verified to run.
     fn remember_hosts(&mut self, rollout: &Rollout, now: Timestamp) {
         let candidate = Running::Digest(rollout.candidate.digest.clone());
@@ -252,6 +269,7 @@ impl Lane {
                 Progress::Lost(_) | Progress::Skipped(_) => {
                     self.hosts.remove(host);
                     self.owe(host, run);
+                    self.lose(host, run, &rollout.candidate.digest, now);
                     continue;
                 }
                 // Left as it is; whatever changes it next puts it back into service.

@@ -1,23 +1,17 @@
-//! The ledger: one table, one item per lane, one per ended rollout, and the list of lanes.
+//! Lanes and their rollouts: one item per lane, one per ended rollout, and the list of lanes.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason, Put, TransactWriteItem};
 use esclusa_core::lane::Lane;
 use esclusa_core::name::LaneId;
 use esclusa_core::rollout::Rollout;
 use esclusa_shell::ports::{BoxError, Ledger, SaveError, Unavailable};
 
+use super::{LANE, LANES, cancelled, is_conflict, is_failed_condition, lane_key, named, partition};
 use crate::failure::{Missing, unavailable};
 use crate::packed::{Item, pack, unpack};
 use crate::{Aws, record};
-
-/// The partition that lists every lane.
-const LANES: &str = "LANES";
-
-/// The sort key of a lane's own item.
-const LANE: &str = "LANE";
 
 /// What the sort keys of a lane's rollouts begin with; a ULID follows, so they sort by time.
 const ROLLOUT: &str = "ROLLOUT#";
@@ -40,12 +34,15 @@ impl<M: Send + Sync> Ledger for Aws<M> {
         let failed = |error: BoxError| SaveError::Unavailable(unavailable(doing())(error));
         let text = record::write_lane(lane).map_err(|error| failed(error.into()))?;
         let puts = self.puts(lane, &text).map_err(failed)?;
+        let wanted = self.wanted(lane).map_err(failed)?;
         let written = match <[Put; 1]>::try_from(puts) {
-            Ok([put]) => self.put(put).await,
-            Err(puts) => self.transact(puts).await,
+            Ok([put]) if wanted.is_empty() => self.put(put).await,
+            Ok(puts) => self.transact(puts.into(), wanted).await,
+            Err(puts) => self.transact(puts, wanted).await,
         };
         match written.map_err(failed)? {
             Written::Yes => {}
+            Written::Claimed => return Err(SaveError::Claimed { lane: lane.id.clone() }),
             Written::Conflict if self.is_stored(&lane.id, &text).await.map_err(failed)? => {}
             Written::Conflict => {
                 let (lane, revision) = (lane.id.clone(), lane.revision);
@@ -71,22 +68,7 @@ impl<M: Send + Sync> Ledger for Aws<M> {
     }
 
     async fn lanes(&self) -> Result<Vec<LaneId>, Unavailable> {
-        let doing = || unavailable("list the lanes");
-        let mut pages = (self.dynamodb.query())
-            .table_name(&self.names.table)
-            .key_condition_expression("pk = :lanes")
-            .expression_attribute_values(":lanes", AttributeValue::S(LANES.to_owned()))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
-        let mut lanes = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|e| doing()(e.into()))?;
-            let name = text(&item, "sk").map_err(doing())?;
-            lanes.push(name.parse().map_err(|e: esclusa_core::name::NameError| doing()(e.into()))?);
-        }
-        Ok(lanes)
+        self.listed("").await.map_err(unavailable("list the lanes"))
     }
 
     async fn rollouts(&self, id: &LaneId, limit: usize) -> Result<Vec<Rollout>, Unavailable> {
@@ -118,6 +100,8 @@ enum Written {
     /// Something else was stored before. It may be our own write, whose answer was lost and which
     /// the SDK then repeated.
     Conflict,
+    /// Retention is deleting an image that the lane has come to need.
+    Claimed,
 }
 
 impl<M> Aws<M> {
@@ -174,19 +158,24 @@ impl<M> Aws<M> {
             .await;
         match sent {
             Ok(_) => Ok(Written::Yes),
-            Err(error) if is_conflict(&error) => Ok(Written::Conflict),
+            Err(error) if lost_the_race(&error) => Ok(Written::Conflict),
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn transact(&self, puts: Vec<Put>) -> Result<Written, BoxError> {
-        let items = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build());
-        let call = self.dynamodb.transact_write_items().set_transact_items(Some(items.collect()));
-        match call.send().await {
-            Ok(_) => Ok(Written::Yes),
-            Err(error) if is_cancelled_by_conflict(&error) => Ok(Written::Conflict),
-            Err(error) => Err(error.into()),
-        }
+    /// Writes everything or nothing: what is put first, the check for claims after it.
+    async fn transact(
+        &self,
+        puts: Vec<Put>,
+        wanted: Vec<TransactWriteItem>,
+    ) -> Result<Written, BoxError> {
+        let check = puts.len();
+        let puts = puts.into_iter().map(|put| TransactWriteItem::builder().put(put).build());
+        let items = puts.chain(wanted).collect();
+        let call = self.dynamodb.transact_write_items().set_transact_items(Some(items));
+        let Err(error) = call.send().await else { return Ok(Written::Yes) };
+        let why_not = cancelled(&error).and_then(|reasons| why_not(reasons, check));
+        why_not.ok_or_else(|| error.into())
     }
 
     /// Whether exactly this is stored: then it was our own write that ours conflicted with. A
@@ -198,20 +187,19 @@ impl<M> Aws<M> {
     }
 }
 
-fn is_conflict(error: &SdkError<PutItemError>) -> bool {
-    error.as_service_error().is_some_and(|it| {
-        it.is_conditional_check_failed_exception() || it.is_transaction_conflict_exception()
-    })
+/// What a cancelled transaction says of the lane, whose check for claims is at `check`; nothing if
+/// it is not for the lane that it was cancelled.
+fn why_not(reasons: &[CancellationReason], check: usize) -> Option<Written> {
+    let (puts, rest) = reasons.split_at_checked(check).unwrap_or((reasons, &[]));
+    if puts.iter().any(is_failed_condition) || reasons.iter().any(is_conflict) {
+        return Some(Written::Conflict);
+    }
+    rest.first().is_some_and(is_failed_condition).then_some(Written::Claimed)
 }
 
-fn is_cancelled_by_conflict(error: &SdkError<TransactWriteItemsError>) -> bool {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-        error.as_service_error()
-    else {
-        return false;
-    };
-    cancelled.cancellation_reasons().iter().any(|reason| {
-        matches!(reason.code(), Some("ConditionalCheckFailed" | "TransactionConflict"))
+fn lost_the_race(error: &SdkError<PutItemError>) -> bool {
+    error.as_service_error().is_some_and(|it| {
+        it.is_conditional_check_failed_exception() || it.is_transaction_conflict_exception()
     })
 }
 
@@ -222,21 +210,4 @@ fn ended(id: &LaneId, rollout: &Rollout) -> Result<Item, BoxError> {
     ]);
     item.extend([pack("rollout", &record::write_rollout(rollout)?)?]);
     Ok(item)
-}
-
-fn partition(id: &LaneId) -> String {
-    format!("LANE#{id}")
-}
-
-fn lane_key(id: &LaneId) -> Item {
-    named([("pk", AttributeValue::S(partition(id))), ("sk", AttributeValue::S(LANE.to_owned()))])
-}
-
-fn named<const N: usize>(attributes: [(&str, AttributeValue); N]) -> Item {
-    attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-fn text<'a>(item: &'a Item, attribute: &'static str) -> Result<&'a str, BoxError> {
-    let value = item.get(attribute).and_then(|value| value.as_s().ok());
-    value.map(String::as_str).ok_or_else(|| Missing(attribute).into())
 }

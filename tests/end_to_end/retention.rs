@@ -19,7 +19,7 @@ const CONFIGURATION: &str = r#"
 [environments.staging]
 [environments.preview]
 tag = "preview"
-require_version_tag = "p*"
+require_version_tag = "pre-*"
 [retention]
 versions = 10
 unmapped = "14d"
@@ -67,7 +67,7 @@ async fn fill(stage: &Stage, shelf: &mut Shelf<'_>) {
         shelf.sign(&index, number.is_multiple_of(2)).await;
     }
     for number in 0..PREVIEWS {
-        shelf.push_index(&[&format!("p{number}")], false).await;
+        shelf.push_index(&[&format!("pre-{number}")], false).await;
     }
     for number in 0..BRANCHES {
         shelf.push_image(Some(&format!("feature-{number}"))).await;
@@ -81,7 +81,7 @@ async fn fill(stage: &Stage, shelf: &mut Shelf<'_>) {
         shelf.push_image(Some(&format!("young-{number}"))).await;
     }
     shelf.tag_again("v1.499.0", "latest").await;
-    shelf.tag_again("p199", "preview").await;
+    shelf.tag_again("pre-199", "preview").await;
     // A second tag makes no old image new.
     shelf.tag_again("v1.3.0", "v2.0.0-rc1").await;
     shelf.settle(stage).await;
@@ -187,7 +187,7 @@ fn the_right_ones_are_left(shelf: &Shelf<'_>, left: &BTreeMap<String, BTreeSet<S
         assert_eq!(tags.contains(version.as_str()), kept, "{version}");
     }
     for number in 0..PREVIEWS {
-        let preview = format!("p{number}");
+        let preview = format!("pre-{number}");
         assert_eq!(tags.contains(preview.as_str()), number >= PREVIEWS - 10, "{preview}");
     }
     for number in 0..BRANCHES {

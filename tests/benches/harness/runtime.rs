@@ -1,11 +1,12 @@
 //! Lambda's Runtime API, as far as a function needs it to start and to be invoked.
 
-use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::http::{Request, request};
 
 /// What a function did, and when.
 pub(crate) enum Did {
@@ -43,7 +44,7 @@ fn answer(stream: &TcpStream, event: &str, tell: &Sender<Did>) -> io::Result<()>
     let mut reader = BufReader::new(stream);
     let mut writer = stream;
     loop {
-        let (line, body) = request(&mut reader)?;
+        let Request { line, body, .. } = request(&mut reader)?;
         let at = Instant::now();
         let text = if line.starts_with("GET") {
             // Nobody listens any more once the measurement is over.
@@ -65,46 +66,4 @@ fn names() -> String {
          lambda-runtime-deadline-ms: {deadline}\r\n\
          lambda-runtime-invoked-function-arn: arn:aws:lambda:eu-west-1:123456789012:function:x\r\n"
     )
-}
-
-/// Reads one request: its first line and its body, whole or in chunks.
-fn request(reader: &mut impl BufRead) -> io::Result<(String, String)> {
-    let first = line(reader)?;
-    let mut headers = BTreeMap::new();
-    loop {
-        let header = line(reader)?;
-        match header.split_once(':') {
-            Some((name, value)) => headers.insert(name.to_lowercase(), value.trim().to_owned()),
-            None => break,
-        };
-    }
-    let mut body = Vec::new();
-    if headers.contains_key("transfer-encoding") {
-        loop {
-            let length = usize::from_str_radix(&line(reader)?, 16).map_err(io::Error::other)?;
-            take(reader, length, &mut body)?;
-            line(reader)?;
-            if length == 0 {
-                break;
-            }
-        }
-    } else if let Some(length) = headers.get("content-length") {
-        take(reader, length.parse().map_err(io::Error::other)?, &mut body)?;
-    }
-    Ok((first, String::from_utf8_lossy(&body).into_owned()))
-}
-
-fn line(reader: &mut impl BufRead) -> io::Result<String> {
-    let mut line = String::new();
-    if reader.read_line(&mut line)? == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(line.trim_end().to_owned())
-}
-
-fn take(reader: &mut impl BufRead, length: usize, body: &mut Vec<u8>) -> io::Result<()> {
-    let mut part = vec![0; length];
-    reader.read_exact(&mut part)?;
-    body.extend(part);
-    Ok(())
 }

@@ -4,15 +4,16 @@
 //! alike; the figures to go by are the ratios. AWS is not called: an empty batch asks nothing of
 //! it.
 
-mod runtime;
+#[path = "harness/mod.rs"]
+mod harness;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use runtime::{Did, Runtime};
+use harness::{Runtime, binary, environment, megabytes, next, resident};
 
 /// How often each function is started.
 const ROUNDS: usize = 40;
@@ -58,17 +59,12 @@ fn fail(name: &str, error: &io::Error) -> ! {
     std::process::exit(1);
 }
 
-fn binary(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join("target/lambda").join(name).join("bootstrap")
-}
-
 fn run(binary: &Path, event: &'static str) -> io::Result<Run> {
     let runtime = Runtime::serve(event)?;
     let began = Instant::now();
     let mut child = Command::new(binary)
         .env_clear()
-        .envs(environment())
+        .envs(environment("http://127.0.0.1:9"))
         .env("AWS_LAMBDA_RUNTIME_API", runtime.address.to_string())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -94,41 +90,6 @@ fn measure(runtime: &Runtime, began: Instant, process: u32) -> io::Result<Run> {
     let resident = resident(process)?;
     let first = took.remove(0);
     Ok(Run { start, first, warm: median(&mut took), resident })
-}
-
-fn next(runtime: &Runtime) -> io::Result<(Instant, String)> {
-    match runtime.did.recv_timeout(Duration::from_secs(10)) {
-        Ok(Did::Asked(at)) => Ok((at, String::new())),
-        Ok(Did::Answered(at, body)) => Ok((at, body)),
-        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it did nothing for 10 s")),
-    }
-}
-
-/// The largest resident set of a process so far, in bytes.
-fn resident(process: u32) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|it| it.trim().trim_end_matches(" kB").parse::<u64>().ok());
-    kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("no VmHWM"))
-}
-
-fn environment() -> impl Iterator<Item = (&'static str, &'static str)> {
-    [
-        ("AWS_LAMBDA_FUNCTION_NAME", "x"),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "1"),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", "l"),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", "g"),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "none"),
-        ("AWS_SECRET_ACCESS_KEY", "none"),
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-        ("ESCLUSA_TABLE", "t"),
-        ("ESCLUSA_LANES_QUEUE", "http://127.0.0.1:9/q"),
-        ("ESCLUSA_PARAMETER_PREFIX", "/esclusa"),
-        ("ESCLUSA_OPERATOR", "o"),
-    ]
-    .into_iter()
 }
 
 fn median(durations: &mut [Duration]) -> Duration {
@@ -158,9 +119,4 @@ fn print(runs: &[Vec<Run>]) {
             megabytes(binary),
         );
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "shown with one digit")]
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1e6
 }

@@ -87,10 +87,10 @@ impl Told {
         self.until("every start and end, and all in between,", all).await;
     }
 
-    /// The announcements that lie between others that were heard.
+    /// The announcements of lanes that lie between others that were heard.
     fn missing(&self) -> Vec<String> {
         let mut heard: BTreeMap<&str, BTreeSet<u64>> = BTreeMap::new();
-        for event in &self.events {
+        for event in self.events.iter().filter(|it| !it["detail"]["environment"].is_null()) {
             let (lane, number) = event["detail"]["id"].as_str().unwrap().rsplit_once('#').unwrap();
             heard.entry(lane).or_default().insert(number.parse().unwrap());
         }

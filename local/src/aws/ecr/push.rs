@@ -128,12 +128,13 @@ impl Ecr {
         if known { Ok(()) } else { self.registry.remove(name, new).map_err(super::broken) }
     }
 
+    /// Notes when an image was last pulled. The next change saves it: a catalog of thousands of
+    /// images is too large to be saved at each pull, and ECR is late with these times too.
     pub(super) fn pulled(&self, repository: &str, digest: &str) {
         let mut catalog = guard(&self.catalog);
         let repository = catalog.repositories.get_mut(repository);
         if let Some(image) = repository.and_then(|it| it.images.get_mut(digest)) {
             image.pulled_at = Some(Moment::now());
-            self.snapshot.save(&*catalog);
         }
     }
 

@@ -114,10 +114,10 @@ pub async fn retain<P: Ports>(
         Begun::Alone(repository) => repository,
         Begun::Busy(until) => return Err(RetainError::Busy { service: service.clone(), until }),
     };
-    let mut holding = Holding { ports, run, me, repository };
+    let mut holding = Holding { ports, run, me, repository, claims: false };
     let done = holding.work(context).await;
-    // A call that failed may land yet: until the lease is over, what was claimed stays claimed.
-    if !matches!(done, Err(RetainError::Unavailable(_))) {
+    // A deletion that failed may land yet: until the lease is over, what was claimed stays claimed.
+    if done.is_ok() || !holding.claims {
         ports.finish(service, &me.id, &holding.repository).await?;
     }
     done
@@ -129,6 +129,8 @@ struct Holding<'a, P> {
     run: &'a Run,
     me: &'a Invocation,
     repository: Repository,
+    /// Whether it may have claimed anything.
+    claims: bool,
 }
 
 impl<P: Ports> Holding<'_, P> {
@@ -154,6 +156,7 @@ impl<P: Ports> Holding<'_, P> {
             report.stop = stop;
         } else {
             self.repository.applies = true;
+            self.claims = true;
             self.apply(&seen, &plan, &mut report).await?;
         }
         report.at = self.ports.now();

@@ -42,13 +42,14 @@ check: setup ## format, lints, documentation, shell scripts, template
 
 .PHONY: soak
 soak: setup ## the simulation for long, on all cores: SEEDS=500000 fresh histories, or as many as you say
-	cargo run --locked --package esclusa-sim --example search -- \
+	cargo run --profile simulation --locked --package esclusa-sim --example search -- \
 	  $(or $(FIRST),$(shell date +%s)00000) $(or $(SEEDS),50000)
 
 .PHONY: bench
 bench: build ## measure: ratios to a bare function, of one run; nothing is judged
 	cargo lambda build --release --locked --package bare
 	cargo bench --profile dev --locked --package esclusa-tests
+	cargo bench --profile simulation --locked --package esclusa-sim
 
 .PHONY: test
 test: check build ## check, then every test; needs root or sudo for the hosts

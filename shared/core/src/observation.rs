@@ -1,6 +1,7 @@
 //! What is looked at, what is seen, and what is to be done.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::configuration::{EnvironmentConfiguration, HttpProbe, TargetGroup};
 use crate::name::{HostId, Tag};
@@ -81,11 +82,11 @@ pub enum Look {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Saw {
     /// The stored texts.
-    Configuration(Sources),
+    Configuration(Arc<Sources>),
     /// What the tag resolves to; nothing when no image bears it.
     Tag(Tag, Option<Release>),
     /// The hosts.
-    Fleet(Fleet),
+    Fleet(Arc<Fleet>),
     /// The settings; nothing when there is no such group.
     Settings(TargetGroup, Option<GroupSettings>),
     /// The targets that are registered or draining.

@@ -1,5 +1,6 @@
 //! One pass over one lane: the whole order of effects.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use esclusa_core::lane::{Lane, Lease, Step, WakeUp};
@@ -181,12 +182,14 @@ impl<P: Ports> Pass<'_, P> {
     async fn look(&self, look: Look) -> Result<Saw, Unavailable> {
         let (ports, lane) = (self.ports, &self.lane.id);
         Ok(match look {
-            Look::Configuration => Saw::Configuration(ports.sources(&lane.service).await?),
+            Look::Configuration => {
+                Saw::Configuration(Arc::new(ports.sources(&lane.service).await?))
+            }
             Look::Tag(tag) => {
                 let release = ports.resolve(&lane.service, &Wanted::Tag(tag.clone())).await?;
                 Saw::Tag(tag, release)
             }
-            Look::Fleet => Saw::Fleet(ports.fleet(lane).await?),
+            Look::Fleet => Saw::Fleet(Arc::new(ports.fleet(lane).await?)),
             Look::Settings(group) => {
                 let settings = ports.settings(&group).await?;
                 Saw::Settings(group, settings)

@@ -11,6 +11,9 @@ use std::thread;
 
 use esclusa_sim::{Adversary, Story, run, tell};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1).map(|it| it.parse::<u64>().ok());
     let (Some(Some(first)), Some(Some(count))) = (arguments.next(), arguments.next()) else {

@@ -103,20 +103,23 @@ impl World {
 
     /// Whether the containers of a host are well.
     pub(crate) fn is_well(&self, id: &HostId) -> bool {
-        self.hosts.get(id).is_some_and(|host| {
-            let well = self.starts(host, &host.running);
-            let up = host.alive && host.off_until <= self.now;
-            up && host.changing_until <= self.now && well
-        })
+        self.hosts.get(id).is_some_and(|host| self.is_up(host) && self.starts(host, &host.running))
+    }
+
+    fn is_up(&self, host: &SimHost) -> bool {
+        host.alive && host.off_until <= self.now && host.changing_until <= self.now
     }
 
     /// Whether a host would pass the load balancer's check.
     pub(crate) fn passes(&self, id: &HostId) -> bool {
-        let running = self.hosts.get(id).map(|host| &host.running);
-        let behaviour = running.and_then(|it| self.behaviour(it));
-        let fails = behaviour == Some(Behaviour::FailsTarget)
-            || behaviour == Some(Behaviour::FailsLater) && self.fails_at(id).is_none();
-        self.is_well(id) && !fails
+        self.hosts.get(id).is_some_and(|host| {
+            let well = self.is_up(host) && self.starts(host, &host.running);
+            well && match self.behaviour(&host.running) {
+                Some(Behaviour::FailsTarget) => false,
+                Some(Behaviour::FailsLater) => host.runs_since.after(FAILS_AFTER) > self.now,
+                _ => true,
+            }
+        })
     }
 
     /// When a host that passes the load balancer's check stops doing so.

@@ -156,17 +156,16 @@ impl Simulation {
     }
 
     fn sweep(&mut self) {
-        let due = self.next_sweep;
-        if self.with(|world, _| world.now >= due) {
-            self.next_sweep = due.after(SWEEP);
+        let (now, tempting) = self.with(|world, _| (world.now, world.shelf.tempting.take()));
+        if now >= self.next_sweep {
+            self.next_sweep = self.next_sweep.after(SWEEP);
             self.with(|world, _| world.enqueue(Notice::Sweep, Duration::ZERO));
         }
-        let due = self.next_round;
-        if self.with(|world, _| world.now >= due) {
-            self.next_round = due.after(ROUND);
+        if now >= self.next_round {
+            self.next_round = self.next_round.after(ROUND);
             self.with(|world, _| world.look_through());
         }
-        if let Some(digest) = self.with(|world, _| world.shelf.tempting.take()) {
+        if let Some(digest) = tempting {
             let action = Action::Deploy { version: Wanted::Digest(digest), overriding: None };
             crate::happen::ask(self, action);
         }

@@ -1,7 +1,7 @@
 //! The functions as they run on Lambda: their own binaries, under a Runtime API of ours.
 #![allow(dead_code, reason = "each benchmark uses a part")]
 
-mod http;
+pub(crate) mod http;
 mod runtime;
 
 use std::fs;
@@ -9,7 +9,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub(crate) use http::{Request, request};
 pub(crate) use runtime::{Did, Runtime};
 
 /// Where `make build` leaves a function.
@@ -20,7 +19,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
 
 /// The next thing that a function does.
 pub(crate) fn next(runtime: &Runtime) -> io::Result<(Instant, String)> {
-    match runtime.did.recv_timeout(Duration::from_secs(120)) {
+    match runtime.did.recv_timeout(Duration::from_mins(2)) {
         Ok(Did::Asked(at)) => Ok((at, String::new())),
         Ok(Did::Answered(at, body)) => Ok((at, body)),
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "it did nothing for 120 s")),

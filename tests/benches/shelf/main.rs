@@ -8,13 +8,12 @@
 mod harness;
 mod registry;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
 
 use harness::{Runtime, binary, environment, megabytes, next, resident};
-use registry::Registry;
+use registry::{Calls, Registry};
 
 /// Images in the repository, the first of which is the measure; the last is ECR's limit.
 const SIZES: [usize; 3] = [1_000, 10_000, 100_000];
@@ -23,7 +22,7 @@ const QUESTION: &str = r#"{"service":"acme/tickets","apply":false}"#;
 
 /// What one plan cost.
 struct Cost {
-    calls: BTreeMap<String, usize>,
+    calls: Calls,
     cpu: f64,
     resident: u64,
 }
@@ -71,13 +70,13 @@ fn measure(runtime: &Runtime, registry: &Registry, process: u32) -> io::Result<V
     next(runtime)?;
     let mut costs = Vec::new();
     let mut before = cpu(process)?;
-    for _ in 0..2 {
+    for plan in 0..2 {
         let answer = next(runtime)?.1;
         if !answer.contains("\"ok\":true") {
             return Err(io::Error::other(answer));
         }
         let after = cpu(process)?;
-        let (calls, resident) = (registry.calls(), resident(process)?);
+        let (calls, resident) = (registry.calls(plan), resident(process)?);
         costs.push(Cost { calls, cpu: after - before, resident });
         before = after;
         next(runtime)?;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Request, request};
+use crate::harness::http::{Request, request};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -25,17 +25,18 @@ pub(crate) struct Registry {
 
 struct State {
     images: usize,
-    calls: Mutex<BTreeMap<String, usize>>,
-    /// Whether what indexes name was read, and is remembered.
-    read: Mutex<bool>,
+    plans: Mutex<Vec<Calls>>,
 }
+
+/// The calls of one plan, by action.
+pub(crate) type Calls = BTreeMap<String, usize>;
 
 impl Registry {
     /// Serves until the process ends.
     pub(crate) fn serve(images: usize) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State { images, calls: Mutex::default(), read: Mutex::new(false) });
+        let state = Arc::new(State { images, plans: Mutex::default() });
         let served = Arc::clone(&state);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -46,11 +47,9 @@ impl Registry {
         Ok(Self { address, state })
     }
 
-    /// The calls since the last time that this was asked. From now on, indexes count as read.
-    pub(crate) fn calls(&self) -> BTreeMap<String, usize> {
-        *self.state.read.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        let mut calls = self.state.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *calls)
+    /// The calls of a plan, which is over.
+    pub(crate) fn calls(&self, plan: usize) -> Calls {
+        self.state.plans().get(plan).cloned().unwrap_or_default()
     }
 }
 
@@ -63,10 +62,8 @@ fn answer(stream: &TcpStream, state: &State) -> io::Result<()> {
         let target = headers.get("x-amz-target").map(String::as_str).unwrap_or_default();
         let action = target.rsplit('.').next().unwrap_or_default();
         let body: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
+        state.count(action);
         let (status, text) = state.answer(action, &body);
-        let mut calls = state.calls.lock().unwrap_or_else(PoisonError::into_inner);
-        *calls.entry(action.to_owned()).or_default() += 1;
-        drop(calls);
         let length = text.len();
         let head = format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.1\r\n\
@@ -82,6 +79,21 @@ fn digest(kind: usize, number: usize) -> String {
 }
 
 impl State {
+    fn plans(&self) -> MutexGuard<'_, Vec<Calls>> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a call; a plan begins with a look at the configuration.
+    fn count(&self, action: &str) {
+        let mut plans = self.plans();
+        if action == "GetParameters" {
+            plans.push(Calls::new());
+        }
+        if let Some(calls) = plans.last_mut() {
+            *calls.entry(action.to_owned()).or_default() += 1;
+        }
+    }
+
     fn answer(&self, action: &str, body: &Value) -> (&'static str, String) {
         const OK: &str = "200 OK";
         match action {
@@ -131,10 +143,10 @@ impl State {
         text
     }
 
-    /// What the ledger remembers: no lanes, and of images what indexes name, once they were read.
+    /// What the ledger remembers: no lanes, and of images what indexes name, once a plan has read it.
     fn query(&self, body: &Value) -> String {
         let partition = body.to_string();
-        let read = *self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = self.plans().len() > 1;
         if !partition.contains("IMAGE#") || !read {
             return json!({ "Items": [], "Count": 0 }).to_string();
         }

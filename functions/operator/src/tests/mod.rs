@@ -9,6 +9,7 @@ mod status;
 mod why;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -181,9 +182,9 @@ fn rolling(lane: &mut Lane, candidate: &Release) {
         }
         let Some(look) = lane.looks().first().cloned() else { break };
         event = Event::Saw(match look.clone() {
-            Look::Configuration => Saw::Configuration(Sources::default()),
+            Look::Configuration => Saw::Configuration(Arc::default()),
             Look::Tag(tag) => Saw::Tag(tag, Some(candidate.clone())),
-            Look::Fleet => Saw::Fleet(fleet.clone()),
+            Look::Fleet => Saw::Fleet(Arc::new(fleet.clone())),
             Look::Settings(_) | Look::Targets(_) | Look::Command(_) | Look::Lost(..) => {
                 panic!("{look:?}")
             }

@@ -1,13 +1,14 @@
 //! What is stored is what was stored.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use esclusa_aws::record::{
     read_lane, read_report, read_rollout, write_lane, write_report, write_rollout,
 };
 use esclusa_core::lane::{Lane, Step};
-use esclusa_core::observation::{Cue, Event, Fleet, Look, Order, Saw, SeenHost, Sent, Sources};
+use esclusa_core::observation::{Cue, Event, Fleet, Look, Order, Saw, SeenHost, Sent};
 use esclusa_core::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release, Running};
@@ -177,7 +178,7 @@ impl Chance {
 
     fn saw(&mut self, lane: &Lane, look: Look) -> Saw {
         match look {
-            Look::Configuration => Saw::Configuration(Sources::default()),
+            Look::Configuration => Saw::Configuration(Arc::default()),
             Look::Tag(tag) => {
                 let release = (self.random.u32(0..8) > 0).then(|| self.release());
                 Saw::Tag(tag, release)
@@ -186,7 +187,7 @@ impl Chance {
                 let zone = String::new();
                 let hosts = (0..self.random.u32(1..5)).map(host);
                 let seen = hosts.map(|id| (id.clone(), SeenHost { id, zone: zone.clone() }));
-                Saw::Fleet(Fleet { hosts: seen.collect(), ..Fleet::default() })
+                Saw::Fleet(Arc::new(Fleet { hosts: seen.collect(), ..Fleet::default() }))
             }
             Look::Settings(group) => Saw::Settings(group, None),
             Look::Targets(group) => Saw::Targets(group, Vec::new()),

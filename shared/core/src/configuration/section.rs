@@ -121,11 +121,10 @@ impl<'t> Section<'t> {
 
     /// What each text has under `name`, the strongest first.
     fn nodes(&self, name: &str) -> impl Iterator<Item = Node<'t>> {
-        let key = self.key_of(name);
         self.views.iter().filter_map(move |view| {
             let value = view.entries.get(name)?;
             let (value, at) = (value.get_ref(), value.span().start);
-            Some(Node { page: view.page, key: key.clone(), value, at })
+            Some(Node { page: view.page, key: self.key_of(name), value, at })
         })
     }
 
@@ -181,18 +180,18 @@ impl<'t> Section<'t> {
 
     /// The table that one value is, with these keys.
     pub(super) fn entry(node: &Node<'t>, keys: &Keys) -> Option<Self> {
-        let views = vec![view(node, &format!("a table in braces with {}", keys.listed()))?];
+        let views = vec![view(node, || format!("a table in braces with {}", keys.listed()))?];
         Some(Self { path: node.key.clone(), views }.of(keys))
     }
 }
 
 fn headed<'t>(node: &Node<'t>) -> Option<View<'t>> {
-    view(node, &format!("a table, such as `[{}]`", node.key))
+    view(node, || format!("a table, such as `[{}]`", node.key))
 }
 
-fn view<'t>(node: &Node<'t>, wanted: &str) -> Option<View<'t>> {
+fn view<'t>(node: &Node<'t>, wanted: impl FnOnce() -> String) -> Option<View<'t>> {
     let DeValue::Table(entries) = node.value else {
-        return node.wrong_type(wanted);
+        return node.wrong_type(&wanted());
     };
     Some(View { page: node.page, entries, at: node.at })
 }

@@ -340,9 +340,9 @@ mod tests {
             }
             let Some(look) = lane.looks().first().cloned() else { return lane };
             event = Event::Saw(match look.clone() {
-                Look::Configuration => Saw::Configuration(Sources::default()),
+                Look::Configuration => Saw::Configuration(Arc::default()),
                 Look::Tag(tag) => Saw::Tag(tag, Some(release(2))),
-                Look::Fleet => Saw::Fleet(fleet.clone()),
+                Look::Fleet => Saw::Fleet(Arc::new(fleet.clone())),
                 Look::Settings(_) | Look::Targets(_) | Look::Command(_) | Look::Lost(..) => {
                     panic!("{look:?}")
                 }

@@ -71,7 +71,7 @@ impl Lane {
             Saw::Configuration(sources) => {
                 self.due.remove(&Look::Configuration);
                 facts.configured = Some(Configuration::of(&sources, &self.id).map(Arc::new));
-                facts.sources = Some(Arc::new(sources));
+                facts.sources = Some(sources);
             }
             Saw::Tag(tag, release) => {
                 self.due.remove(&Look::Tag(tag.clone()));
@@ -82,7 +82,7 @@ impl Lane {
             }
             Saw::Fleet(fleet) => {
                 self.due.remove(&Look::Fleet);
-                facts.fleet = Some(Arc::new(fleet));
+                facts.fleet = Some(fleet);
             }
             Saw::Settings(group, settings) => {
                 self.due.remove(&Look::Settings(group.clone()));

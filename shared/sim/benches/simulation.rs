@@ -1,7 +1,14 @@
 //! What the simulator, and with it the core and the shell, costs: `make bench`.
 //!
-//! Figures are of one core, in the profile of the tests; the ratios are of one run: a step costs in
-//! proportion to the hosts, whatever happened before.
+//! Figures are of one core; the ratios are of one run: a step costs in proportion to the hosts,
+//! whatever happened before.
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "a benchmark prints, and stops at what it did not expect"
+)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -9,8 +16,11 @@ use std::time::{Duration, Instant};
 use esclusa_core::observation::{Cue, Event};
 use esclusa_sim::{Adversary, Behaviour, Story, run};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Histories that are played against the adversary.
-const HISTORIES: u64 = 400;
+const HISTORIES: u64 = 1000;
 
 /// Fleets, the first of which is the measure.
 const FLEETS: [usize; 3] = [10, 100, 500];

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_ssm::error::ProvideErrorMetadata;
 use esclusa_local::environment::Environment;
@@ -84,6 +86,56 @@ async fn a_function_may_do_its_work_and_nothing_more() {
         ] {
             assert_eq!(seen, expected, "{call}");
         }
+        only_retention_deletes(&environment, &managed).await;
     })
     .await;
+}
+
+/// No other role may delete an image, and retention may change nothing else.
+async fn only_retention_deletes(environment: &Environment, host: &str) {
+    let denied = "AccessDeniedException";
+    let of = async |role| environment.sdk_config_as(role).await.unwrap();
+    let (rollout, operator, retention) =
+        (of("RolloutRole").await, of("OperatorRole").await, of("RetentionRole").await);
+    let ssm = aws_sdk_ssm::Client::new(&retention);
+    let ecr = aws_sdk_ecr::Client::new(&retention);
+    let lane = format!("LANE#{SERVICE}#production");
+    for (call, expected, seen) in [
+        ("rollout deletes", denied, deleted(&aws_sdk_ecr::Client::new(&rollout)).await),
+        ("operator deletes", denied, deleted(&aws_sdk_ecr::Client::new(&operator)).await),
+        ("retention deletes", "ok", deleted(&ecr).await),
+        (
+            "retention reads",
+            "ok",
+            verdict(ecr.describe_images().repository_name(SERVICE).send().await),
+        ),
+        ("retention to a host", denied, send(&ssm, "Esclusa-Inspect", host).await),
+        ("our services", "ok", listed(&ssm, "/esclusa/services").await),
+        ("an image's item", "ok", noted(environment, &retention, "IMAGE#x").await),
+        ("a lane's item", denied, noted(environment, &retention, &lane).await),
+        ("our event", "ok", told(&aws_sdk_eventbridge::Client::new(&retention), "esclusa").await),
+    ] {
+        assert_eq!(seen, expected, "{call}");
+    }
+}
+
+/// Deletes an image that there is not, which ECR answers with a failure of that image alone.
+async fn deleted(ecr: &aws_sdk_ecr::Client) -> String {
+    let nothing = format!("sha256:{}", "0".repeat(64));
+    let id = aws_sdk_ecr::types::ImageIdentifier::builder().image_digest(nothing).build();
+    verdict(ecr.batch_delete_image().repository_name(SERVICE).image_ids(id).send().await)
+}
+
+/// Writes an item of the ledger.
+async fn noted(environment: &Environment, role: &SdkConfig, partition: &str) -> String {
+    let ledger = aws_sdk_dynamodb::Client::new(role);
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let update = ledger
+        .update_item()
+        .table_name(&environment.record().outputs["Ledger"])
+        .key("pk", text(partition))
+        .key("sk", text("test"))
+        .update_expression("SET tried = :yes")
+        .expression_attribute_values(":yes", text("yes"));
+    verdict(update.send().await)
 }

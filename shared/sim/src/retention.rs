@@ -103,7 +103,9 @@ impl Memories for Caller {
         self.call("remember", |world, _| {
             for (digest, new) in memories {
                 let known = world.shelf.memories.entry(digest.clone()).or_default();
-                known.promoted.extend(new.promoted.clone());
+                for (environment, at) in &new.promoted {
+                    known.promoted.entry(environment.clone()).or_insert(*at);
+                }
                 known.children = new.children.clone().or(known.children.take());
                 known.read_at = new.read_at.or(known.read_at);
                 known.pulled_before = new.pulled_before.or(known.pulled_before);

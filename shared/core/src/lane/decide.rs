@@ -230,9 +230,11 @@ impl Lane {
         Ok(complete.then_some(groups))
     }
 
-    /// Whether a rollout has found that the service ran here before Esclusa knew it.
+    /// Whether a rollout has found that the service ran here before Esclusa knew it. One that is
+    /// under way asks hosts too that join: it goes on, whatever those run.
     pub(super) fn adopts(&self, rollout: &Rollout) -> bool {
-        let asked = matches!(rollout.phase, Phase::Prefetching(_));
+        let untouched = rollout.hosts.values().all(|run| !run.was_touched());
+        let asked = untouched && matches!(rollout.phase, Phase::Prefetching(_));
         let ran = || rollout.hosts.values().any(|run| run.baseline != Running::Nothing);
         asked && rollout.is_forward() && self.current.is_none() && !self.adopted && ran()
     }

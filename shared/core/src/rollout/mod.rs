@@ -156,6 +156,12 @@ impl HostRun {
         }
     }
 
+    /// Whether anything was done to it.
+    #[must_use]
+    pub fn was_touched(&self) -> bool {
+        !matches!(self.progress, Progress::Waiting | Progress::Skipped(_))
+    }
+
     /// Takes what a host says of itself before it is told to change: that is what it goes back to.
     pub(crate) fn met(&mut self, answer: &Answer, now: Timestamp) {
         self.baseline = answer.now.clone();

@@ -33,9 +33,10 @@ impl<P: Ports> Holding<'_, P> {
             seen,
             lanes: seen.lanes.clone(),
             stay: BTreeSet::new(),
+            gone: BTreeMap::new(),
         };
         for level in &batches.levels {
-            deleting.see_what_is_gone(level).await?;
+            deleting.see_what_is_gone(level, report).await?;
             let images = deleting.free(level);
             for ids in calls(images) {
                 if self.ports.now() >= self.me.stops_at {
@@ -71,12 +72,18 @@ struct Deleting<'a, P> {
     lanes: Vec<Lane>,
     /// The places of images that were to go and stay.
     stay: BTreeSet<usize>,
+    /// The places of images that are gone by this run, with the bytes that each counts for.
+    gone: BTreeMap<usize, u64>,
 }
 
 impl<P: Ports> Deleting<'_, P> {
     /// Sees whether what must be gone before a level is gone: what bore tags may have been given
     /// another one in the moment before it was deleted.
-    async fn see_what_is_gone(&mut self, level: &[Doomed]) -> Result<(), Unavailable> {
+    async fn see_what_is_gone(
+        &mut self,
+        level: &[Doomed],
+        report: &mut Report,
+    ) -> Result<(), Unavailable> {
         let before: BTreeSet<usize> = level.iter().flat_map(|it| it.after.clone()).collect();
         let images = self.seen.inventory.images();
         let tagged = before.difference(&self.stay).filter_map(|place| images.get(*place));
@@ -86,7 +93,12 @@ impl<P: Ports> Deleting<'_, P> {
             .collect();
         for some in tagged.chunks(PER_CALL) {
             for survivor in self.ports.survivors(&self.run.service, some).await? {
-                self.stay.extend(self.seen.inventory.find(&survivor));
+                let Some(place) = self.seen.inventory.find(&survivor) else { continue };
+                self.stay.insert(place);
+                if let Some(bytes) = self.gone.remove(&place) {
+                    report.deleted = report.deleted.saturating_sub(1);
+                    report.bytes = report.bytes.saturating_sub(bytes);
+                }
             }
         }
         Ok(())
@@ -195,18 +207,20 @@ impl<P: Ports> Deleting<'_, P> {
     ) -> BTreeSet<Digest> {
         let mut gone = BTreeSet::new();
         for (digest, image) in going {
+            let Some(place) = self.seen.inventory.find(digest) else { continue };
             let of = |id: &Id| id.digest == **digest;
             let mut failed = refused.iter().filter(|(id, why)| of(id) && *why != Refused::Gone);
             if let Some((_, why)) = failed.next() {
-                self.stay.extend(self.seen.inventory.find(digest));
+                self.stay.insert(place);
                 report.notes.push(format!("{} was not deleted: {why}", digest.short()));
                 continue;
             }
             let taken = ids.iter().filter(|id| of(id)).count();
             if taken >= image.tags.len().max(1) {
-                gone.insert((*digest).clone());
-                report.deleted = report.deleted.saturating_add(1);
                 let bytes = if image.kind == Kind::Index { 0 } else { image.bytes };
+                gone.insert((*digest).clone());
+                self.gone.insert(place, bytes);
+                report.deleted = report.deleted.saturating_add(1);
                 report.bytes = report.bytes.saturating_add(bytes);
             }
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{HostId, LaneId};
-use esclusa_core::rollout::{Cause, Phase, Progress, Rollout, RolloutId, Stage};
+use esclusa_core::rollout::{Cause, HostRun, Phase, Progress, Rollout, RolloutId, Stage};
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Target;
 
@@ -53,8 +53,20 @@ impl World {
             self.check_baselines(before, rollout);
             self.mark_changing(rollout);
         }
+        if let Some(rollout) = before {
+            self.check_not_forgotten(rollout, next);
+        }
         for rollout in &next.ended {
             self.check_end(next, rollout);
+        }
+    }
+
+    /// A rollout that has touched a host goes on, or ends: before that, the lane may yet be adopted.
+    fn check_not_forgotten(&mut self, rollout: &Rollout, next: &Lane) {
+        let touched = rollout.hosts.values().any(HostRun::was_touched);
+        let mut known = next.rollout.iter().chain(&next.ended);
+        if touched && !known.any(|it| it.id == rollout.id) {
+            self.breaks(10, format!("rollout {} is forgotten without an end", rollout.id));
         }
     }
 

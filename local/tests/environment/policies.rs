@@ -132,7 +132,7 @@ async fn noted(environment: &Environment, role: &SdkConfig, partition: &str) -> 
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let update = ledger
         .update_item()
-        .table_name(&environment.record().outputs["Ledger"])
+        .table_name(environment.record().outputs.get("Ledger").unwrap())
         .key("pk", text(partition))
         .key("sk", text("test"))
         .update_expression("SET tried = :yes")

@@ -22,8 +22,9 @@ pub struct Invocation {
 impl Invocation {
     /// The invocation that Lambda ends at `ends_at`.
     ///
-    /// Nothing is begun later than `longest`, what a piece of work takes at most, before its end, so
-    /// that none outlives the lease; where the function is given only seconds, than a third of them.
+    /// Nothing is begun later than `longest`, what a piece of work takes at most, before its end,
+    /// so that none outlives the lease; where the function is given only seconds, than a third of
+    /// them.
     #[must_use]
     pub fn until(id: &str, ends_at: Timestamp, now: Timestamp, longest: Duration) -> Self {
         let left = ends_at.since(now);

@@ -45,8 +45,8 @@ pub enum SaveError {
         /// The revision that was to be written.
         revision: u64,
     },
-    /// Retention is deleting what the lane has come to need. Nothing was saved: look again once that
-    /// is over, and see whether it is gone.
+    /// Retention is deleting what the lane has come to need. Nothing was saved: look again once
+    /// that is over, and see whether it is gone.
     #[error("retention is deleting an image that lane `{lane}` has come to need")]
     Claimed {
         /// Which lane.
@@ -75,8 +75,8 @@ pub trait Ledger {
     -> impl Future<Output = Result<Option<Lane>, Unavailable>> + Send;
 
     /// Saves a lane, on condition that the stored one has the revision before this one's, and that
-    /// retention has claimed nothing of what the lane has come to want. Its ended rollouts, and that
-    /// its environment wants those images now, are written with it, in one transaction.
+    /// retention has claimed nothing of what the lane has come to want. Its ended rollouts, and
+    /// that its environment wants those images now, are written with it, in one transaction.
     fn save(&self, lane: &Lane) -> impl Future<Output = Result<(), SaveError>> + Send;
 
     /// The revision that is stored now; 0 if there is none.

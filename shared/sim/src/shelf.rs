@@ -76,7 +76,7 @@ impl World {
         })
     }
 
-    /// A push as buildx makes it: the parts first, then the index that names them, then a signature.
+    /// A push as buildx makes it: the parts, the index that names them, and then a signature.
     pub(crate) fn shelve(&mut self, digest: &Digest, number: usize, version: &Tag) {
         let parts: Vec<Digest> =
             [PART, ATTESTATION].iter().filter_map(|it| numbered(*it, number)).collect();

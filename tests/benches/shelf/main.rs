@@ -1,8 +1,8 @@
 //! What a plan of retention costs, as repositories grow: `make bench`.
 //!
-//! The function's own binary makes a plan over AWS's APIs as a server here plays them: a listing that
-//! is made page by page, so that nothing but the function holds it. Two of three images are parts of
-//! the third, as buildx pushes them. The first plan reads every index, the second none.
+//! The function's own binary makes a plan over AWS's APIs as a server here plays them: a listing
+//! that is made page by page, so that nothing but the function holds it. Two of three images are
+//! parts of the third, as buildx pushes them. The first plan reads every index, the second none.
 
 #[path = "../harness/mod.rs"]
 mod harness;

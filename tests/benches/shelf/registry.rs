@@ -143,7 +143,7 @@ impl State {
         text
     }
 
-    /// What the ledger remembers: no lanes, and of images what indexes name, once a plan has read it.
+    /// What the ledger remembers: no lanes, and what indexes name, once a plan has read it.
     fn query(&self, body: &Value) -> String {
         let partition = body.to_string();
         let read = self.plans().len() > 1;

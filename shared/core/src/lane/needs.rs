@@ -237,11 +237,21 @@ mod tests {
         rollout
     }
 
+    type Row = (&'static str, fn(&mut Lane), Vec<(u32, Need)>);
+
+    fn check(rows: Vec<Row>) {
+        for (fact, change, expected) in rows {
+            let mut lane = lane();
+            change(&mut lane);
+            let expected = expected.into_iter().map(|(number, need)| (digest(number), need));
+            let needs = Needs { digests: expected.collect(), unknown: None };
+            assert_eq!(lane.needs(NOW), needs, "{fact}");
+        }
+    }
+
     #[test]
-    fn a_lane_needs_what_runs_what_is_wanted_and_what_it_could_go_back_to() {
-        type Row = (&'static str, fn(&mut Lane), Vec<(u32, Need)>);
-        let minute = Duration::from_mins(1);
-        let rows: Vec<Row> = vec![
+    fn a_lane_needs_what_runs() {
+        check(vec![
             (
                 "what each host runs, or ran when it last answered, however long ago",
                 |it| {
@@ -271,6 +281,13 @@ mod tests {
                 |it| it.rollout = Some(rollout()),
                 vec![(1, Need::Rollout), (2, Need::Rollout), (3, Need::Runs(host(1)))],
             ),
+        ]);
+    }
+
+    #[test]
+    fn a_lane_needs_what_is_wanted_and_what_it_could_go_back_to() {
+        let minute = Duration::from_mins(1);
+        check(vec![
             (
                 "what every host should run, what comes next, and what was asked for",
                 |it| {
@@ -305,14 +322,7 @@ mod tests {
                 },
                 vec![(1, Need::Runs(host(1)))],
             ),
-        ];
-        for (fact, change, expected) in rows {
-            let mut lane = lane();
-            change(&mut lane);
-            let expected = expected.into_iter().map(|(number, need)| (digest(number), need));
-            let needs = Needs { digests: expected.collect(), unknown: None };
-            assert_eq!(lane.needs(NOW), needs, "{fact}");
-        }
+        ]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Retention: the whole order of its effects.
 //!
 //! A task names a repository. [`retain`] looks at everything, makes a plan, and carries it out call
-//! by call: claim in the ledger, look again, delete, forget. A crash anywhere loses nothing: what was
-//! deleted is gone from the next plan, and what was claimed is free once the lease is over.
+//! by call: claim in the ledger, look again, delete, forget. A crash anywhere loses nothing: what
+//! was deleted is gone from the next plan, and what was claimed is free once the lease is over.
 
 mod apply;
 mod look;

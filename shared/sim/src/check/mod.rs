@@ -61,7 +61,7 @@ impl World {
         }
     }
 
-    /// A rollout that has touched a host goes on, or ends: before that, the lane may yet be adopted.
+    /// A rollout that has touched a host goes on, or ends; before that, its lane may be adopted.
     fn check_not_forgotten(&mut self, rollout: &Rollout, next: &Lane) {
         let touched = rollout.hosts.values().any(HostRun::was_touched);
         let mut known = next.rollout.iter().chain(&next.ended);

@@ -17,71 +17,73 @@ fn names<'a>(world: &'a World, batches: &Batches) -> Vec<Vec<&'a str>> {
     levels
 }
 
+type Row = (&'static str, fn(&mut World), &'static [&'static [&'static str]]);
+
+const ORDERS: &[Row] = &[
+    (
+        "indexes go before their parts",
+        |it| {
+            it.index("app", "amd64 arm64");
+        },
+        &[&["app"], &["amd64", "arm64"]],
+    ),
+    (
+        "indexes of indexes go before these",
+        |it| {
+            it.index("inner", "amd64");
+            it.index("outer", "inner arm64");
+        },
+        &[&["outer"], &["arm64", "inner"], &["amd64"]],
+    ),
+    (
+        "images go before what refers to them",
+        |it| {
+            it.single("app");
+            it.signature("notation", "app");
+            it.cosign("cosign", "notation");
+        },
+        &[&["app"], &["notation"], &["cosign"]],
+    ),
+    (
+        "an attestation that refers to its sibling goes after it",
+        |it| {
+            it.index("app", "amd64 attestation");
+            it.image("attestation").subject = Some(digest("amd64"));
+        },
+        &[&["app"], &["amd64"], &["attestation"]],
+    ),
+    (
+        "a shared part goes after the last index that names it",
+        |it| {
+            it.index("inner", "amd64");
+            it.index("outer", "inner");
+            it.index("other", "amd64");
+        },
+        &[&["other", "outer"], &["inner"], &["amd64"]],
+    ),
+    (
+        "what refers to several images goes after the last of them",
+        |it| {
+            it.index("app", "amd64");
+            let tags = format!("{} {}", tag_about("app", ".sbom"), tag_about("amd64", ".sbom"));
+            it.single("sbom").tagged(&tags);
+        },
+        &[&["app"], &["amd64"], &["sbom"]],
+    ),
+    (
+        "a signature that its subject names as a part goes once",
+        |it| {
+            it.single("signature");
+            it.index("app", "signature signature");
+            it.image("signature").tags = vec![tag_about("app", ".sig").into()];
+        },
+        &[&["app"], &["signature"]],
+    ),
+];
+
 #[test]
 fn nothing_goes_before_what_names_it() {
-    type Row = (&'static str, fn(&mut World), &'static [&'static [&'static str]]);
-    let rows: &[Row] = &[
-        (
-            "indexes go before their parts",
-            |it| {
-                it.index("app", "amd64 arm64");
-            },
-            &[&["app"], &["amd64", "arm64"]],
-        ),
-        (
-            "indexes of indexes go before these",
-            |it| {
-                it.index("inner", "amd64");
-                it.index("outer", "inner arm64");
-            },
-            &[&["outer"], &["arm64", "inner"], &["amd64"]],
-        ),
-        (
-            "images go before what refers to them",
-            |it| {
-                it.single("app");
-                it.signature("notation", "app");
-                it.cosign("cosign", "notation");
-            },
-            &[&["app"], &["notation"], &["cosign"]],
-        ),
-        (
-            "an attestation that refers to its sibling goes after it",
-            |it| {
-                it.index("app", "amd64 attestation");
-                it.image("attestation").subject = Some(digest("amd64"));
-            },
-            &[&["app"], &["amd64"], &["attestation"]],
-        ),
-        (
-            "a shared part goes after the last index that names it",
-            |it| {
-                it.index("inner", "amd64");
-                it.index("outer", "inner");
-                it.index("other", "amd64");
-            },
-            &[&["other", "outer"], &["inner"], &["amd64"]],
-        ),
-        (
-            "what refers to several images goes after the last of them",
-            |it| {
-                it.index("app", "amd64");
-                let tags = format!("{} {}", tag_about("app", ".sbom"), tag_about("amd64", ".sbom"));
-                it.single("sbom").tagged(&tags);
-            },
-            &[&["app"], &["amd64"], &["sbom"]],
-        ),
-        (
-            "a signature that its subject names as a part goes once",
-            |it| {
-                it.single("signature");
-                it.index("app", "signature signature");
-                it.image("signature").tags = vec![tag_about("app", ".sig").into()];
-            },
-            &[&["app"], &["signature"]],
-        ),
-    ];
-    for (fact, build, expected) in rows {
+    for (fact, build, expected) in ORDERS {
         let mut world = World::new();
         build(&mut world);
         let batches = world.plan().batches(&world.policy, 0, true);

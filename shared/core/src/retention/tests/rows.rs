@@ -116,6 +116,12 @@ fn what_belongs_to_an_image_stays_and_goes_with_it() {
             },
             &["goes, untagged: old", "stays, followed: app", "stays, referrer: sbom"],
         ),
+    ]);
+}
+
+#[test]
+fn what_only_looks_as_if_it_belonged_to_an_image_is_judged_by_itself() {
+    check(&[
         (
             "an image that bears a signature's tag beside its own stands for itself",
             |it| {

@@ -62,6 +62,12 @@ fn the_last_ten_versions_of_each_environment_stay() {
             },
             &["goes, version: s2 s3", "stays, version: s1 v1"],
         ),
+    ]);
+}
+
+#[test]
+fn the_newest_versions_are_those_that_an_environment_wanted_last() {
+    check(&[
         (
             "an old image is new again when an environment comes to want it again",
             |it| {

@@ -202,7 +202,8 @@ impl World {
         let withdrawn = |digest: &Digest| self.withdrawn.contains_key(digest);
         let gone = matches!(&order.image, Image::Release { digest, .. } if withdrawn(digest));
         if gone && !self.can_have(id, &order.image) {
-            return self.answer(id, missing(), PutBack::NotNeeded, took);
+            let answer = self.answer(id, missing(), PutBack::NotNeeded, took);
+            return self.keep(id, order, answer);
         }
         self.pulled(id, &order.image);
         let activation = (id.clone(), order.key.fence.to_string());
@@ -233,6 +234,11 @@ impl World {
         };
         let mut answer = self.answer(id, reason, put_back, took);
         answer.before = before;
+        self.keep(id, order, answer)
+    }
+
+    /// Keeps an order's last word, which is given again whenever the order comes again.
+    fn keep(&mut self, id: &HostId, order: &HostOrder, answer: Answer) -> Answer {
         if let Some(host) = self.hosts.get_mut(id) {
             host.answers = BTreeMap::from([(order.key.fence, answer.clone())]);
         }

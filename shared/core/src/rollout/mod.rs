@@ -156,10 +156,10 @@ impl HostRun {
         }
     }
 
-    /// Whether anything was done to it.
+    /// Whether anything was done to it, also if it went away since.
     #[must_use]
     pub fn was_touched(&self) -> bool {
-        !matches!(self.progress, Progress::Waiting | Progress::Skipped(_))
+        self.told || !matches!(self.progress, Progress::Waiting | Progress::Skipped(_))
     }
 
     /// Takes what a host says of itself before it is told to change: that is what it goes back to.

@@ -16,5 +16,6 @@ pub mod release;
 pub mod request;
 pub mod retention;
 pub mod rollout;
+pub mod scan;
 pub mod time;
 pub mod traffic;

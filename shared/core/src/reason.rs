@@ -23,6 +23,12 @@ macro_rules! codes {
 codes! {
     /// Nothing is wrong.
     OK = "ok";
+    /// A scan is waited for.
+    GATE_SCAN_PENDING = "gate.scan_pending";
+    /// A scan found what may not go out.
+    GATE_SCAN_BLOCKED = "gate.scan_blocked";
+    /// No scan says whether the release may go out.
+    GATE_SCAN_MISSING = "gate.scan_missing";
     /// Hosts ran the service before Esclusa knew it; a person's `release` starts it.
     LANE_ADOPTED = "lane.adopted";
     /// A person, or an end that needs one, paused the lane.

@@ -87,7 +87,7 @@ impl World {
     }
 
     /// Whether a host's containers become healthy with this.
-    fn starts(&self, host: &SimHost, running: &Running) -> bool {
+    pub(crate) fn starts(&self, host: &SimHost, running: &Running) -> bool {
         let ails = host.ails.iter().any(|digest| running.is(digest));
         !ails && self.behaviour(running).is_some_and(Behaviour::starts)
     }

@@ -199,6 +199,8 @@ impl Lane {
             End::Rejected | End::Failed | End::Aborted | End::Superseded => {}
         }
         self.halted |= end == End::Halted;
+        // What hosts run from now on is Esclusa's doing, however this ended.
+        self.adopted |= rollout.hosts.values().any(HostRun::was_touched);
         if matches!(end, End::Stuck | End::Halted) {
             self.hold_for(&reason, now);
         }
@@ -240,15 +242,18 @@ impl Lane {
         }
     }
 
-    /// Keeps in mind what a host that was given up may still run.
+    /// Keeps in mind what a host that was given up may still run, and nothing else of it.
     fn lose(&mut self, host: &HostId, run: &HostRun, candidate: &Digest, now: Timestamp) {
         let before = self.lost.remove(host).map(|it| it.digests).unwrap_or_default();
         let told = run.told.then(|| candidate.clone());
-        let ran = match &run.baseline {
+        let digest = |running: &Running| match running {
             Running::Digest(digest) => Some(digest.clone()),
             Running::Nothing | Running::Local(_) | Running::Mixed => None,
         };
-        let digests: BTreeSet<Digest> = before.into_iter().chain(told).chain(ran).collect();
+        let last = self.hosts.remove(host).and_then(|record| digest(&record.running));
+        let ran = digest(&run.baseline);
+        let digests: BTreeSet<Digest> =
+            before.into_iter().chain(told).chain(last).chain(ran).collect();
         if !digests.is_empty() {
             self.lost.insert(host.clone(), LastKnown { digests, since: now });
         }
@@ -267,7 +272,6 @@ impl Lane {
                 },
                 // Nothing is known of it any more: an errand brings it to `current`.
                 Progress::Lost(_) | Progress::Skipped(_) => {
-                    self.hosts.remove(host);
                     self.owe(host, run);
                     self.lose(host, run, &rollout.candidate.digest, now);
                     continue;

@@ -7,7 +7,7 @@ use esclusa_core::lane::Lane;
 use esclusa_core::name::HostId;
 use esclusa_core::observation::HostOrder;
 use esclusa_core::order::{Orders, Verb};
-use esclusa_core::release::{Image, Running};
+use esclusa_core::release::Image;
 use esclusa_core::rollout::{Progress, Rollout};
 use esclusa_core::traffic::{Health, Target};
 
@@ -90,12 +90,14 @@ impl World {
             at.is_some_and(|at| self.now.since(*at) <= Duration::from_hours(1))
         };
         let disturbed = self.hosts.keys().any(|id| self.is_disturbed(id) || drifted(id));
-        // Going back to nothing takes out of service what was never in it before.
-        let to_nothing = |id: &HostId| {
+        // Going back to nothing, or to what was not well, takes out of service what was never in it
+        // before.
+        let served = |id: &HostId| {
             let run = rollout.and_then(|it| it.hosts.get(id).filter(|_| !it.is_forward()));
-            run.is_some_and(|run| run.baseline == Running::Nothing)
+            let host = self.hosts.get(id);
+            run.zip(host).is_none_or(|(run, host)| self.starts(host, &run.baseline))
         };
-        let serving = leaving.iter().any(|id| self.serves(id) && !to_nothing(id));
+        let serving = leaving.iter().any(|id| self.serves(id) && served(id));
         if fleet < 2 || disturbed || !serving {
             return;
         }

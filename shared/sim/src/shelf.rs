@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use esclusa_core::digest::Digest;
+use esclusa_core::lane::Need;
 use esclusa_core::name::{LaneId, Service, Tag};
 use esclusa_core::release::Availability;
 use esclusa_core::retention::{Contents, Id, Image, Kind, Memory};
@@ -232,8 +233,11 @@ impl World {
         if latest().is_some_and(|tag| image.tags.contains(&tag)) {
             wrong.push("the tag that is followed points to it".to_owned());
         }
+        // What a person makes a host run while its image is being deleted is seen too late.
+        let by_hand = |need: &Need| matches!(need, Need::Runs(host) if self.marks.drifted_at.contains_key(host));
         for lane in self.lanes.values() {
-            if let Some(need) = lane.needs(self.now).digests.get(digest) {
+            let needs = lane.needs(self.now);
+            if let Some(need) = needs.digests.get(digest).filter(|need| !by_hand(need)) {
                 wrong.push(format!("{need}"));
             }
         }
@@ -298,6 +302,14 @@ impl World {
         };
         if !mine || !lanes.iter().all(same) {
             return false;
+        }
+        let needs: Vec<_> = self.lanes.values().map(|lane| lane.needs(self.now)).collect();
+        let mut needed = digests.iter().filter_map(|digest| {
+            let need = needs.iter().find_map(|it| it.digests.get(digest));
+            Some(format!("{} is claimed, although {}", digest.short(), need?))
+        });
+        if let Some(text) = needed.next() {
+            self.breaks(13, text);
         }
         self.shelf.claimed.clone_from(digests);
         true

@@ -281,6 +281,8 @@ impl Lane {
                     self.owe(host, run);
                     candidate.clone()
                 }
+                // What it was seen to run before it was to change.
+                Progress::Waiting if run.answered_at > Timestamp::default() => run.baseline.clone(),
                 Progress::Waiting => continue,
             };
             self.hosts.insert(host.clone(), HostRecord { running, seen_at: now });

@@ -39,7 +39,7 @@ fn judged(configured: &str, running: Option<&Counts>, scans: &[Scanned]) -> (Str
 #[test]
 fn a_release_is_judged_by_its_findings() {
     let waiver = "waivers = [{ id = \"CVE-1\", until = \"UNTIL\", reason = \"-\", by = \"ana\" }]";
-    let (waived, over) =
+    let (accepted, over) =
         (waiver.replace("UNTIL", "2099-01-01"), waiver.replace("UNTIL", "2020-01-01"));
     let blocked = "gate.scan_blocked";
     for (configured, findings, text, code) in [
@@ -64,19 +64,19 @@ fn a_release_is_judged_by_its_findings() {
             blocked,
         ),
         (
-            &waived,
+            &accepted,
             &["CRITICAL CVE-1 openssl", "LOW CVE-5"],
             "its scan found nothing that blocks and is not waived: CVE-1 waived; 1 LOW",
             "",
         ),
         (
-            &waived,
+            &accepted,
             &["CRITICAL CVE-1", "CRITICAL CVE-10"],
             "its scan found CVE-10 (CRITICAL), no fix known",
             blocked,
         ),
         (&over, &["CRITICAL CVE-1"], "its scan found CVE-1 (CRITICAL), no fix known", blocked),
-        (&waived, &["LOW CVE-1"], "its scan found nothing", ""),
+        (&accepted, &["LOW CVE-1"], "its scan found nothing", ""),
     ] {
         let scans = [scanned(1, "", done(findings))];
         assert_eq!(judged(configured, None, &scans), (text.to_owned(), code.to_owned()));

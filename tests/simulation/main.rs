@@ -1,7 +1,7 @@
 //! The shell and the core against a seeded adversary, with every invariant checked at each effect.
 //!
-//! A failure prints its seed and the transcript. `SEED=n cargo test -p esclusa-tests --test
-//! simulation one_seed -- --nocapture` plays one again; `SEEDS=n` plays that many.
+//! A failure prints its seed, the transcript and the line that plays it again; `SEEDS=n` plays that
+//! many.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -47,8 +47,11 @@ fn assert_whole(world: &World, what: &str) {
 #[track_caller]
 fn assert_holds(seed: u64, story: &Story) {
     if !run(story, Adversary::hostile(seed)).0.broken.is_empty() {
-        let retains = story.retains;
-        let what = format!("SEED={seed}, with retention: {retains}");
+        let retains = u8::from(story.retains);
+        let what = format!(
+            "SEED={seed}; `SEED={seed} RETAINS={retains} cargo test -p esclusa-tests --test \
+             simulation one_seed -- --nocapture` plays it again"
+        );
         assert_whole(&tell(story, Adversary::hostile(seed)).0, &what);
     }
 }
@@ -86,7 +89,9 @@ fn seeds_that_once_failed_hold() {
 #[test]
 fn one_seed() {
     let seed = number("SEED").unwrap_or(1);
-    let world = tell(&Story::of(seed), Adversary::hostile(seed)).0;
+    let story = Story::of(seed);
+    let retains = number("RETAINS").map_or(story.retains, |it| it != 0);
+    let world = tell(&Story { retains, ..story }, Adversary::hostile(seed)).0;
     for line in &world.transcript {
         println!("{line}");
     }

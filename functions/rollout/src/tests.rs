@@ -124,8 +124,8 @@ impl Traffic for World {
         Ok(())
     }
 
-    async fn register(&self, _: &TargetGroup, _: &[Target]) -> Result<(), Unavailable> {
-        Ok(())
+    async fn register(&self, _: &TargetGroup, _: &[Target]) -> Result<Vec<Target>, Unavailable> {
+        Ok(Vec::new())
     }
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_elasticloadbalancingv2::error::SdkError;
 use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::DescribeTargetGroupsError;
+use aws_sdk_elasticloadbalancingv2::operation::register_targets::RegisterTargetsError;
 use aws_sdk_elasticloadbalancingv2::types::{
     TargetDescription, TargetGroup as Described, TargetGroupAttribute, TargetHealthDescription,
     TargetHealthStateEnum,
@@ -42,17 +43,42 @@ impl Traffic for Aws<Machines> {
         Ok(())
     }
 
-    async fn register(&self, group: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
-        let call = (self.own.elb.register_targets())
-            .target_group_arn(group.as_str())
-            .set_targets(Some(described(targets)));
+    /// One target whose instance does not run has the whole call refused: then each is registered
+    /// by itself.
+    async fn register(
+        &self,
+        group: &TargetGroup,
+        targets: &[Target],
+    ) -> Result<Vec<Target>, Unavailable> {
         let doing = || unavailable(format!("put targets of `{}` into service", group.as_str()));
-        call.send().await.map_err(|e| doing()(e.into()))?;
-        Ok(())
+        let all = self.registered(group, targets).await;
+        if !all.as_ref().is_err_and(is_not_running) {
+            return all.map(|()| Vec::new()).map_err(|error| doing()(error.into()));
+        }
+        let mut refused = Vec::new();
+        for target in targets {
+            match self.registered(group, std::slice::from_ref(target)).await {
+                Ok(()) => {}
+                Err(error) if is_not_running(&error) => refused.push(target.clone()),
+                Err(error) => return Err(doing()(error.into())),
+            }
+        }
+        Ok(refused)
     }
 }
 
 impl Aws<Machines> {
+    async fn registered(
+        &self,
+        group: &TargetGroup,
+        targets: &[Target],
+    ) -> Result<(), SdkError<RegisterTargetsError>> {
+        let call = (self.own.elb.register_targets())
+            .target_group_arn(group.as_str())
+            .set_targets(Some(described(targets)));
+        call.send().await.map(drop)
+    }
+
     async fn group_settings(&self, group: &TargetGroup) -> Result<Option<GroupSettings>, BoxError> {
         let elb = &self.own.elb;
         let found = elb.describe_target_groups().target_group_arns(group.as_str()).send().await;
@@ -66,6 +92,10 @@ impl Aws<Machines> {
         let attributes = call.send().await?.attributes.unwrap_or_default();
         Ok(Some(settings(&found, &attributes)?))
     }
+}
+
+fn is_not_running(error: &SdkError<RegisterTargetsError>) -> bool {
+    error.as_service_error().is_some_and(RegisterTargetsError::is_invalid_target_exception)
 }
 
 fn is_gone(error: &SdkError<DescribeTargetGroupsError>) -> bool {

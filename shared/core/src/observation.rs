@@ -166,7 +166,14 @@ pub enum Sent {
     /// The targets are being drained.
     Deregistered(TargetGroup),
     /// These targets are registered.
-    Registered(TargetGroup, Vec<Target>),
+    Registered {
+        /// In which group.
+        group: TargetGroup,
+        /// Those that the load balancer took.
+        targets: Vec<Target>,
+        /// Those that it did not, for their instances do not run.
+        refused: Vec<Target>,
+    },
 }
 
 /// What woke a lane.

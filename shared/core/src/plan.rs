@@ -1,6 +1,6 @@
 //! Which hosts change next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::HostId;
 
@@ -11,49 +11,66 @@ pub struct Candidate {
     pub host: HostId,
     /// Its availability zone; empty where unknown.
     pub zone: String,
-    /// Whether it takes traffic at this moment.
-    pub in_service: bool,
+    /// The groups in which it takes traffic at this moment, by their places.
+    pub serves: BTreeSet<usize>,
 }
 
-/// The hosts that change together next: at most `budget`, of which at most `headroom` are in
-/// service.
+/// The hosts that change together next: at most `budget`, of which in no group more serve than its
+/// `headroom`.
 ///
 /// Hosts that are out of service go first and need no headroom: changing them costs no capacity,
-/// and what they gain is headroom for the rest. The rest is drawn evenly over zones, so that a
-/// batch never empties one zone while another has hosts to give. The same candidates in any order
-/// give the same batch.
+/// and what they gain is headroom for the rest; then those that serve in the fewest groups. Each
+/// kind is drawn evenly over zones, so that a batch never empties one zone while another has hosts
+/// to give. The same candidates in any order give the same batch.
 #[must_use]
-pub fn batch(candidates: &[Candidate], headroom: usize, budget: usize) -> Vec<HostId> {
-    let (up, down): (Vec<_>, Vec<_>) = candidates.iter().partition(|it| it.in_service);
-    let mut hosts = evenly(&down);
-    hosts.truncate(budget);
-    let room = budget.saturating_sub(hosts.len()).min(headroom);
-    hosts.extend(evenly(&up).into_iter().take(room));
+pub fn batch(candidates: &[Candidate], headroom: &[usize], budget: usize) -> Vec<HostId> {
+    let mut kinds: BTreeMap<usize, Vec<&Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        kinds.entry(candidate.serves.len()).or_default().push(candidate);
+    }
+    let mut left = headroom.to_vec();
+    let mut hosts = Vec::new();
+    for candidate in kinds.into_values().flat_map(|kind| evenly(&kind)) {
+        let serves = || candidate.serves.iter().copied();
+        let spared = serves().all(|group| left.get(group).is_none_or(|room| *room > 0));
+        if hosts.len() < budget && spared {
+            hosts.push(candidate.host.clone());
+            for room in serves().collect::<Vec<_>>() {
+                if let Some(room) = left.get_mut(room) {
+                    *room = room.saturating_sub(1);
+                }
+            }
+        }
+    }
     hosts
 }
 
 /// Round-robin over the zones, each in the order of its hosts' names.
-fn evenly(candidates: &[&Candidate]) -> Vec<HostId> {
-    let mut zones: BTreeMap<&str, Vec<&HostId>> = BTreeMap::new();
+fn evenly<'a>(candidates: &[&'a Candidate]) -> Vec<&'a Candidate> {
+    let mut zones: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
     for candidate in candidates {
-        zones.entry(&candidate.zone).or_default().push(&candidate.host);
+        zones.entry(&candidate.zone).or_default().push(candidate);
     }
     let mut ranked = Vec::new();
     for (zone, mut hosts) in zones {
-        hosts.sort();
+        hosts.sort_by(|one, other| one.host.cmp(&other.host));
         ranked.extend(hosts.into_iter().enumerate().map(|(rank, host)| (rank, zone, host)));
     }
-    ranked.sort();
-    ranked.into_iter().map(|(_, _, host)| host.clone()).collect()
+    ranked.sort_by_key(|(rank, zone, _)| (*rank, *zone));
+    ranked.into_iter().map(|(_, _, candidate)| candidate).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn candidate(number: u32, zone: &str, in_service: bool) -> Candidate {
+    fn serving(number: u32, zone: &str, groups: &[usize]) -> Candidate {
         let host = format!("i-{number:08x}").parse().unwrap();
-        Candidate { host, zone: zone.to_owned(), in_service }
+        Candidate { host, zone: zone.to_owned(), serves: groups.iter().copied().collect() }
+    }
+
+    fn candidate(number: u32, zone: &str, in_service: bool) -> Candidate {
+        serving(number, zone, if in_service { &[0] } else { &[] })
     }
 
     fn numbers(hosts: &[HostId]) -> Vec<u32> {
@@ -77,11 +94,36 @@ mod tests {
             (9, 9, vec![4, 1, 3, 2]),
             (2, 0, vec![]),
         ] {
-            let seen = numbers(&batch(&fleet, headroom, budget));
+            let seen = numbers(&batch(&fleet, &[headroom], budget));
             assert_eq!(seen, expected, "headroom {headroom}, budget {budget}");
             let mut turned = fleet.clone();
             turned.reverse();
-            assert_eq!(numbers(&batch(&turned, headroom, budget)), expected, "order of the fleet");
+            assert_eq!(
+                numbers(&batch(&turned, &[headroom], budget)),
+                expected,
+                "order of the fleet"
+            );
+        }
+    }
+
+    #[test]
+    fn a_host_needs_headroom_only_where_it_serves() {
+        let fleet = [
+            serving(1, "a", &[0, 1]),
+            serving(2, "a", &[0, 1]),
+            serving(3, "a", &[0]),
+            serving(4, "a", &[1]),
+        ];
+        for (headroom, expected) in [
+            ([0, 0], vec![]),
+            ([1, 0], vec![3]),
+            ([0, 1], vec![4]),
+            ([1, 1], vec![3, 4]),
+            ([2, 1], vec![3, 4]),
+            ([2, 2], vec![3, 4, 1]),
+            ([9, 9], vec![3, 4, 1, 2]),
+        ] {
+            assert_eq!(numbers(&batch(&fleet, &headroom, 9)), expected, "{headroom:?}");
         }
     }
 }

@@ -165,6 +165,9 @@ impl<P: Ports> Pass<'_, P> {
                 return Ok(());
             }
             for order in orders {
+                if self.ports.now() >= self.me.stops_at {
+                    return Ok(());
+                }
                 let sent = self.act(&order).await?;
                 self.step(&Event::Sent(sent));
                 self.save_as(Some(self.lease())).await?;
@@ -224,8 +227,10 @@ impl<P: Ports> Pass<'_, P> {
                 Ok(Sent::Deregistered(group.clone()))
             }
             Order::Register(group, targets) => {
-                self.ports.register(group, targets).await?;
-                Ok(Sent::Registered(group.clone(), targets.clone()))
+                let refused = self.ports.register(group, targets).await?;
+                let taken = targets.iter().filter(|target| !refused.contains(target));
+                let (group, targets) = (group.clone(), taken.cloned().collect());
+                Ok(Sent::Registered { group, targets, refused })
             }
         }
     }

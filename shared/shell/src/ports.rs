@@ -175,12 +175,13 @@ pub trait Traffic {
         targets: &[Target],
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 
-    /// Puts targets into service. Repeating it changes nothing.
+    /// Puts targets into service; those that the load balancer does not take, for their instances
+    /// do not run. Repeating it changes nothing.
     fn register(
         &self,
         group: &TargetGroup,
         targets: &[Target],
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Vec<Target>, Unavailable>> + Send;
 }
 
 /// The queue of notices.

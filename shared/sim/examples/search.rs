@@ -51,7 +51,7 @@ fn main() -> ExitCode {
     });
     let rollouts = rollouts.into_inner();
     if let Some((seed, broken)) = found.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        eprintln!("SEED={seed}: {broken}");
+        eprintln!("SEED={seed}: {broken}; `make soak FIRST={seed} SEEDS=1` tells the story");
         return ExitCode::FAILURE;
     }
     eprintln!("{count} histories from seed {first}, {rollouts} rollouts: all invariants hold");

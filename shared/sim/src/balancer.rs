@@ -23,9 +23,16 @@ pub(crate) struct SimTarget {
 
 impl World {
     /// Registers targets; one that is draining comes back.
-    pub(crate) fn register(&mut self, targets: &[Target]) {
+    pub(crate) fn register(&mut self, targets: &[Target]) -> Vec<Target> {
         self.stir();
+        let mut refused = Vec::new();
         for target in targets {
+            let host = self.hosts.get(&target.host);
+            if !host.is_some_and(|host| host.alive && host.off_until <= self.now) {
+                say!(self, "{} does not run and is not registered", target.host);
+                refused.push(target.clone());
+                continue;
+            }
             say!(self, "register {} on {}", target.host, target.port);
             let draining = |it: &SimTarget| it.target == *target && it.drains_until.is_some();
             self.targets.retain(|it| !draining(it));
@@ -41,6 +48,7 @@ impl World {
                 drains_until: None,
             });
         }
+        refused
     }
 
     /// Starts draining targets.

@@ -304,13 +304,17 @@ impl Traffic for Caller {
         self.change("deregister", afterwards, effect).await
     }
 
-    async fn register(&self, _: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
+    async fn register(
+        &self,
+        _: &TargetGroup,
+        targets: &[Target],
+    ) -> Result<Vec<Target>, Unavailable> {
         let afterwards = || Some(Late::Register(targets.to_vec()));
         let effect = |world: &mut World, _: &mut Adversary| {
             if let Some(lane) = lane() {
                 world.check_owner(&self.name, &lane);
             }
-            world.register(targets);
+            world.register(targets)
         };
         self.change("register", afterwards, effect).await
     }

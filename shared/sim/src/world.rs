@@ -286,7 +286,9 @@ impl World {
                     self.accept(&lane, &order, adversary);
                 }
                 Late::Deregister(targets) => self.deregister(&targets),
-                Late::Register(targets) => self.register(&targets),
+                Late::Register(targets) => {
+                    self.register(&targets);
+                }
                 Late::Delete(ids) => {
                     self.delete(&ids);
                 }

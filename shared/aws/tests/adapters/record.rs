@@ -206,7 +206,9 @@ impl Chance {
                 Sent::Command(order.key, CommandId(format!("c-{}", self.random.u32(..))))
             }
             Order::Deregister(group, _) => Sent::Deregistered(group),
-            Order::Register(group, targets) => Sent::Registered(group, targets),
+            Order::Register(group, targets) => {
+                Sent::Registered { group, targets, refused: Vec::new() }
+            }
         }
     }
 

@@ -12,8 +12,13 @@ use crate::rollout::{Cause, End, Phase, Rollout, minutes};
 use crate::time::Timestamp;
 
 /// Announcements that wait to be published, at most: the ledger's items are bounded. What is let
-/// go of first are the oldest moves of rollouts, whose records hold them anyway.
+/// go of first are the oldest moves of rollouts, whose records hold them anyway, then those about
+/// single hosts, which `status` lists.
 const OUTBOX: usize = 100;
+
+/// What is let go of before anything else.
+const LIGHT: [Kind; 4] =
+    [Kind::RolloutMoved, Kind::HostJoined, Kind::HostDrifted, Kind::HostFailed];
 
 impl Lane {
     /// Puts into the outbox what happened since `before`.
@@ -34,8 +39,9 @@ impl Lane {
             self.outbox.push(it);
         }
         while self.outbox.len() > OUTBOX {
-            let move_ = self.outbox.iter().position(|it| it.kind == Kind::RolloutMoved);
-            self.outbox.remove(move_.unwrap_or(0));
+            let oldest = |kind: Kind| self.outbox.iter().position(|it| it.kind == kind);
+            let light = LIGHT.into_iter().find_map(oldest);
+            self.outbox.remove(light.unwrap_or(0));
         }
     }
 

@@ -61,6 +61,14 @@ impl Errand {
         self.orders.as_ref().map_or(self.retry_at, |orders| orders.watch.next)
     }
 
+    /// Notes that the load balancer did not take the host: its instance does not run.
+    pub(super) fn not_registered(&mut self, host: &HostId, now: Timestamp) {
+        if self.runs.take().is_some() {
+            let text = format!("{host} cannot be registered: its instance does not run");
+            self.failed(Reason::new(Code::HOSTS_VANISHED, text), now);
+        }
+    }
+
     /// Notes a failed try: again after 5 minutes, doubling up to an hour.
     fn failed(&mut self, reason: Reason, now: Timestamp) {
         let gap = Duration::from_mins(5).saturating_mul(1 << self.tries.min(4));

@@ -146,7 +146,8 @@ impl Lane {
         let LaneId { service, environment } = &self.id;
         let text = format!(
             "{service} has no host to run on: tag its hosts with \
-             `esclusa:{service} = {environment}` and see that SSM lists them"
+             `esclusa:{service} = {environment}` and `esclusa:managed = true`, and see that SSM \
+             lists them"
         );
         Reason::new(Code::HOSTS_NONE, text)
     }

@@ -14,6 +14,7 @@ use crate::reason::{Code, Reason};
 use crate::release::{Image, Running};
 use crate::rollout::{Cause, End, Facts, HostRun, Progress, Rollout};
 use crate::time::Timestamp;
+use crate::traffic::Target;
 
 /// What an event did to a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,14 +128,21 @@ impl Lane {
                     rollout.deregistered(group, now);
                 }
             }
-            Sent::Registered(group, targets) => {
+            Sent::Registered { group, targets, refused } => {
                 self.facts.targets.remove(group);
                 for target in targets {
                     self.owed.entry(target.host.clone()).or_default().remove(target);
                 }
                 self.owed.retain(|_, targets| !targets.is_empty());
+                for target in refused {
+                    self.owed.entry(target.host.clone()).or_default().insert(target.clone());
+                    if let Some(errand) = self.errands.get_mut(&target.host) {
+                        errand.not_registered(&target.host, now);
+                    }
+                }
                 if let Some(rollout) = &mut self.rollout {
-                    rollout.registered(group, targets, now);
+                    let all: Vec<Target> = targets.iter().chain(refused).cloned().collect();
+                    rollout.registered(group, &all, now);
                 }
             }
         }
@@ -188,6 +196,11 @@ impl Lane {
             End::Succeeded => {
                 let release = rollout.candidate.clone();
                 self.current = Some(release.clone());
+                // What was adopted is what the first release can be rolled back to.
+                if let (true, Some(release)) = (self.successes.is_empty(), &rollout.baseline) {
+                    let (release, at) = (release.clone(), rollout.started);
+                    self.successes.push(Success { release, at });
+                }
                 self.successes.insert(0, Success { release, at: now });
                 self.successes.truncate(SUCCESSES);
                 self.last_attempt = None;
@@ -265,6 +278,11 @@ impl Lane {
         for (host, run) in &rollout.hosts {
             let running = match &run.progress {
                 Progress::Done => candidate.clone(),
+                // Not registered again: an errand brings it to `current`, and back into service.
+                Progress::Restored if self.owed.contains_key(host) => {
+                    self.lose(host, run, &rollout.candidate.digest, now);
+                    continue;
+                }
                 Progress::Restored => match rollout.image_back(&run.baseline) {
                     Image::Release { digest, .. } => Running::Digest(digest),
                     Image::Local(id) => Running::Local(id),

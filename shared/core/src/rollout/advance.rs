@@ -158,7 +158,10 @@ impl Rollout {
             if let Some(run) = self.hosts.get_mut(host) {
                 run.fetched |= forward;
                 match heard {
-                    Heard::Answered(answer) if forward => run.met(answer, cx.now),
+                    // What could not look says that nothing runs.
+                    Heard::Answered(answer) if forward && answer.is_ok() => {
+                        run.met(answer, cx.now);
+                    }
                     Heard::Answered(_) | Heard::Gone | Heard::Unclear(_) | Heard::Silent => {
                         run.answered_at = cx.now;
                     }

@@ -37,10 +37,15 @@ impl Rollout {
         }
         for host in &batch.hosts {
             match orders.heard.get(host) {
-                Some(Heard::Answered(answer)) => {
+                Some(Heard::Answered(answer)) if answer.is_ok() => {
                     if let Some(run) = self.hosts.get_mut(host) {
                         run.met(answer, cx.now);
                     }
+                }
+                Some(Heard::Answered(answer)) => {
+                    let text = format!("{host} was not drained: {}", answer.reason.text);
+                    self.turn_back(Reason::new(answer.reason.code.clone(), text), cx);
+                    return true;
                 }
                 Some(Heard::Gone) => {}
                 Some(Heard::Unclear(_) | Heard::Silent) | None => {

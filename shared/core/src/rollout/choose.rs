@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Batch, Context, HostRun, Phase, Progress, Rollout, Stage};
+use crate::configuration::Share;
 use crate::name::HostId;
 use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
 use crate::plan;
@@ -20,14 +21,28 @@ pub(super) struct View {
     pub(super) draining: BTreeSet<Target>,
     /// The health of every target that was listed.
     pub(super) health: BTreeMap<Target, Health>,
-    /// Per group, the hosts with a healthy target; without groups, the hosts that are well.
-    in_service: Vec<BTreeSet<HostId>>,
+    /// Who serves, per group; without groups, who is well.
+    groups: Vec<Serving>,
+}
+
+/// Hosts that serve together.
+struct Serving {
+    /// Those that are registered, or are to be again.
+    members: BTreeSet<HostId>,
+    /// Those among them that are healthy.
+    healthy: BTreeSet<HostId>,
 }
 
 impl View {
-    /// Whether a host takes traffic wherever it could.
+    /// Whether a host takes traffic in any group.
     pub(super) fn serves(&self, host: &HostId) -> bool {
-        self.in_service.iter().all(|hosts| hosts.contains(host))
+        self.groups.iter().any(|group| group.healthy.contains(host))
+    }
+
+    /// Whether a host takes traffic in every group that it is a member of.
+    fn serves_everywhere(&self, host: &HostId) -> bool {
+        let mut groups = self.groups.iter().filter(|group| group.members.contains(host));
+        groups.all(|group| group.healthy.contains(host))
     }
 
     /// A target in a group that no listener serves, among those that matter: it never becomes
@@ -43,11 +58,19 @@ impl View {
         Some(Reason::new(Code::HEALTH_TARGET, text))
     }
 
-    /// How many of the fleet can be taken out of service before a group reaches the floor.
-    fn headroom(&self, fleet: &BTreeSet<&HostId>, floor: usize) -> usize {
-        let serving =
-            |hosts: &BTreeSet<HostId>| hosts.iter().filter(|it| fleet.contains(it)).count();
-        self.in_service.iter().map(serving).min().unwrap_or(0).saturating_sub(floor)
+    /// The groups in which a host takes traffic, by their places.
+    fn groups_of(&self, host: &HostId) -> BTreeSet<usize> {
+        let groups = self.groups.iter().enumerate();
+        groups.filter(|(_, group)| group.healthy.contains(host)).map(|(place, _)| place).collect()
+    }
+
+    /// How many of the fleet each group can spare before it reaches its floor.
+    fn headroom(&self, fleet: &BTreeSet<&HostId>, least: &Share) -> Vec<usize> {
+        let count = |hosts: &BTreeSet<HostId>| hosts.iter().filter(|it| fleet.contains(it)).count();
+        let spare = |group: &Serving| {
+            count(&group.healthy).saturating_sub(least.floor(count(&group.members)))
+        };
+        self.groups.iter().map(spare).collect()
     }
 }
 
@@ -60,7 +83,7 @@ impl Rollout {
             registered: BTreeMap::new(),
             draining: BTreeSet::new(),
             health: BTreeMap::new(),
-            in_service: Vec::new(),
+            groups: Vec::new(),
         };
         for it in &seen {
             view.health.insert(it.target.clone(), it.health);
@@ -72,13 +95,22 @@ impl Rollout {
             }
         }
         for group in groups {
-            let healthy =
-                seen.iter().filter(|it| it.target.group == *group && it.health == Health::Healthy);
-            view.in_service.push(healthy.map(|it| it.target.host.clone()).collect());
+            let of = |target: &Target| target.group == *group;
+            let remembered =
+                self.hosts.iter().filter(|(_, run)| run.targets.iter().any(of)).map(|it| it.0);
+            let registered = seen.iter().filter(|it| of(&it.target) && it.health.is_registered());
+            let healthy = seen.iter().filter(|it| of(&it.target) && it.health == Health::Healthy);
+            view.groups.push(Serving {
+                members: registered.map(|it| &it.target.host).chain(remembered).cloned().collect(),
+                healthy: healthy.map(|it| it.target.host.clone()).collect(),
+            });
         }
         if groups.is_empty() {
             let well = self.hosts.iter().filter(|(_, run)| run.healthy);
-            view.in_service.push(well.map(|(host, _)| host.clone()).collect());
+            view.groups.push(Serving {
+                members: self.hosts.keys().cloned().collect(),
+                healthy: well.map(|(host, _)| host.clone()).collect(),
+            });
         }
         Some(view)
     }
@@ -88,7 +120,7 @@ impl Rollout {
         let mut done = self.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
         let (host, _) = done.find(|(host, run)| {
             let was_in = run.targets.is_empty() && !self.settings.target_groups.is_empty();
-            !was_in && !view.serves(host)
+            !was_in && !view.serves_everywhere(host)
         })?;
         let text = format!("{host} was changed and is not in service any more");
         Some(Reason::new(Code::HEALTH_TARGET, text))
@@ -123,8 +155,8 @@ impl Rollout {
             return true;
         }
         let live: BTreeSet<&HostId> = self.live().map(|(host, _)| host).collect();
-        let headroom = view.headroom(&live, self.floor());
-        let hosts = plan::batch(&waiting, headroom, self.budget());
+        let headroom = view.headroom(&live, &self.settings.min_in_service);
+        let hosts = plan::batch(&waiting, &headroom, self.budget());
         if hosts.is_empty() {
             return self.wait_for_headroom(&mut watch, deadline, cx);
         }
@@ -164,7 +196,10 @@ impl Rollout {
                 host: host.clone(),
                 zone: run.zone.clone(),
                 // What served nothing before is owed nothing: stopping it needs no headroom.
-                in_service: view.serves(host) && (forward || run.baseline != Running::Nothing),
+                serves: match forward || run.baseline != Running::Nothing {
+                    true => view.groups_of(host),
+                    false => BTreeSet::new(),
+                },
             })
             .collect()
     }

@@ -64,11 +64,14 @@ impl View {
         groups.filter(|(_, group)| group.healthy.contains(host)).map(|(place, _)| place).collect()
     }
 
-    /// How many of the fleet each group can spare before it reaches its floor.
+    /// How many of the fleet each group can spare before it reaches its floor. A host that is in no
+    /// group counts in all of them: it may have gone from any.
     fn headroom(&self, fleet: &BTreeSet<&HostId>, least: &Share) -> Vec<usize> {
-        let count = |hosts: &BTreeSet<HostId>| hosts.iter().filter(|it| fleet.contains(it)).count();
+        let nowhere = |host: &HostId| !self.groups.iter().any(|it| it.members.contains(host));
         let spare = |group: &Serving| {
-            count(&group.healthy).saturating_sub(least.floor(count(&group.members)))
+            let members = fleet.iter().filter(|it| group.members.contains(**it) || nowhere(it));
+            let healthy = fleet.iter().filter(|it| group.healthy.contains(**it));
+            healthy.count().saturating_sub(least.floor(members.count()))
         };
         self.groups.iter().map(spare).collect()
     }
@@ -196,9 +199,10 @@ impl Rollout {
                 host: host.clone(),
                 zone: run.zone.clone(),
                 // What served nothing before is owed nothing: stopping it needs no headroom.
-                serves: match forward || run.baseline != Running::Nothing {
-                    true => view.groups_of(host),
-                    false => BTreeSet::new(),
+                serves: if forward || had_some(run) {
+                    view.groups_of(host)
+                } else {
+                    BTreeSet::new()
                 },
             })
             .collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Need;
-use esclusa_core::name::{LaneId, Service, Tag};
+use esclusa_core::name::{HostId, LaneId, Service, Tag};
 use esclusa_core::release::Availability;
 use esclusa_core::retention::{Contents, Id, Image, Kind, Memory};
 use esclusa_core::time::Timestamp;
@@ -234,7 +234,8 @@ impl World {
             wrong.push("the tag that is followed points to it".to_owned());
         }
         // What a person makes a host run while its image is being deleted is seen too late.
-        let by_hand = |need: &Need| matches!(need, Need::Runs(host) if self.marks.drifted_at.contains_key(host));
+        let drifted = |host: &HostId| self.marks.drifted_at.contains_key(host);
+        let by_hand = |need: &Need| matches!(need, Need::Runs(host) if drifted(host));
         for lane in self.lanes.values() {
             let needs = lane.needs(self.now);
             if let Some(need) = needs.digests.get(digest).filter(|need| !by_hand(need)) {

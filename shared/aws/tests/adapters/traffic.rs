@@ -126,3 +126,22 @@ async fn targets_are_moved_with_their_ports() {
     assert_eq!(calls.one("DeregisterTargets"), expected);
     assert_eq!(calls.one("RegisterTargets"), expected);
 }
+
+/// ELB refuses a whole call for one instance that does not run.
+#[tokio::test]
+async fn a_target_whose_instance_does_not_run_keeps_no_other_out() {
+    let target = |number: u32| Target { group: group(), host: host(number), port: 8080 };
+    let (stopped, targets) = (target(2), [target(1), target(2), target(3)]);
+    let refused_host = host(2).to_string();
+    let (aws, calls) = aws(move |call, _| {
+        if call.input.to_string().contains(&refused_host) {
+            refusal("InvalidTarget")
+        } else {
+            answer("RegisterTargets", "")
+        }
+    });
+    assert_eq!(aws.register(&group(), &targets).await.unwrap(), [stopped]);
+    assert_eq!(calls.names().len(), 4);
+    assert_eq!(aws.register(&group(), &targets[..1]).await.unwrap(), []);
+    assert_eq!(calls.names().len(), 5);
+}

@@ -96,7 +96,8 @@ impl Lane {
         });
         let Self { hosts, lost, .. } = self;
         lost.retain(|host, last| {
-            !hosts.contains_key(host) && now.since(last.since) < FORGOTTEN_AFTER
+            let there = fleet.hosts.contains_key(host) || now.since(last.since) < FORGOTTEN_AFTER;
+            there && !hosts.contains_key(host)
         });
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::LaneId;
+use esclusa_core::release::Availability;
 use esclusa_core::retention::{Doomed, Id, Image, Kind, PER_CALL, Plan, calls};
 
 use super::ports::{Ports, Refused};
@@ -40,7 +41,6 @@ impl<P: Ports> Holding<'_, P> {
             let images = deleting.free(level);
             for ids in calls(images) {
                 if self.ports.now() >= self.me.stops_at {
-                    report.stop = Stop::Time;
                     return self.hand_on(report).await;
                 }
                 deleting.call(&ids, report).await?;
@@ -54,8 +54,16 @@ impl<P: Ports> Holding<'_, P> {
         Ok(())
     }
 
-    /// Lets the next message go on.
-    async fn hand_on(&self, report: &Report) -> Result<(), Unavailable> {
+    /// Lets the next message go on, if this one got anywhere: else the next would not either, and
+    /// so on without end. The daily round tries again.
+    async fn hand_on(&self, report: &mut Report) -> Result<(), Unavailable> {
+        if report.deleted <= self.run.deleted {
+            let note = "the time was over before anything was deleted; the daily round tries again";
+            report.notes.push(note.to_owned());
+            report.stop = Stop::Refused;
+            return Ok(());
+        }
+        report.stop = Stop::Time;
         let (deleted, bytes) = (report.deleted, report.bytes);
         let rest = Run { deleted, bytes, ..self.run.clone() };
         self.ports.send(&Task::GoOn(rest), Duration::ZERO).await
@@ -180,7 +188,8 @@ impl<P: Ports> Deleting<'_, P> {
     }
 
     /// Those that bear none but tags that the plan knew of: a new one says that someone wants it,
-    /// and one that has lost all of them was replaced this moment.
+    /// and one that has lost all of them was replaced this moment. What was archived meanwhile is
+    /// left alone.
     fn unchanged<'a>(&mut self, there: &'a [Image]) -> BTreeMap<&'a Digest, &'a Image> {
         let mut same = BTreeMap::new();
         for image in there {
@@ -188,7 +197,8 @@ impl<P: Ports> Deleting<'_, P> {
             let planned = self.seen.inventory.images().get(place).map(|it| it.tags.as_slice());
             let planned = planned.unwrap_or_default();
             let known = image.tags.iter().all(|tag| planned.contains(tag));
-            if known && image.tags.is_empty() == planned.is_empty() {
+            let active = image.availability == Availability::Active;
+            if active && known && image.tags.is_empty() == planned.is_empty() {
                 same.insert(&image.digest, image);
             } else {
                 self.stay.insert(place);

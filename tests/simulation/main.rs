@@ -21,6 +21,7 @@ const FOUND: &[(u64, &str)] = &[
     (41_039, "one host's failing errand kept all others from being inspected"),
     (8440, "a host on an errand was taken to run what had become current meanwhile"),
     (17_960_000_121_418, "what a host that fell silent had last been seen to run was deleted"),
+    (17_960_000_249_278, "what a host ran that fell silent while it changed was deleted"),
     (17_900_032_566, "hosts that served counted as out of service, for the rollout had failed"),
     (242, "a rollout was forgotten for an adoption, when a host joined after others had changed"),
     (17_960_000_106_532, "that happened too when the changed host had gone away"),

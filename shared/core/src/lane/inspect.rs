@@ -97,7 +97,8 @@ impl Lane {
         let Self { hosts, lost, .. } = self;
         lost.retain(|host, last| {
             let there = fleet.hosts.contains_key(host) || now.since(last.since) < FORGOTTEN_AFTER;
-            there && !hosts.contains_key(host)
+            let asked = hosts.get(host).is_some_and(|record| record.seen_at > last.since);
+            there && !asked
         });
     }
 }

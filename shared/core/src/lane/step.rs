@@ -295,8 +295,10 @@ impl Lane {
                     continue;
                 }
                 // Left as it is; whatever changes it next puts it back into service.
+                // Until it is asked, it may run what it ran before as well.
                 Progress::Touched | Progress::Failed(_) => {
                     self.owe(host, run);
+                    self.lose(host, run, &rollout.candidate.digest, now);
                     candidate.clone()
                 }
                 // What it was seen to run before it was to change.

@@ -104,7 +104,10 @@ impl Stage {
         let path = self.example.join("esclusa.toml");
         let text = read(&path)?.replace("for = \"5m\"", "for = \"2s\"");
         let group = format!("[environments.production]\ntarget_groups = [\"{}\"]", self.group);
-        let text = edit(text.replace("[environments.production]\n", &format!("{group}\n")));
+        let text = text.replace("[environments.production]\n", &format!("{group}\n"));
+        let staging = "\n[environments.staging]\nbake = { for = \"2s\" }\n";
+        let text = if text.contains("[environments.staging]") { text } else { text + staging };
+        let text = edit(text);
         Ok(self.environment.configure(SERVICE, &text).await?)
     }
 
@@ -133,6 +136,26 @@ impl Stage {
             question.extend(members);
         }
         Ok(self.environment.invoke("operator", &question).await?)
+    }
+
+    /// Waits until an environment has had its first success.
+    ///
+    /// # Errors
+    ///
+    /// [`StageError::Late`] after two minutes.
+    pub async fn until_current(&self, environment: &str) -> Result<(), StageError> {
+        let patience = Duration::from_mins(2);
+        let begun = Instant::now();
+        while begun.elapsed() < patience {
+            let question = json!({ "action": "status", "environment": environment });
+            let status = self.ask_with(question).await?;
+            if status.pointer("/lane/current").is_some_and(|it| !it.is_null()) {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        let what = format!("the first success in {environment}");
+        Err(StageError::Late { what, seconds: patience.as_secs() })
     }
 
     /// The rollouts that have ended, newest first, as `label end`.

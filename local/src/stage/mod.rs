@@ -105,9 +105,7 @@ impl Stage {
         let text = read(&path)?.replace("for = \"5m\"", "for = \"2s\"");
         let group = format!("[environments.production]\ntarget_groups = [\"{}\"]", self.group);
         let text = text.replace("[environments.production]\n", &format!("{group}\n"));
-        let staging = "\n[environments.staging]\nbake = { for = \"2s\" }\n";
-        let text = if text.contains("[environments.staging]") { text } else { text + staging };
-        let text = edit(text);
+        let text = edit(text + "\n[environments.staging]\nbake = { for = \"2s\" }\n");
         Ok(self.environment.configure(SERVICE, &text).await?)
     }
 

@@ -31,12 +31,12 @@ pub fn batch(candidates: &[Candidate], headroom: &[usize], budget: usize) -> Vec
     let mut left = headroom.to_vec();
     let mut hosts = Vec::new();
     for candidate in kinds.into_values().flat_map(|kind| evenly(&kind)) {
-        let serves = || candidate.serves.iter().copied();
-        let spared = serves().all(|group| left.get(group).is_none_or(|room| *room > 0));
+        let mut groups = candidate.serves.iter();
+        let spared = groups.all(|group| left.get(*group).is_none_or(|room| *room > 0));
         if hosts.len() < budget && spared {
             hosts.push(candidate.host.clone());
-            for room in serves().collect::<Vec<_>>() {
-                if let Some(room) = left.get_mut(room) {
+            for group in &candidate.serves {
+                if let Some(room) = left.get_mut(*group) {
                     *room = room.saturating_sub(1);
                 }
             }

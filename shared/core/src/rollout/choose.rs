@@ -36,7 +36,7 @@ struct Serving {
 impl View {
     /// Whether a host takes traffic in any group.
     pub(super) fn serves(&self, host: &HostId) -> bool {
-        self.groups.iter().any(|group| group.healthy.contains(host))
+        !self.groups_of(host).is_empty()
     }
 
     /// Whether a host takes traffic in every group that it is a member of.

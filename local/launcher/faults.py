@@ -13,8 +13,15 @@ import contextvars
 import json
 import os
 import signal
+import socket
+import struct
 import time
 from dataclasses import asdict, dataclass
+
+# From linux/netlink.h and linux/sock_diag.h.
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLM_F_REQUEST = 1
 
 _peer: contextvars.ContextVar = contextvars.ContextVar("esclusa_peer", default=None)
 _armed: list = []
@@ -38,22 +45,26 @@ def _processes() -> list:
     return [int(name) for name in os.listdir("/proc") if name.isdecimal()]
 
 
-def _socket_inode(host: str, port: int) -> str | None:
-    """The inode of the client's end of the connection that came from host:port.
+def _socket_inode(client: tuple, server: tuple) -> int | None:
+    """The inode of the client's end of a connection, as the kernel's socket diagnosis names it.
 
-    The kernel's table is read in parts, and lines are missed while connections come and go: what is
-    not found is looked for again.
+    The kernel is asked for this one connection: its table in /proc is read in parts, and lines are
+    missed while connections come and go. The layouts are those of linux/inet_diag.h.
     """
-    raw = bytes(int(part) for part in host.split("."))[::-1].hex().upper()
-    wanted = f"{raw}:{port:04X}"
-    for _ in range(20):
-        with open("/proc/net/tcp", encoding="ascii") as table:
-            next(table)
-            for line in table:
-                fields = line.split()
-                if fields[1] == wanted:
-                    return fields[9]
-    return None
+    addresses = [socket.inet_aton(host).ljust(16, b"\0") for host, _ in (client, server)]
+    ports = struct.pack(">HH", client[1], server[1])
+    no_cookie = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
+    every_state = 0xFFFFFFFF
+    wanted = struct.pack("=BBBBI", socket.AF_INET, socket.IPPROTO_TCP, 0, 0, every_state)
+    wanted += ports + b"".join(addresses) + no_cookie
+    request = struct.pack("=IHHII", 16 + len(wanted), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as kernel:
+        kernel.send(request + wanted)
+        answer = kernel.recv(4096)
+    _, kind = struct.unpack_from("=IH", answer)
+    if kind != SOCK_DIAG_BY_FAMILY:
+        return None
+    return struct.unpack_from("=I", answer, 16 + 68)[0]
 
 
 def _function_of(pid: int) -> str:
@@ -69,7 +80,7 @@ def _caller() -> tuple[int, str] | None:
     """The process and name of the function that made the request at hand, if one did."""
     peer = _peer.get()
     inode = _socket_inode(*peer) if peer else None
-    if inode is None or inode == "0":
+    if not inode:
         return None
     wanted = f"socket:[{inode}]"
     for pid in _processes():
@@ -179,7 +190,8 @@ def install(app) -> None:
 
     async def with_admin(scope, receive, send):
         if scope["type"] == "http":
-            _peer.set(scope.get("client"))
+            ends = (scope.get("client"), scope.get("server"))
+            _peer.set(ends if all(ends) else None)
             if scope["path"].startswith("/_esclusa/"):
                 await _serve_admin(scope, receive, send)
                 return

@@ -8,8 +8,10 @@ mod bad_input;
 mod kills;
 mod lost_hosts;
 mod retention;
+mod scans;
 mod seen;
 mod shelf;
+mod signals;
 mod told;
 
 use std::future::Future;
@@ -62,4 +64,16 @@ async fn eventually<T, F: Future<Output = Option<T>>>(
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     panic!("{what} did not happen within {} s", patience.as_secs());
+}
+
+/// Waits until something with this code keeps production from what its tag says, and returns what
+/// is said of it.
+async fn until_kept_back(stage: &Stage, code: &str) -> String {
+    let blocker = || async {
+        let why = stage.ask("why").await.unwrap();
+        let blockers = why["blockers"].as_array()?;
+        let found = blockers.iter().find(|it| it["code"] == serde_json::json!(code))?;
+        Some(found["text"].as_str().unwrap_or_default().to_owned())
+    };
+    eventually(code, Duration::from_mins(1), blocker).await
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use esclusa_core::alarm::AlarmState;
 use esclusa_sim::Behaviour;
 
 /// What a script lets happen, or asks to see. Hosts are numbered from 1; images have names.
@@ -27,6 +28,16 @@ pub(crate) enum Command {
     Configure(String),
     BreakConfiguration,
     Ask(Asked),
+    /// The alarm says this from now on; the truth again where nothing is said.
+    Alarm(Option<AlarmState>),
+    /// The secret is given another version.
+    Rotate,
+    /// The secret is to be deleted; or not any more.
+    DeleteSecret(bool),
+    /// No scan is done before it is said so.
+    SlowScans,
+    /// The scan of an image is done; whether it found what blocks.
+    Scanned(String, bool),
     /// The function dies at this call from now; whether after its effect.
     Crash(u64, bool),
     Show(Show),
@@ -143,9 +154,26 @@ impl Command {
                 };
                 Self::Crash(u64::try_from(number(call)?).unwrap(), after)
             }
+            ["alarm", "is", word] => Self::Alarm(alarm(word)?),
+            ["rotate", "the", "secret"] => Self::Rotate,
+            ["delete", "the", "secret"] => Self::DeleteSecret(true),
+            ["restore", "the", "secret"] => Self::DeleteSecret(false),
+            ["scans", "are", "slow"] => Self::SlowScans,
+            ["scan", name, "finds", "nothing"] => Self::Scanned(owned(name), false),
+            ["scan", name, "blocks"] => Self::Scanned(owned(name), true),
             ["show", what @ ..] => Self::Show(show(what)?),
             _ => return Err(format!("there is no command `{line}`")),
         })
+    }
+}
+
+fn alarm(word: &str) -> Result<Option<AlarmState>, String> {
+    match word {
+        "well" => Ok(None),
+        "red" => Ok(Some(AlarmState::Red)),
+        "without-data" => Ok(Some(AlarmState::NoData)),
+        "deleted" => Ok(Some(AlarmState::Deleted)),
+        _ => Err(format!("no alarm is `{word}`")),
     }
 }
 

@@ -116,6 +116,18 @@ impl Player {
                 let text = "[environments.production]\nwaves = \"soon\"\n".to_owned();
                 self.simulation.with(|world, _| world.configure(text));
             }
+            Command::Alarm(state) => {
+                self.simulation.with(|world, _| world.alarm_says(state.clone()));
+            }
+            Command::Rotate => self.simulation.with(|world, _| world.rotate()),
+            Command::DeleteSecret(deleted) => {
+                self.simulation.with(|world, _| world.delete_secret(*deleted));
+            }
+            Command::SlowScans => self.simulation.with(|world, _| world.slow_scans()),
+            Command::Scanned(name, blocks) => {
+                let digest = self.known(name)?;
+                self.simulation.with(|world, _| world.scan_finds(&digest, *blocks));
+            }
             Command::Ask(asked) => return self.ask(asked),
             Command::Crash(call, after) => {
                 self.simulation.with(|_, adversary| adversary.crash_in(*call, *after));
@@ -143,7 +155,13 @@ impl Player {
 
     fn configure(&mut self) {
         let text = self.settings.text(self.names.group);
-        self.simulation.with(|world, _| world.configure(text));
+        let signals = text.contains("alarms") || text.contains("secrets");
+        self.simulation.with(|world, _| {
+            world.configure(text);
+            if signals {
+                world.add_signals();
+            }
+        });
     }
 
     fn running(&mut self, name: &str, hosts: &Hosts) -> Result<(), String> {

@@ -37,6 +37,17 @@ impl Settings {
             }
             ["floor", floor] => ("min_in_service", format!("min_in_service = \"{floor}\"")),
             ["bake", span] => ("bake", format!("bake = {{ for = \"{span}\" }}")),
+            ["bake", span, "watching", alarm] => {
+                ("bake", format!("bake = {{ for = \"{span}\", alarms = [\"{alarm}\"] }}"))
+            }
+            ["secret", name] => ("secrets", format!("secrets = [\"{name}\"]")),
+            ["gate", line @ ..] => {
+                ("gate", format!("gate = {{ {} }}", line.join(" ").replace(';', ",")))
+            }
+            ["waive", id] => {
+                let until = "until = \"2099-01-01\", reason = \"not reachable\", by = \"ana\"";
+                ("waivers", format!("waivers = [{{ id = \"{id}\", {until} }}]"))
+            }
             ["on_failure", it] => ("on_failure", format!("on_failure = \"{it}\"")),
             ["unreachable", it] => ("unreachable", format!("unreachable = \"{it}\"")),
             ["drift", it] => ("drift", format!("drift = \"{it}\"")),

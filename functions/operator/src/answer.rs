@@ -85,7 +85,7 @@ pub(crate) struct Lane {
     /// Counts the changes of the lane.
     pub(crate) revision: u64,
     /// `idle`, or the phase of the active rollout: `gating`, `prefetching`, `choosing`,
-    /// `checking`, `draining`, `activating`, `settling`, `baking`, `verifying`.
+    /// `checking`, `draining`, `activating`, `settling`, `baking`, `asking`, `verifying`.
     pub(crate) phase: &'static str,
     /// What every host runs since the last success.
     pub(crate) current: Option<Release>,
@@ -101,6 +101,8 @@ pub(crate) struct Lane {
     pub(crate) hold: Option<Hold>,
     /// Why `desired` is not rolled out.
     pub(crate) blocker: Option<Blocker>,
+    /// Secrets that were rotated, for which containers are to be made anew.
+    pub(crate) rotation: Option<Rotation>,
     /// Digests that are not rolled out again here.
     pub(crate) quarantine: Vec<Quarantined>,
     /// Images that people want kept, whatever retention would do.
@@ -141,6 +143,8 @@ pub(crate) struct Active {
     pub(crate) actor: Option<String>,
     /// Why its gates did not count, in that person's words; nothing where they did.
     pub(crate) overriding: Option<String>,
+    /// The question that a person is asked, and that `release` or `abort` answers.
+    pub(crate) question: Option<Asking>,
     pub(crate) candidate: Release,
     pub(crate) baseline: Option<Release>,
     /// `forward`, or `back` while touched hosts are put back.
@@ -159,6 +163,30 @@ pub(crate) struct Active {
     pub(crate) expected_end: Option<String>,
     pub(crate) hosts: Vec<HostRun>,
     pub(crate) transitions: Vec<Transition>,
+}
+
+/// What a rollout asks a person.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Asking {
+    pub(crate) code: String,
+    pub(crate) text: String,
+    /// When it turns back without an answer.
+    pub(crate) until: String,
+}
+
+/// A restart that is due because secrets were rotated.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Rotation {
+    /// The names of the secrets.
+    pub(crate) secrets: Vec<String>,
+    /// When that was noticed.
+    pub(crate) since: String,
+    /// When the containers are made anew, unless the lane is held or frozen.
+    pub(crate) due: String,
+    /// How often it failed.
+    pub(crate) tries: u32,
 }
 
 /// A rollout that has ended.

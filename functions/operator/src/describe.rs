@@ -1,7 +1,7 @@
 //! From the core's values to the answer's.
 
 use esclusa_core::digest::Digest;
-use esclusa_core::lane::{Asked, Attempt, Blocker, Hold, Lane, Pin};
+use esclusa_core::lane::{Asked, Attempt, Blocker, Hold, Lane, Pin, Rotation};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::{Course, HostRun, Phase, Progress, Rollout, Transition};
 use esclusa_core::time::Timestamp;
@@ -31,6 +31,7 @@ pub(crate) fn lane(lane: &Lane, now: Timestamp) -> answer::Lane {
         asked: lane.asked.as_ref().map(asked),
         hold: lane.hold.as_ref().map(hold),
         blocker: lane.blocker.as_ref().map(blocker),
+        rotation: lane.rotation.as_ref().map(rotation),
         quarantine: quarantine.collect(),
         pins: lane.pins.iter().filter(|(_, pin)| pin.until > now).map(pinned).collect(),
         last_attempt: lane.last_attempt.as_ref().map(attempt),
@@ -39,6 +40,24 @@ pub(crate) fn lane(lane: &Lane, now: Timestamp) -> answer::Lane {
         inspected_at: known(lane.inspected_at),
         rollback_to: lane.rollback_targets().map(release).collect(),
     }
+}
+
+fn rotation(rotation: &Rotation) -> answer::Rotation {
+    answer::Rotation {
+        secrets: rotation.secrets.iter().map(ToString::to_string).collect(),
+        since: rotation.since.to_string(),
+        due: rotation.due.to_string(),
+        tries: rotation.tries,
+    }
+}
+
+fn asking(phase: &Phase) -> Option<answer::Asking> {
+    let Phase::Asking(asked) = phase else { return None };
+    Some(answer::Asking {
+        code: asked.reason.code.to_string(),
+        text: asked.reason.text.clone(),
+        until: asked.until.to_string(),
+    })
 }
 
 fn pinned((digest, pin): (&Digest, &Pin)) -> answer::Pinned {
@@ -81,6 +100,7 @@ fn active(rollout: &Rollout) -> answer::Active {
         cause: rollout.cause.to_string(),
         actor: rollout.actor.clone(),
         overriding: rollout.overriding.clone(),
+        question: asking(&rollout.phase),
         candidate: release(&rollout.candidate),
         baseline: rollout.baseline.as_ref().map(release),
         course,
@@ -232,6 +252,11 @@ pub(crate) fn sentence(lane: &Lane) -> String {
         [] => String::new(),
         hosts => format!("; {} host(s) run something else: {}", hosts.len(), hosts.join(", ")),
     };
+    let rotated = match &lane.rotation {
+        Some(rotation) => format!("; new containers for a rotated secret at {}", rotation.due),
+        None => String::new(),
+    };
+    let drifted = drifted + &rotated;
     match (&lane.blocker, &lane.hold) {
         (Some(blocker), _) => format!("{runs}{drifted}; {}", blocker.reason),
         (None, Some(hold)) => format!("{runs}{drifted}; {}", hold.reason),
@@ -247,6 +272,10 @@ fn progress(rollout: &Rollout) -> String {
     let done = format!("{done} of {all} host(s) done{}", end.unwrap_or_default());
     match (&rollout.course, &rollout.phase) {
         (Course::Back { cause, .. }, _) => format!("turning back from {candidate}: {cause}"),
+        (Course::Forward, Phase::Asking(asked)) => {
+            let (reason, until) = (&asked.reason, asked.until);
+            format!("{candidate} waits for a person's word until {until}, because {reason}")
+        }
         (Course::Forward, Phase::Changing(_)) => {
             let (wave, waves) = rollout.wave();
             format!("{word} wave {wave} of {waves} to {candidate}, {done}")

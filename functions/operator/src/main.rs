@@ -12,7 +12,7 @@ mod why;
 
 use std::sync::Arc;
 
-use esclusa_aws::{Aws, Names, SetupError, chain, log, setup};
+use esclusa_aws::{Aws, Counter, Names, SetupError, chain, log, setup};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
@@ -38,7 +38,8 @@ async fn main() -> Result<(), Error> {
     .await
 }
 
-fn start() -> Result<Aws, SetupError> {
+fn start() -> Result<Aws<Counter>, SetupError> {
     let names = Names::from_environment()?;
-    Ok(Aws::new(&setup::sdk()?, names))
+    let sdk = setup::sdk()?;
+    Ok(Aws::new(&sdk, names).with_counter(&sdk))
 }

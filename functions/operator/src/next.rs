@@ -5,8 +5,21 @@ use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::LaneId;
 use esclusa_core::reason::Code;
-use esclusa_core::rollout::Rollout;
+use esclusa_core::rollout::{Phase, Rollout};
 use esclusa_shell::operate::Action;
+
+/// What can be overridden.
+const GATES: &[Code] = &[
+    Code::LANE_FROZEN,
+    Code::RELEASE_UNVERSIONED,
+    Code::GATE_SCAN_PENDING,
+    Code::GATE_SCAN_BLOCKED,
+    Code::GATE_SCAN_MISSING,
+    Code::GATE_SECRET_MISSING,
+];
+
+/// What answers a rollout that asks.
+const GOES_ON: &str = "`release` lets the rollout go on; `abort` puts back what ran before";
 
 /// What might be asked next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,8 +81,12 @@ pub(crate) fn about(code: &Code, digest: Option<&Digest>) -> Next {
     } else if is(&[Code::RELEASE_QUARANTINED]) {
         let sentence = "`history` tells how it failed: push a new image; `lift` lets this one go";
         Next::new(sentence, digest.cloned().map(Ask::Lift))
-    } else if is(&[Code::LANE_FROZEN, Code::RELEASE_UNVERSIONED]) {
+    } else if is(GATES) {
         Next::new("`deploy` it with `override` and a `reason` to go ahead all the same", None)
+    } else if is(&[Code::ALARM_INCONCLUSIVE]) {
+        let sentence =
+            "`release` lets a rollout that asks go on; `abort` puts back what ran before";
+        Next::new(sentence, Ask::Release)
     } else if is(&[Code::LANE_LAST_ATTEMPT]) {
         Next::new("`history` tells how it ended; `deploy` tries it again at once", None)
     } else if is(&[Code::CONFIG_INVALID]) {
@@ -85,6 +102,9 @@ fn under_way(lane: &Lane) -> Option<Next> {
     let goes_on = "`status` tells how it goes on";
     let stoppable = |it: &Rollout| it.is_forward() && it.abort.is_none();
     match &lane.rollout {
+        Some(rollout) if matches!(rollout.phase, Phase::Asking(_)) && stoppable(rollout) => {
+            Some(Next::new(GOES_ON, Ask::Release))
+        }
         Some(rollout) if stoppable(rollout) => {
             let stops = "`abort` stops the rollout and puts back what it has touched";
             Some(Next::new(format!("{stops}; {goes_on}"), Ask::Status))

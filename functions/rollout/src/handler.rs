@@ -97,9 +97,9 @@ fn note(all: &mut Vec<Heard>, notice: Notice, message: String) {
 /// The service that a notice concerns; nothing when it concerns every lane.
 fn service(notice: &Notice) -> Option<Service> {
     match notice {
-        Notice::Pushed { service, .. } => Some(service.clone()),
+        Notice::Pushed { service, .. } | Notice::Scanned(service) => Some(service.clone()),
         Notice::Command(lane) | Notice::Wake { lane, .. } => Some(lane.service.clone()),
-        Notice::Hosts | Notice::Sweep => None,
+        Notice::Rotated(_) | Notice::Alarm(_) | Notice::Hosts | Notice::Sweep => None,
     }
 }
 

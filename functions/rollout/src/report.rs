@@ -102,6 +102,9 @@ fn drove(notice: &Notice, lane: &LaneId, driven: &Driven) {
 fn describe(notice: &Notice) -> String {
     match notice {
         Notice::Pushed { service, tag } => format!("push of {service}:{tag}"),
+        Notice::Scanned(service) => format!("scan of {service}"),
+        Notice::Rotated(secret) => format!("rotation of {secret}"),
+        Notice::Alarm(alarm) => format!("alarm {alarm}"),
         Notice::Command(lane) => format!("command of {lane}"),
         Notice::Hosts => "hosts".to_owned(),
         Notice::Sweep => "sweep".to_owned(),

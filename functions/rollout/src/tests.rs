@@ -5,20 +5,25 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsEvent;
+use esclusa_core::alarm::SeenAlarm;
 use esclusa_core::announcement::Announcement;
-use esclusa_core::configuration::TargetGroup;
+use esclusa_core::configuration::{AlarmName, SecretName, TargetGroup};
+use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{LaneId, Service};
 use esclusa_core::observation::{Fleet, HostOrder, PartKey, Sources};
 use esclusa_core::order::{self, CommandId, Verb};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::Rollout;
+use esclusa_core::scan::Scanned;
+use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
+use esclusa_shell::drive::Hint;
 use esclusa_shell::invocation::Invocation;
 use esclusa_shell::ports::{
-    Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError,
-    Traffic, Unavailable, Wanted,
+    Alarms, Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, Secrets,
+    SendError, Traffic, Unavailable, Wanted,
 };
 use serde_json::json;
 
@@ -85,6 +90,25 @@ impl Registry for World {
     async fn resolve(&self, _: &Service, _: &Wanted) -> Result<Option<Release>, Unavailable> {
         Ok(None)
     }
+
+    async fn scans(&self, _: &Service, _: &Digest) -> Result<Vec<Scanned>, Unavailable> {
+        Ok(Vec::new())
+    }
+}
+
+impl Secrets for World {
+    async fn secret(&self, _: &SecretName) -> Result<SecretState, Unavailable> {
+        Ok(SecretState::Missing)
+    }
+}
+
+impl Alarms for World {
+    async fn alarms(
+        &self,
+        _: &BTreeSet<AlarmName>,
+    ) -> Result<BTreeMap<AlarmName, SeenAlarm>, Unavailable> {
+        Ok(BTreeMap::new())
+    }
 }
 
 impl Hosts for World {
@@ -130,7 +154,7 @@ impl Traffic for World {
 }
 
 impl Queue for World {
-    async fn wake(&self, lane: &LaneId, _: Option<u64>, _: Duration) -> Result<(), Unavailable> {
+    async fn wake(&self, lane: &LaneId, _: Hint, _: Duration) -> Result<(), Unavailable> {
         self.woken.lock().unwrap().push(lane.to_string());
         Ok(())
     }

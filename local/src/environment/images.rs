@@ -72,6 +72,24 @@ impl Environment {
         send::<Value>(self.control(Method::PUT, "images/age").json(&asked)).await.map(drop)
     }
 
+    /// Sets what the scan of an image says, as ECR does when it is done with it: no scanner runs
+    /// here.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such image.
+    pub async fn set_scan(
+        &self,
+        service: &str,
+        digest: &str,
+        (status, findings): (&str, Value),
+    ) -> Result<(), EnvironmentError> {
+        let asked = json!({
+            "repository": service, "digest": digest, "status": status, "findings": findings,
+        });
+        send::<Value>(self.control(Method::PUT, "scans").json(&asked)).await.map(drop)
+    }
+
     /// Puts a manifest into the registry as it is, by its HTTP API. `reference` is a tag, or the
     /// manifest's own digest.
     ///

@@ -5,9 +5,12 @@ mod error;
 mod fleet;
 mod hosts;
 mod images;
+mod indexes;
 mod notices;
 mod queue;
 mod retention;
+mod scans;
+mod signals;
 mod traffic;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{SERVICE, Stage, StageError};
 use crate::environment::Follow;
@@ -65,13 +65,20 @@ impl Stage {
             "action-type": "PUSH",
             "image-tag": tag,
         });
-        let entry = PutEventsRequestEntry::builder()
-            .source("aws.ecr")
-            .detail_type("ECR Image Action")
-            .detail(detail.to_string());
+        self.tell("aws.ecr", "ECR Image Action", &detail).await
+    }
+
+    /// Puts an event on the bus, as AWS would.
+    pub(super) async fn tell(
+        &self,
+        source: &str,
+        kind: &str,
+        detail: &Value,
+    ) -> Result<(), StageError> {
+        let entry = PutEventsRequestEntry::builder().source(source).detail_type(kind);
         let client = aws_sdk_eventbridge::Client::new(&self.environment.sdk_config());
-        let put = client.put_events().entries(entry.build()).send().await;
-        put.map(drop).map_err(|error| refused("PutEvents", &error))
+        let put = client.put_events().entries(entry.detail(detail.to_string()).build());
+        put.send().await.map(drop).map_err(|error| refused("PutEvents", &error))
     }
 
     /// How often `rollout` has asked the registry something: each time a lane looks for itself.

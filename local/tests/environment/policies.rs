@@ -87,8 +87,34 @@ async fn a_function_may_do_its_work_and_nothing_more() {
             assert_eq!(seen, expected, "{call}");
         }
         only_retention_deletes(&environment, &managed).await;
+        no_function_reads_a_secret(&environment).await;
     })
     .await;
+}
+
+/// Secrets are described, and never read; alarms are read by whoever watches them.
+async fn no_function_reads_a_secret(environment: &Environment) {
+    const SECRET: &str = "prod/tickets/db";
+    let secrets = async |role| {
+        let config = environment.sdk_config_as(role).await.unwrap();
+        aws_sdk_secretsmanager::Client::new(&config)
+    };
+    let root = aws_sdk_secretsmanager::Client::new(&environment.sdk_config());
+    root.create_secret().name(SECRET).secret_string("hidden").send().await.unwrap();
+    let denied = "AccessDeniedException";
+    for (role, expected) in
+        [("RolloutRole", "ok"), ("OperatorRole", "ok"), ("RetentionRole", denied)]
+    {
+        let client = secrets(role).await;
+        let described = verdict(client.describe_secret().secret_id(SECRET).send().await);
+        assert_eq!(described, expected, "{role} describes");
+        let read = verdict(client.get_secret_value().secret_id(SECRET).send().await);
+        assert_eq!(read, denied, "{role} reads");
+        let config = environment.sdk_config_as(role).await.unwrap();
+        let alarms = aws_sdk_cloudwatch::Client::new(&config);
+        let seen = verdict(alarms.describe_alarms().send().await);
+        assert_eq!(seen == "ok", role == "RolloutRole", "{role} reads alarms: {seen}");
+    }
 }
 
 /// No other role may delete an image, and retention may change nothing else.

@@ -12,6 +12,7 @@ use aws_sdk_ecr::types::{
 use esclusa_core::digest::Digest;
 use esclusa_core::name::{Service, Tag};
 use esclusa_core::release::{Availability, Release};
+use esclusa_core::scan::Scanned;
 use esclusa_core::time::Timestamp;
 use esclusa_shell::ports::{BoxError, Registry, Unavailable, Wanted};
 
@@ -30,6 +31,11 @@ impl<M: Send + Sync> Registry for Aws<M> {
         };
         let found = self.described(service, wanted).await;
         found.map_err(unavailable(format!("look up the image `{name}` in ECR")))
+    }
+
+    async fn scans(&self, service: &Service, digest: &Digest) -> Result<Vec<Scanned>, Unavailable> {
+        let scanned = self.scanned(service, digest).await;
+        scanned.map_err(unavailable(format!("read the scan of `{service}@{digest}` in ECR")))
     }
 }
 

@@ -5,6 +5,7 @@
 //! decided here: an answer of AWS becomes a value of the core, or an error that says what was
 //! attempted.
 
+mod alarms;
 mod announcer;
 mod clock;
 mod configurations;
@@ -19,6 +20,8 @@ mod listeners;
 pub mod log;
 mod packed;
 pub mod record;
+mod scans;
+mod secrets;
 pub mod setup;
 mod shelf;
 mod sqs;
@@ -33,8 +36,8 @@ pub use failure::chain;
 pub use setup::{Names, RetentionNames, SetupError};
 
 /// AWS, as far as a function needs it: the ledger, the registry, the configurations and the queue,
-/// with [`Machines`] the hosts, the load balancer and those who listen too, and with [`Shelves`]
-/// whatever deletes images.
+/// with [`Machines`] the hosts, the load balancer, the gates and those who listen too, with
+/// [`Counter`] what answers people, and with [`Shelves`] whatever deletes images.
 ///
 /// Several types rather than one, so that a function that never talks to hosts, or never deletes,
 /// does not carry, or hold permissions for, what does.
@@ -52,12 +55,20 @@ pub struct Aws<M = ()> {
     own: M,
 }
 
-/// The hosts, the load balancer, and those who listen to what happens.
+/// The hosts, the load balancer, secrets and alarms, and those who listen to what happens.
 #[derive(Debug)]
 pub struct Machines {
+    cloudwatch: aws_sdk_cloudwatch::Client,
     elb: aws_sdk_elasticloadbalancingv2::Client,
     eventbridge: aws_sdk_eventbridge::Client,
     documents: Mutex<Option<ssm::CachedDocuments>>,
+    secrets: aws_sdk_secretsmanager::Client,
+}
+
+/// Whatever answers people, beside the ledger, the registry and the queue: the secrets.
+#[derive(Debug)]
+pub struct Counter {
+    secrets: aws_sdk_secretsmanager::Client,
 }
 
 /// Whatever deletes images: its queue, and those who listen to what it does.
@@ -83,14 +94,22 @@ impl Aws {
         }
     }
 
-    /// The same, with the hosts, the load balancer and those who listen.
+    /// The same, with the hosts, the load balancer, the gates and those who listen.
     #[must_use]
     pub fn with_machines(self, sdk: &aws_config::SdkConfig) -> Aws<Machines> {
         self.with(Machines {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(sdk),
             elb: aws_sdk_elasticloadbalancingv2::Client::new(sdk),
             eventbridge: aws_sdk_eventbridge::Client::new(sdk),
             documents: Mutex::default(),
+            secrets: aws_sdk_secretsmanager::Client::new(sdk),
         })
+    }
+
+    /// The same, with what answering people needs.
+    #[must_use]
+    pub fn with_counter(self, sdk: &aws_config::SdkConfig) -> Aws<Counter> {
+        self.with(Counter { secrets: aws_sdk_secretsmanager::Client::new(sdk) })
     }
 
     /// The same, with whatever deletes images, under the names that the template sets.

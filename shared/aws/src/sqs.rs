@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use esclusa_core::name::LaneId;
+use esclusa_shell::drive::Hint;
 use esclusa_shell::ports::{BoxError, Queue, Unavailable};
 use esclusa_shell::retain::Task;
 use esclusa_shell::retain::ports::Tasks;
@@ -15,13 +16,8 @@ use crate::{Aws, Shelves, event};
 const LONGEST_DELAY: i32 = 900;
 
 impl<M: Send + Sync> Queue for Aws<M> {
-    async fn wake(
-        &self,
-        lane: &LaneId,
-        sequence: Option<u64>,
-        delay: Duration,
-    ) -> Result<(), Unavailable> {
-        let sent = self.message(&self.names.lanes_queue, body(lane, sequence), delay).await;
+    async fn wake(&self, lane: &LaneId, hint: Hint, delay: Duration) -> Result<(), Unavailable> {
+        let sent = self.message(&self.names.lanes_queue, body(lane, hint), delay).await;
         sent.map_err(unavailable(format!("send a message that wakes lane `{lane}`")))
     }
 }
@@ -55,11 +51,14 @@ fn named(task: &Task) -> String {
 }
 
 /// What `event` reads as a wake-up.
-fn body(lane: &LaneId, sequence: Option<u64>) -> String {
+fn body(lane: &LaneId, hint: Hint) -> String {
     let lane = lane.to_string();
-    match sequence {
-        Some(sequence) => json!({ "esclusa": "wake", "lane": lane, "sequence": sequence }),
-        None => json!({ "esclusa": "wake", "lane": lane }),
+    match hint {
+        Hint::WakeUp { sequence } => {
+            json!({ "esclusa": "wake", "lane": lane, "sequence": sequence })
+        }
+        Hint::Secrets => json!({ "esclusa": "wake", "lane": lane, "secrets": true }),
+        Hint::Outside | Hint::Inside => json!({ "esclusa": "wake", "lane": lane }),
     }
     .to_string()
 }

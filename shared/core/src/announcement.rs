@@ -41,8 +41,12 @@ kinds! {
     RolloutStarted = "Rollout Started", true;
     /// A rollout entered a phase, or something happened within one.
     RolloutMoved = "Rollout Moved", false;
+    /// A rollout waits for a person's word.
+    RolloutWaits = "Rollout Waits", true;
     /// A rollout ended, one way or another.
     RolloutEnded = "Rollout Ended", true;
+    /// The desired release waits for its scan.
+    ReleaseWaits = "Release Waits", false;
     /// The desired release is not rolled out.
     ReleaseBlocked = "Release Blocked", true;
     /// A digest is not rolled out again in this lane.

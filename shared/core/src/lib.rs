@@ -3,6 +3,7 @@
 //! Nothing here reads a clock, an environment variable or a random number, and nothing here talks
 //! to anything: `clippy.toml` beside this crate bans it. The words are those of ARCHITECTURE.md.
 
+pub mod alarm;
 pub mod announcement;
 pub mod configuration;
 pub mod digest;
@@ -17,5 +18,6 @@ pub mod request;
 pub mod retention;
 pub mod rollout;
 pub mod scan;
+pub mod secret;
 pub mod time;
 pub mod traffic;

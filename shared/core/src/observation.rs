@@ -1,12 +1,18 @@
 //! What is looked at, what is seen, and what is to be done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::configuration::{EnvironmentConfiguration, HttpProbe, TargetGroup};
+use crate::alarm::SeenAlarm;
+use crate::configuration::{
+    AlarmName, EnvironmentConfiguration, HttpProbe, SecretName, TargetGroup,
+};
+use crate::digest::Digest;
 use crate::name::{HostId, Tag};
 use crate::order::{CommandId, Fence, Invocation, OnHostFailure, Verb};
 use crate::release::{Image, Release};
+use crate::scan::Scanned;
+use crate::secret::SecretState;
 use crate::time::Timestamp;
 use crate::traffic::{GroupSettings, SeenTarget, Target};
 
@@ -66,6 +72,12 @@ pub enum Look {
     Configuration,
     /// The image that a tag resolves to.
     Tag(Tag),
+    /// What the scans of a release's images say.
+    Scan(Digest),
+    /// Whether a secret can be used.
+    Secret(SecretName),
+    /// What alarms say, all at once.
+    Alarms(BTreeSet<AlarmName>),
     /// The hosts of the lane.
     Fleet,
     /// The settings of a target group.
@@ -85,6 +97,12 @@ pub enum Saw {
     Configuration(Arc<Sources>),
     /// What the tag resolves to; nothing when no image bears it.
     Tag(Tag, Option<Release>),
+    /// The scans of a release's images, all of them.
+    Scan(Digest, Arc<Vec<Scanned>>),
+    /// How the secret stands.
+    Secret(SecretName, SecretState),
+    /// What the alarms say, every one that was asked about.
+    Alarms(BTreeMap<AlarmName, SeenAlarm>),
     /// The hosts.
     Fleet(Arc<Fleet>),
     /// The settings; nothing when there is no such group.
@@ -181,6 +199,8 @@ pub enum Sent {
 pub enum Cue {
     /// Something that may bear on what the lane should run: a push, a person, the sweep.
     Outside,
+    /// The same, and a secret may have been rotated.
+    Secrets,
     /// Something that bears on what is under way: a command, or the awaited wake-up.
     Inside,
 }

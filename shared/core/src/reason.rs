@@ -29,6 +29,12 @@ codes! {
     GATE_SCAN_BLOCKED = "gate.scan_blocked";
     /// No scan says whether the release may go out.
     GATE_SCAN_MISSING = "gate.scan_missing";
+    /// A secret that the service needs cannot be used.
+    GATE_SECRET_MISSING = "gate.secret_missing";
+    /// An alarm that is watched is red.
+    ALARM_RED = "alarm.red";
+    /// An alarm that is watched does not say whether all is well.
+    ALARM_INCONCLUSIVE = "alarm.inconclusive";
     /// Hosts ran the service before Esclusa knew it; a person's `release` starts it.
     LANE_ADOPTED = "lane.adopted";
     /// A person, or an end that needs one, paused the lane.

@@ -1,8 +1,11 @@
 //! One pass over one lane: the whole order of effects.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use esclusa_core::alarm::{AlarmState, SeenAlarm};
+use esclusa_core::configuration::AlarmName;
 use esclusa_core::lane::{Lane, Lease, Step, WakeUp};
 use esclusa_core::name::LaneId;
 use esclusa_core::observation::{Cue, Event, Look, Order, Saw, Sent};
@@ -31,6 +34,8 @@ const ATTEMPTS: u32 = 3;
 pub enum Hint {
     /// Something happened that may bear on what it should run.
     Outside,
+    /// The same, and a secret may have been rotated.
+    Secrets,
     /// Something happened to what it has under way.
     Inside,
     /// A delayed message arrived; it counts only if it is the one that the lane awaits.
@@ -38,6 +43,16 @@ pub enum Hint {
         /// Names the message.
         sequence: u64,
     },
+}
+
+impl Hint {
+    /// What a lane is woken with that could not be driven now.
+    fn again(self) -> Self {
+        match self {
+            Self::Secrets => Self::Secrets,
+            Self::Outside | Self::Inside | Self::WakeUp { .. } => Self::Outside,
+        }
+    }
 }
 
 /// What a pass came to.
@@ -89,7 +104,7 @@ pub async fn drive<P: Ports>(
                 attempt = attempt.saturating_add(1);
             }
             Err(DriveError::Save(SaveError::Claimed { .. })) => {
-                ports.wake(id, None, AFTER_CLAIM).await?;
+                ports.wake(id, hint.again(), AFTER_CLAIM).await?;
                 return Ok(Driven::Busy(ports.now().after(AFTER_CLAIM)));
             }
             driven => return driven,
@@ -108,7 +123,7 @@ async fn pass<P: Ports>(
     let lane = stored.clone().unwrap_or_else(|| Lane::new(id.clone(), 1));
     if let Some(lease) = lane.lease.as_ref().filter(|it| it.owner != me.id && it.until > now) {
         let until = lease.until;
-        ports.wake(id, None, until.since(now).saturating_add(SHORTEST_DELAY)).await?;
+        ports.wake(id, hint.again(), until.since(now).saturating_add(SHORTEST_DELAY)).await?;
         return Ok(Driven::Busy(until));
     }
     if let Hint::WakeUp { sequence } = hint
@@ -117,8 +132,11 @@ async fn pass<P: Ports>(
         return Ok(Driven::Stale);
     }
     let mut pass = Pass { ports, me, lane, stored };
-    let inside = hint != Hint::Outside;
-    pass.step(&Event::Woke(if inside { Cue::Inside } else { Cue::Outside }));
+    pass.step(&Event::Woke(match hint {
+        Hint::Outside => Cue::Outside,
+        Hint::Secrets => Cue::Secrets,
+        Hint::Inside | Hint::WakeUp { .. } => Cue::Inside,
+    }));
     match pass.run().await {
         Ok(()) => Ok(Driven::Rested(Box::new(pass.rest(None).await?))),
         Err(DriveError::Unavailable(failure)) if pass.lane.rollout.is_some() => {
@@ -192,6 +210,15 @@ impl<P: Ports> Pass<'_, P> {
                 let release = ports.resolve(&lane.service, &Wanted::Tag(tag.clone())).await?;
                 Saw::Tag(tag, release)
             }
+            Look::Scan(digest) => {
+                let scans = ports.scans(&lane.service, &digest).await?;
+                Saw::Scan(digest, Arc::new(scans))
+            }
+            Look::Secret(name) => {
+                let state = ports.secret(&name).await?;
+                Saw::Secret(name, state)
+            }
+            Look::Alarms(names) => Saw::Alarms(self.alarms(&names).await),
             Look::Fleet => Saw::Fleet(Arc::new(ports.fleet(lane).await?)),
             Look::Settings(group) => {
                 let settings = ports.settings(&group).await?;
@@ -209,6 +236,18 @@ impl<P: Ports> Pass<'_, P> {
                 Saw::Lost(key, ports.find(lane, key, verb, since).await?)
             }
         })
+    }
+
+    /// What alarms say. That none can be read is something that is said of each: a rollout that
+    /// watches them must not wait for them without an end.
+    async fn alarms(&self, names: &BTreeSet<AlarmName>) -> BTreeMap<AlarmName, SeenAlarm> {
+        match self.ports.alarms(names).await {
+            Ok(seen) => seen,
+            Err(failure) => {
+                let unknown = SeenAlarm::of(AlarmState::Unknown(failure.source.to_string()));
+                names.iter().map(|name| (name.clone(), unknown.clone())).collect()
+            }
+        }
     }
 
     async fn act(&self, order: &Order) -> Result<Sent, DriveError> {
@@ -279,7 +318,7 @@ impl<P: Ports> Pass<'_, P> {
         }
         let sequence = self.lane.armed.map_or(1, |armed| armed.sequence.saturating_add(1));
         let delay = at.since(now).clamp(SHORTEST_DELAY, LONGEST_DELAY);
-        self.ports.wake(&self.lane.id, Some(sequence), delay).await?;
+        self.ports.wake(&self.lane.id, Hint::WakeUp { sequence }, delay).await?;
         self.lane.armed = Some(WakeUp { sequence, at: now.after(delay) });
         Ok(())
     }

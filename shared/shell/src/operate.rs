@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use esclusa_core::configuration::{Configuration, EnvironmentConfiguration};
 use esclusa_core::digest::Digest;
-use esclusa_core::lane::{Blocker, Lane};
+use esclusa_core::lane::{Blocker, Evidence, Lane, SeenSecrets};
 use esclusa_core::name::{LaneId, Tag};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release};
 use esclusa_core::request::{Refusal, Request, RequestId, Wish};
 use esclusa_core::time::Timestamp;
 
+use crate::drive::Hint;
 use crate::ports::{
-    Clock, Configurations, Ledger, Queue, Registry, SaveError, Unavailable, Wanted,
+    Clock, Configurations, Ledger, Queue, Registry, SaveError, Secrets, Unavailable, Wanted,
 };
 
 /// How often a request is tried anew when the lane moved on meanwhile.
@@ -78,9 +79,9 @@ pub enum OperateError {
 }
 
 /// What answering a person needs.
-pub trait Desk: Ledger + Configurations + Registry + Queue + Clock + Sync {}
+pub trait Desk: Ledger + Configurations + Registry + Secrets + Queue + Clock + Sync {}
 
-impl<T> Desk for T where T: Ledger + Configurations + Registry + Queue + Clock + Sync {}
+impl<T> Desk for T where T: Ledger + Configurations + Registry + Secrets + Queue + Clock + Sync {}
 
 /// Carries out a request, and returns the lane as it is after it.
 ///
@@ -100,7 +101,7 @@ pub async fn operate<P: Desk>(
     loop {
         let Some(mut found) = ports.load(lane).await? else { return Err(unknown(lane).into()) };
         if found.requests.contains(&id) {
-            ports.wake(lane, None, Duration::ZERO).await?;
+            ports.wake(lane, Hint::Outside, Duration::ZERO).await?;
             return Ok(found);
         }
         let wish = wish(ports, &found, action).await?;
@@ -109,7 +110,7 @@ pub async fn operate<P: Desk>(
         found.revision = found.revision.saturating_add(1);
         match ports.save(&found).await {
             Ok(()) => {
-                ports.wake(lane, None, Duration::ZERO).await?;
+                ports.wake(lane, Hint::Outside, Duration::ZERO).await?;
                 return Ok(found);
             }
             Err(SaveError::Conflict { .. }) if attempt < ATTEMPTS => {
@@ -140,7 +141,12 @@ pub async fn why<P: Desk>(
         }
         (None, Err(_)) => lane.desired.clone(),
     };
-    let blockers = lane.why(configured.as_ref(), release.as_ref(), ports.now());
+    let seen = match (&release, &configured) {
+        (Some(release), Ok(settings)) => evidence(ports, lane, settings, &release.digest).await?,
+        (None, _) | (_, Err(_)) => Evidence::default(),
+    };
+    let named = release.as_ref().map(|release| (release, &seen));
+    let blockers = lane.why(configured.as_ref(), named, ports.now());
     Ok((release, blockers))
 }
 
@@ -167,8 +173,12 @@ async fn wish<P: Desk>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, 
             let release = resolved(ports, lane, version).await?;
             let refusal = |reason| OperateError::Refused(Refusal { reason });
             let settings = configured(ports, &lane.id).await?.map_err(refusal)?;
-            let overrides = overriding.is_some();
-            lane.may_deploy(&release, &settings, overrides, ports.now()).map_err(refusal)?;
+            if overriding.is_some() {
+                lane.may_override(&release).map_err(refusal)?;
+            } else {
+                let seen = evidence(ports, lane, &settings, &release.digest).await?;
+                lane.may_deploy(&release, &settings, &seen, ports.now()).map_err(refusal)?;
+            }
             Wish::Deploy { release, overriding: overriding.clone() }
         }
         Action::Lift { version } => Wish::Lift { digest: meant(ports, lane, version).await? },
@@ -178,6 +188,21 @@ async fn wish<P: Desk>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, 
         }
         Action::Unpin { version } => Wish::Unpin { digest: meant(ports, lane, version).await? },
     })
+}
+
+/// What gates look at, as it is now.
+async fn evidence<P: Desk>(
+    ports: &P,
+    lane: &Lane,
+    settings: &EnvironmentConfiguration,
+    digest: &Digest,
+) -> Result<Evidence, Unavailable> {
+    let scans = ports.scans(&lane.id.service, digest).await?;
+    let mut secrets = SeenSecrets::new();
+    for name in &settings.secrets {
+        secrets.insert(name.clone(), ports.secret(name).await?);
+    }
+    Ok(Evidence { scans, secrets })
 }
 
 /// The digest of a version that a person named. The registry need not have it any more where it is

@@ -4,13 +4,14 @@
 //! take effect after another invocation has taken over. No port retries what is not safe to
 //! repeat.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
+use esclusa_core::alarm::SeenAlarm;
 use esclusa_core::announcement::Announcement;
-use esclusa_core::configuration::TargetGroup;
+use esclusa_core::configuration::{AlarmName, SecretName, TargetGroup};
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{LaneId, Service, Tag};
@@ -18,8 +19,12 @@ use esclusa_core::observation::{Fleet, HostOrder, PartKey, Sources};
 use esclusa_core::order::{CommandId, Invocation, Verb};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::Rollout;
+use esclusa_core::scan::Scanned;
+use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
+
+use crate::drive::Hint;
 
 /// The cause of a failure, as the adapter met it.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -124,6 +129,32 @@ pub trait Registry {
         service: &Service,
         wanted: &Wanted,
     ) -> impl Future<Output = Result<Option<Release>, Unavailable>> + Send;
+
+    /// What the scans of all images say that a release may run as: of itself, or of those that it
+    /// names for a platform.
+    fn scans(
+        &self,
+        service: &Service,
+        digest: &Digest,
+    ) -> impl Future<Output = Result<Vec<Scanned>, Unavailable>> + Send;
+}
+
+/// The secrets of services.
+pub trait Secrets {
+    /// How a secret stands, by its description. Its value is never read.
+    fn secret(
+        &self,
+        name: &SecretName,
+    ) -> impl Future<Output = Result<SecretState, Unavailable>> + Send;
+}
+
+/// The alarms of services.
+pub trait Alarms {
+    /// What alarms say, every one that is asked about.
+    fn alarms(
+        &self,
+        names: &BTreeSet<AlarmName>,
+    ) -> impl Future<Output = Result<BTreeMap<AlarmName, SeenAlarm>, Unavailable>> + Send;
 }
 
 /// The hosts.
@@ -186,12 +217,11 @@ pub trait Traffic {
 
 /// The queue of notices.
 pub trait Queue {
-    /// Wakes a lane after `delay`, at most 15 minutes; with a sequence, only if the lane still
-    /// awaits that one.
+    /// Wakes a lane after `delay`, at most 15 minutes, with this hint.
     fn wake(
         &self,
         lane: &LaneId,
-        sequence: Option<u64>,
+        hint: Hint,
         delay: Duration,
     ) -> impl Future<Output = Result<(), Unavailable>> + Send;
 }
@@ -215,11 +245,31 @@ pub trait Clock {
 
 /// Everything that driving a lane needs.
 pub trait Ports:
-    Ledger + Configurations + Registry + Hosts + Traffic + Queue + Announcer + Clock + Sync
+    Ledger
+    + Configurations
+    + Registry
+    + Secrets
+    + Alarms
+    + Hosts
+    + Traffic
+    + Queue
+    + Announcer
+    + Clock
+    + Sync
 {
 }
 
 impl<T> Ports for T where
-    T: Ledger + Configurations + Registry + Hosts + Traffic + Queue + Announcer + Clock + Sync
+    T: Ledger
+        + Configurations
+        + Registry
+        + Secrets
+        + Alarms
+        + Hosts
+        + Traffic
+        + Queue
+        + Announcer
+        + Clock
+        + Sync
 {
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use esclusa_core::configuration::Configuration;
+use esclusa_core::configuration::{AlarmName, Configuration, EnvironmentConfiguration, SecretName};
 use esclusa_core::name::{LaneId, Service, Tag};
 
 use crate::drive::{DriveError, Driven, Hint, drive};
@@ -24,14 +24,20 @@ pub enum Notice {
     Command(LaneId),
     /// A host appeared or went away: only a look tells to which lanes it belongs.
     Hosts,
+    /// A scan of an image of this service has ended.
+    Scanned(Service),
+    /// A secret has another current version.
+    Rotated(SecretName),
+    /// An alarm went off.
+    Alarm(AlarmName),
     /// It is time to look whether anything was missed.
     Sweep,
     /// A lane is to be woken.
     Wake {
         /// Which.
         lane: LaneId,
-        /// The wake-up's name; nothing when someone else asks for it.
-        sequence: Option<u64>,
+        /// Why.
+        hint: Hint,
     },
 }
 
@@ -59,12 +65,18 @@ pub async fn receive<P: Ports>(
     match notice {
         Notice::Pushed { service, tag } => pushed(ports, service, tag, me).await,
         Notice::Command(lane) => drive_one(ports, lane, Hint::Inside, me).await,
-        Notice::Hosts => Ok(wake_all(ports, ports.lanes().await?).await?),
-        Notice::Sweep => Ok(sweep(ports).await?),
-        Notice::Wake { lane, sequence } => {
-            let hint = sequence.map_or(Hint::Outside, |sequence| Hint::WakeUp { sequence });
-            drive_one(ports, lane, hint, me).await
+        Notice::Hosts => Ok(wake_all(ports, ports.lanes().await?, Hint::Outside).await?),
+        Notice::Scanned(service) => scanned(ports, service, me).await,
+        Notice::Rotated(secret) => {
+            let lanes = lanes_that(ports, |it| it.secrets.contains(secret)).await?;
+            Ok(wake_all(ports, lanes, Hint::Secrets).await?)
         }
+        Notice::Alarm(alarm) => {
+            let lanes = lanes_that(ports, |it| it.bake.alarms.contains(alarm)).await?;
+            Ok(wake_all(ports, lanes, Hint::Outside).await?)
+        }
+        Notice::Sweep => Ok(sweep(ports).await?),
+        Notice::Wake { lane, hint } => drive_one(ports, lane, *hint, me).await,
     }
 }
 
@@ -94,13 +106,51 @@ async fn pushed<P: Ports>(
     if environments.is_empty() {
         return Ok(Received::NotFollowed(service.clone(), tag.clone()));
     }
+    let lane = |environment| LaneId { service: service.clone(), environment };
+    drive_all(ports, environments.into_iter().map(lane).collect(), Hint::Outside, me).await
+}
+
+/// Drives the lanes that may have waited for a scan.
+async fn scanned<P: Ports>(
+    ports: &P,
+    service: &Service,
+    me: &Invocation,
+) -> Result<Received, DriveError> {
+    let waiting = |it: &LaneId| it.service == *service;
+    let lanes = ports.lanes().await?.into_iter().filter(waiting).collect();
+    drive_all(ports, lanes, Hint::Outside, me).await
+}
+
+async fn drive_all<P: Ports>(
+    ports: &P,
+    lanes: Vec<LaneId>,
+    hint: Hint,
+    me: &Invocation,
+) -> Result<Received, DriveError> {
     let mut drove = Vec::new();
-    for environment in environments {
-        let lane = LaneId { service: service.clone(), environment };
-        let driven = drive(ports, &lane, Hint::Outside, me).await?;
+    for lane in lanes {
+        let driven = drive(ports, &lane, hint, me).await?;
         drove.push((lane, driven));
     }
     Ok(Received::Drove(drove))
+}
+
+/// The configured lanes whose environment is like that. What cannot be read has no say: its lanes
+/// hold anyway.
+async fn lanes_that<P: Ports>(
+    ports: &P,
+    is_so: impl Fn(&EnvironmentConfiguration) -> bool,
+) -> Result<Vec<LaneId>, Unavailable> {
+    let mut lanes = Vec::new();
+    for (service, sources) in ports.configured().await? {
+        let read = Configuration::read(sources.service.as_deref(), sources.defaults.as_deref());
+        for (environment, settings) in read.map(|it| it.environments).unwrap_or_default() {
+            if is_so(&settings) {
+                lanes.push(LaneId { service: service.clone(), environment });
+            }
+        }
+    }
+    Ok(lanes)
 }
 
 /// Wakes every lane there is, and those that are configured although nothing of them was ever
@@ -114,16 +164,17 @@ async fn sweep<P: Ports>(ports: &P) -> Result<Received, Unavailable> {
         let lane = |environment| LaneId { service: service.clone(), environment };
         lanes.extend(environments.into_keys().map(lane));
     }
-    wake_all(ports, lanes).await
+    wake_all(ports, lanes, Hint::Outside).await
 }
 
 async fn wake_all<P: Ports>(
     ports: &P,
     lanes: impl IntoIterator<Item = LaneId>,
+    hint: Hint,
 ) -> Result<Received, Unavailable> {
     let lanes = Vec::from_iter(lanes);
     for lane in &lanes {
-        ports.wake(lane, None, Duration::ZERO).await?;
+        ports.wake(lane, hint, Duration::ZERO).await?;
     }
     Ok(Received::Woke(lanes.len()))
 }

@@ -1,25 +1,30 @@
 //! The ports as one invocation sees them: each call waits for its turn, and for its fate.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use esclusa_core::alarm::SeenAlarm;
 use esclusa_core::announcement::Announcement;
-use esclusa_core::configuration::TargetGroup;
+use esclusa_core::configuration::{AlarmName, SecretName, TargetGroup};
+use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{LaneId, Service};
 use esclusa_core::observation::{Fleet, HostOrder, PartKey, SeenHost, Sources};
 use esclusa_core::order::{CommandId, Invocation, Verb};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::Rollout;
+use esclusa_core::scan::Scanned;
+use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
+use esclusa_shell::drive::Hint;
 use esclusa_shell::ports::{
-    Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, SendError,
-    Traffic, Unavailable, Wanted,
+    Alarms, Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, Secrets,
+    SendError, Traffic, Unavailable, Wanted,
 };
 use esclusa_shell::receive::Notice;
 
@@ -216,7 +221,8 @@ impl Configurations for Caller {
     async fn configured(&self) -> Result<Vec<(Service, Sources)>, Unavailable> {
         // Once the lane is known, its list says nothing new, and its other environment is idle.
         let list = |world: &mut World, _: &mut Adversary| {
-            let unknown = lane().filter(|lane| !world.lanes.contains_key(lane));
+            let known = |lane: &LaneId| world.lanes.contains_key(lane);
+            let unknown = lane().filter(|lane| world.signals.is_some() || !known(lane));
             unknown.map(|lane| (lane.service, world.sources.clone())).into_iter().collect()
         };
         self.call("list the configurations", list).await
@@ -235,6 +241,30 @@ impl Registry for Caller {
             found.map(|(release, _)| release.clone())
         };
         self.call("resolve", find).await
+    }
+
+    async fn scans(&self, _: &Service, digest: &Digest) -> Result<Vec<Scanned>, Unavailable> {
+        let scanned = |world: &mut World, _: &mut Adversary| world.scanned(digest);
+        // Where nothing is scanned, the world goes on as if nobody had asked.
+        if self.lock().world.scanning.is_none() {
+            return Ok(self.apply(scanned));
+        }
+        self.call("read the scan", scanned).await
+    }
+}
+
+impl Secrets for Caller {
+    async fn secret(&self, _: &SecretName) -> Result<SecretState, Unavailable> {
+        self.call("describe the secret", |world, _| world.secret()).await
+    }
+}
+
+impl Alarms for Caller {
+    async fn alarms(
+        &self,
+        names: &BTreeSet<AlarmName>,
+    ) -> Result<BTreeMap<AlarmName, SeenAlarm>, Unavailable> {
+        self.call("describe the alarms", |world, _| world.alarms(names)).await
     }
 }
 
@@ -321,13 +351,8 @@ impl Traffic for Caller {
 }
 
 impl Queue for Caller {
-    async fn wake(
-        &self,
-        lane: &LaneId,
-        sequence: Option<u64>,
-        delay: Duration,
-    ) -> Result<(), Unavailable> {
-        let notice = Notice::Wake { lane: lane.clone(), sequence };
+    async fn wake(&self, lane: &LaneId, hint: Hint, delay: Duration) -> Result<(), Unavailable> {
+        let notice = Notice::Wake { lane: lane.clone(), hint };
         self.call("wake", |world, _| world.enqueue(notice, delay)).await
     }
 }

@@ -15,6 +15,7 @@ use crate::adversary::Adversary;
 use crate::happen::happen;
 use crate::hosts::SimHost;
 use crate::shelf;
+use crate::signals::{ALARM, SECRET, Signals};
 use crate::simulation::Simulation;
 use crate::world::{Behaviour, Job, World, say};
 
@@ -48,6 +49,15 @@ pub enum Before {
     Local,
 }
 
+/// What a service listens to beside its hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outside {
+    /// Nothing.
+    Nothing,
+    /// An alarm that it watches and a secret that it needs, to which things happen.
+    Signals,
+}
+
 /// What a story is about.
 #[derive(Clone, Debug)]
 pub struct Story {
@@ -71,6 +81,11 @@ pub struct Story {
     pub policies: [&'static str; 3],
     /// Whether images that nobody needs are deleted meanwhile.
     pub retains: bool,
+    /// How images are scanned: not at all, so that nothing is to be waited for, or each next one in
+    /// another way, beginning with this.
+    pub scanning: Option<usize>,
+    /// What the service listens to beside its hosts.
+    pub outside: Outside,
 }
 
 impl Default for Story {
@@ -86,6 +101,8 @@ impl Default for Story {
             floor: "50%",
             policies: ["restore", "fail", "report"],
             retains: false,
+            scanning: None,
+            outside: Outside::Nothing,
         }
     }
 }
@@ -120,7 +137,13 @@ impl Story {
             floor,
             policies,
             retains: random.usize(0..3) == 0,
+            scanning: (random.usize(0..3) == 0).then(|| random.usize(0..4)),
+            outside: if random.usize(0..3) == 0 { Outside::Signals } else { Outside::Nothing },
         }
+    }
+
+    fn listens(&self) -> bool {
+        self.outside == Outside::Signals
     }
 
     /// The service's configuration.
@@ -128,10 +151,14 @@ impl Story {
         let groups: Vec<String> =
             GROUPS.iter().take(self.groups).map(|it| format!("\"{it}\"")).collect();
         let [on_failure, unreachable, drift] = self.policies;
+        let signals = |text: String| if self.listens() { text } else { String::new() };
+        let alarms = signals(format!(", alarms = [\"{ALARM}\"]"));
+        let secrets = signals(format!("secrets = [\"{SECRET}\"]\n"));
         format!(
             "[environments.production]\nwaves = {waves}\nmin_in_service = \"{floor}\"\n\
-             bake = {{ for = \"20s\" }}\ntarget_groups = [{}]\non_failure = \"{on_failure}\"\n\
-             unreachable = \"{unreachable}\"\ndrift = \"{drift}\"\n{}",
+             bake = {{ for = \"20s\"{alarms} }}\n{secrets}target_groups = [{}]\n\
+             on_failure = \"{on_failure}\"\nunreachable = \"{unreachable}\"\n\
+             drift = \"{drift}\"\n{}",
             groups.join(", "),
             if self.retains { shelf::text() } else { String::new() }
         )
@@ -145,6 +172,8 @@ impl Story {
         // Where a repository that is none of Esclusa's were looked at, it would be emptied.
         world.sources.defaults = self.retains.then(shelf::text);
         world.retains = self.retains;
+        world.scanning = self.scanning;
+        world.signals = self.listens().then(Signals::default);
         for number in 0..self.fleet {
             let image = |number: u32| format!("sha256:{number:064x}").parse::<Digest>().ok();
             let running = match self.before {
@@ -205,6 +234,10 @@ fn add_image(world: &mut World, number: usize, behaviour: Behaviour) -> Option<D
         world.shelve(&digest, number, &release.label);
         world.litter(number);
     }
+    if let Some(first) = world.scanning {
+        world.begin_scan(&digest, number.saturating_add(first));
+    }
+    world.may_alarm(&digest, number);
     world.images.insert(digest.clone(), (release, behaviour));
     Some(digest)
 }
@@ -267,6 +300,9 @@ fn play(story: &Story, adversary: Adversary, told: bool) -> (World, u64) {
             if story.eventful {
                 happen(&mut simulation, story, &mut added);
             }
+            if story.listens() {
+                simulation.with(World::signal);
+            }
         }
     }
     simulation.with(|world, adversary| {
@@ -287,7 +323,8 @@ fn play(story: &Story, adversary: Adversary, told: bool) -> (World, u64) {
 /// back, and two sweeps more; where hosts were changed behind Esclusa's back, until they have been
 /// inspected, and brought back. At most a rollout's deadline, its restore's, and a sweep.
 fn rest(simulation: &mut Simulation) {
-    let drifted = simulation.with(|world, _| !world.marks.drifted_at.is_empty());
+    let late = |world: &mut World| !world.marks.drifted_at.is_empty() || world.signals.is_some();
+    let drifted = simulation.with(|world, _| late(world));
     for round in 0..24 {
         let rested = simulation.with(|world, _| world.rests());
         let until = simulation.with(|world, _| world.now.after(Duration::from_mins(20)));

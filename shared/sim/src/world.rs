@@ -22,7 +22,9 @@ use crate::balancer::SimTarget;
 use crate::check::Marks;
 use crate::commands::SimCommand;
 use crate::hosts::SimHost;
+use crate::scan::SimScan;
 use crate::shelf::Shelf;
+use crate::signals::Signals;
 
 /// Notes something for the reader of a transcript; formats nothing when there is none.
 macro_rules! say {
@@ -108,6 +110,14 @@ pub struct World {
     pub images: BTreeMap<Digest, (Release, Behaviour)>,
     /// Images that the registry hands out no more; whether they are only archived.
     pub(crate) withdrawn: BTreeMap<Digest, bool>,
+    /// How images are scanned: not at all, or each next one in another way, beginning with this.
+    pub(crate) scanning: Option<usize>,
+    /// Whether no scan is done before a person says so.
+    pub(crate) scans_wait: bool,
+    /// The scans of those that are.
+    pub(crate) scans: BTreeMap<Digest, SimScan>,
+    /// The alarm and the secret; nothing where a story has none.
+    pub(crate) signals: Option<Signals>,
     /// Whether retention is at work.
     pub(crate) retains: bool,
     /// The registry as retention meets it; empty where a story has none.
@@ -156,6 +166,10 @@ impl World {
             tags: BTreeMap::new(),
             images: BTreeMap::new(),
             withdrawn: BTreeMap::new(),
+            scanning: None,
+            scans_wait: false,
+            scans: BTreeMap::new(),
+            signals: None,
             retains: false,
             shelf: Shelf::default(),
             moves: Vec::new(),

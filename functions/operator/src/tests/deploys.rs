@@ -3,7 +3,7 @@
 use esclusa_core::release::Availability;
 use serde_json::{Value, json};
 
-use super::{FREEZE, LANE, Memory, ask, line, memory, quarantine, release, rolling, with};
+use super::{FREEZE, LANE, Memory, ask, found, line, memory, quarantine, release, rolling, with};
 
 const HOTFIX: &str = "a hotfix for the till";
 
@@ -66,6 +66,21 @@ async fn only_a_deploy_that_overrides_goes_ahead_in_a_freeze() {
         assert_eq!(seen["lane"]["asked"]["overriding"], HOTFIX);
         assert_eq!(seen["lane"]["revision"], 8);
     }
+}
+
+#[tokio::test]
+async fn only_a_deploy_that_overrides_goes_ahead_with_a_finding() {
+    let memory = Memory { scan: Some(found()), ..memory().and([release(3)]) };
+    let before = memory.lane();
+    let text = "v1.3.0 (000000000000) is kept back: its scan found CVE-2026-1234 (CRITICAL) in \
+                openssl 3.0.1, fixed in 3.0.2; push an image without it, or add it to `waivers`";
+    let next = "`deploy` it with `override` and a `reason` to go ahead all the same";
+    let code = "gate.scan_blocked";
+    let expected = json!({ "ok": false, "code": code, "text": text, "next": next });
+    assert_eq!(ask(&memory, &deploy("v1.3.0")).await, expected);
+    assert_eq!(memory.lane(), before);
+    let seen = ask(&memory, &overriding("v1.3.0")).await;
+    assert_eq!(seen["lane"]["asked"]["overriding"], HOTFIX);
 }
 
 #[tokio::test]

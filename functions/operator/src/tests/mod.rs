@@ -13,15 +13,20 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use esclusa_core::configuration::{SecretName, Severity};
+use esclusa_core::digest::Digest;
 use esclusa_core::lane::{Hold, HostRecord, Lane, Quarantine, Step, Success};
 use esclusa_core::name::{HostId, LaneId, Service};
 use esclusa_core::observation::{Cue, Event, Fleet, Look, Saw, SeenHost, Sources};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release, Running};
 use esclusa_core::rollout::Rollout;
+use esclusa_core::scan::{Finding, Scanned, State};
+use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
+use esclusa_shell::drive::Hint;
 use esclusa_shell::ports::{
-    Clock, Configurations, Ledger, Queue, Registry, SaveError, Unavailable, Wanted,
+    Clock, Configurations, Ledger, Queue, Registry, SaveError, Secrets, Unavailable, Wanted,
 };
 use serde_json::{Value, json};
 
@@ -41,6 +46,10 @@ struct Memory {
     images: Vec<Release>,
     sources: Sources,
     woken: Mutex<Vec<LaneId>>,
+    /// How far the scan of every image is; done, with nothing found, where nothing is said.
+    scan: Option<State>,
+    /// How every secret stands.
+    secret: Option<SecretState>,
     down: bool,
     /// Whether retention is deleting what lanes come to want.
     claimed: bool,
@@ -118,10 +127,21 @@ impl Registry for Memory {
         });
         Ok(found.cloned())
     }
+
+    async fn scans(&self, _: &Service, digest: &Digest) -> Result<Vec<Scanned>, Unavailable> {
+        let clean = clean(digest);
+        Ok(vec![Scanned { state: self.scan.clone().unwrap_or(clean.state), ..clean }])
+    }
+}
+
+impl Secrets for Memory {
+    async fn secret(&self, _: &SecretName) -> Result<SecretState, Unavailable> {
+        Ok(self.secret.clone().unwrap_or(SecretState::Missing))
+    }
 }
 
 impl Queue for Memory {
-    async fn wake(&self, lane: &LaneId, _: Option<u64>, _: Duration) -> Result<(), Unavailable> {
+    async fn wake(&self, lane: &LaneId, _: Hint, _: Duration) -> Result<(), Unavailable> {
         self.woken.lock().unwrap().push(lane.clone());
         Ok(())
     }
@@ -131,6 +151,23 @@ impl Clock for Memory {
     fn now(&self) -> Timestamp {
         at(100)
     }
+}
+
+/// A scan that found what blocks.
+fn found() -> State {
+    State::Done(vec![Finding {
+        severity: Severity::Critical,
+        id: "CVE-2026-1234".to_owned(),
+        package: "openssl".to_owned(),
+        installed: "3.0.1".to_owned(),
+        fixed: "3.0.2".to_owned(),
+    }])
+}
+
+/// A scan that found nothing.
+fn clean(digest: &Digest) -> Scanned {
+    let (state, platform) = (State::Done(Vec::new()), String::new());
+    Scanned { digest: digest.clone(), platform, state }
 }
 
 fn at(seconds: u64) -> Timestamp {
@@ -155,8 +192,9 @@ fn memory() -> Memory {
     let mut tickets = lane("tickets#production");
     tickets.revision = 7;
     tickets.current = Some(release(2));
-    tickets.successes =
-        [2, 1].map(|number| Success { release: release(number), at: at(1) }).to_vec();
+    tickets.successes = [2, 1]
+        .map(|number| Success { release: release(number), at: at(1), scanned: None })
+        .to_vec();
     let mut staging = lane("tickets#staging");
     let reason = Reason::new(Code::LANE_HELD, "held by ana: lunch");
     staging.hold = Some(Hold { reason, actor: Some("ana".to_owned()), since: at(2) });
@@ -184,8 +222,14 @@ fn rolling(lane: &mut Lane, candidate: &Release) {
         event = Event::Saw(match look.clone() {
             Look::Configuration => Saw::Configuration(Arc::default()),
             Look::Tag(tag) => Saw::Tag(tag, Some(candidate.clone())),
+            Look::Scan(digest) => Saw::Scan(digest.clone(), Arc::new(vec![clean(&digest)])),
             Look::Fleet => Saw::Fleet(Arc::new(fleet.clone())),
-            Look::Settings(_) | Look::Targets(_) | Look::Command(_) | Look::Lost(..) => {
+            Look::Secret(_)
+            | Look::Alarms(_)
+            | Look::Settings(_)
+            | Look::Targets(_)
+            | Look::Command(_)
+            | Look::Lost(..) => {
                 panic!("{look:?}")
             }
         });

@@ -1,12 +1,17 @@
 //! What keeps a release from being rolled out.
 
 use esclusa_core::lane::{Attempt, Hold};
+use esclusa_core::observation::Sources;
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::End;
+use esclusa_core::scan::State;
+use esclusa_core::secret::SecretState;
 use serde_json::{Value, json};
 
-use super::{FREEZE, LANE, Memory, ask, at, line, memory, quarantine, release, rolling, with};
+use super::{
+    FREEZE, LANE, Memory, ask, at, found, line, memory, quarantine, release, rolling, with,
+};
 
 /// A release that the tag of production points to.
 fn latest(number: u32) -> Release {
@@ -53,6 +58,8 @@ fn kept() -> Vec<(Memory, &'static [&'static str], String)> {
     let correct = "correct the configuration in Parameter Store; `why` checks it";
     let hold = |code| world().with(LANE, |lane| lane.hold = Some(held(code, "held by ana: lunch")));
     let tried = |code| world().with(LANE, |lane| lane.last_attempt = Some(attempt(code)));
+    let scanned = |scan| Memory { scan: Some(scan), ..world() };
+    let said = || "FAILED".to_owned();
     vec![
         (hold(Code::LANE_ADOPTED), &["lane.adopted"], next(release_it, "release")),
         (hold(Code::LANE_HELD), &["lane.held"], next(release_it, "release")),
@@ -77,6 +84,9 @@ fn kept() -> Vec<(Memory, &'static [&'static str], String)> {
             &["lane.last_attempt", "health.container"],
             again.to_owned(),
         ),
+        (scanned(found()), &["gate.scan_blocked"], all_the_same.to_owned()),
+        (scanned(State::Missing(said())), &["gate.scan_missing"], all_the_same.to_owned()),
+        (scanned(State::Pending(said())), &["gate.scan_pending"], all_the_same.to_owned()),
         (memory().and([unversioned]), &["release.unversioned"], all_the_same.to_owned()),
         (world().configured("wavs = []"), &["config.invalid"], next(correct, "why")),
         (
@@ -102,6 +112,20 @@ async fn why_tells_everything_that_keeps_a_release() {
         assert!(text.contains(&format!("({first})")), "{text}");
         assert_eq!((memory.lane(), memory.woken.lock().unwrap().len()), (before, 0));
     }
+}
+
+#[tokio::test]
+async fn a_scan_that_is_waited_for_says_until_when() {
+    let scan = Some(State::Pending("IN_PROGRESS".to_owned()));
+    let memory = Memory { scan, ..memory().and([latest(3)]) };
+    let seen = ask(&memory, &with("why", json!({}))).await;
+    let blocker = &seen["blockers"][0];
+    let waits = "v1.3.0 (000000000000) waits until 2026-09-21T14:25:00Z at the latest: its scan is \
+                 not done: 000000000000: IN_PROGRESS";
+    assert_eq!(
+        (&blocker["text"], &blocker["lifts_at"]),
+        (&json!(waits), &json!("2026-09-21T14:25:00Z"))
+    );
 }
 
 #[tokio::test]
@@ -180,6 +204,26 @@ async fn what_nothing_keeps_is_said_to_run_to_go_or_to_need_a_deploy() {
         let seen = ask(&memory().and([latest(3)]), &with("why", more)).await;
         assert_eq!((&seen["text"], codes(&seen).len()), (&json!(text), 0));
         assert_eq!(seen["next"], json!(next), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_used_keeps_a_release_back() {
+    let text = "[environments.production]\nsecrets = [\"prod/tickets/db\"]\n".to_owned();
+    let configured = |secret: Option<SecretState>| {
+        let sources = Sources { service: Some(text.clone()), defaults: None };
+        Memory { sources, secret, ..memory().and([latest(3)]) }
+    };
+    let usable = SecretState::Usable { version: "v1".to_owned() };
+    for (secret, codes_of, said) in [
+        (Some(usable), &[][..], ""),
+        (None, &["gate.secret_missing"], "the secret `prod/tickets/db` does not exist"),
+        (Some(SecretState::Deleting), &["gate.secret_missing"], "restore-secret"),
+        (Some(SecretState::Empty), &["gate.secret_missing"], "put-secret-value"),
+    ] {
+        let seen = ask(&configured(secret), &with("why", json!({}))).await;
+        assert_eq!(codes(&seen), codes_of, "{seen}");
+        assert!(seen["text"].as_str().unwrap().contains(said), "{seen}");
     }
 }
 

@@ -8,8 +8,8 @@ mod task;
 
 use std::str::FromStr;
 
-use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use esclusa_core::name::Service;
+use serde::Deserialize;
 use serde_json::Value;
 
 pub use notice::{Decoded, decode};
@@ -41,12 +41,22 @@ pub enum DecodeError {
     },
 }
 
+/// An event of EventBridge, as far as it is read. Its other members are left alone: one whose
+/// `time` is no date, as in an example that AWS publishes, is still about what it is about.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Envelope {
+    source: String,
+    detail_type: String,
+    detail: Value,
+}
+
 /// A message that arrived.
 enum Message {
     /// One of our own.
     Own(Value),
     /// An event of EventBridge.
-    Event(EventBridgeEvent<Value>),
+    Event(Envelope),
 }
 
 impl Message {
@@ -75,7 +85,7 @@ struct Detail<'a> {
 }
 
 impl<'a> Detail<'a> {
-    fn of(event: &'a EventBridgeEvent<Value>) -> Self {
+    fn of(event: &'a Envelope) -> Self {
         Self { kind: &event.detail_type, detail: &event.detail }
     }
 

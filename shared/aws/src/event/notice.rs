@@ -1,6 +1,8 @@
 //! What arrives on the queue `lanes`.
 
+use esclusa_core::configuration::{AlarmName, SecretName};
 use esclusa_core::name::{Environment, LaneId, Service, Tag};
+use esclusa_shell::drive::Hint;
 use esclusa_shell::receive::Notice;
 use serde_json::Value;
 
@@ -28,6 +30,9 @@ pub fn decode(body: &str) -> Result<Decoded, DecodeError> {
     let detail = Detail::of(&event);
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.ecr", "ECR Image Action") => image_action(&detail),
+        ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scanned(&detail),
+        ("aws.cloudwatch", "CloudWatch Alarm State Change") => alarm(&detail),
+        ("aws.secretsmanager", "Secret Label Updated") => rotated(&detail),
         ("aws.ssm", "EC2 Command Status-change Notification") => command(&detail),
         ("aws.ssm", "SSM Managed Instance Registration") => Ok(Decoded::Notice(Notice::Hosts)),
         ("aws.ec2", "EC2 Instance State-change Notification") => instance_state(&detail),
@@ -45,7 +50,13 @@ fn own(value: &Value) -> Result<Decoded, DecodeError> {
         "wake" => {
             let lane = message.name::<LaneId>("lane", "/lane")?;
             let sequence = message.number("sequence", "/sequence")?;
-            Ok(Decoded::Notice(Notice::Wake { lane, sequence }))
+            let secrets = value.get("secrets") == Some(&Value::Bool(true));
+            let hint = match sequence {
+                Some(sequence) => Hint::WakeUp { sequence },
+                None if secrets => Hint::Secrets,
+                None => Hint::Outside,
+            };
+            Ok(Decoded::Notice(Notice::Wake { lane, hint }))
         }
         other => {
             let problem = format!("is `{other}`, which is neither `sweep` nor `wake`");
@@ -61,6 +72,38 @@ fn image_action(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
             Decoded::Notice(Notice::Pushed { service: detail.repository()?, tag })
         }
         Action::Other(kind) => Decoded::Ignored(kind),
+    })
+}
+
+/// A scan that has ended, of whatever image: which of them a release may run as, a look tells.
+/// Inspector scans machines and functions too, and names a repository by its ARN.
+fn scanned(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
+    let name = detail.text("detail.repository-name", "/repository-name")?.unwrap_or_default();
+    if name.is_empty() && detail.kind == "Inspector2 Scan" {
+        return Ok(Decoded::Ignored(format!("{}: of no image", detail.kind)));
+    }
+    let name = name.split_once(":repository/").map_or(name, |(_, name)| name);
+    Ok(Decoded::Notice(Notice::Scanned(detail.read("detail.repository-name", name)?)))
+}
+
+/// An alarm that goes off. One that nobody can name in a configuration is nothing to us.
+fn alarm(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
+    let state = detail.text("detail.state.value", "/state/value")?.unwrap_or_default();
+    let name = detail.text("detail.alarmName", "/alarmName")?.unwrap_or_default();
+    Ok(match name.parse::<AlarmName>() {
+        Ok(name) if state == "ALARM" => Decoded::Notice(Notice::Alarm(name)),
+        Ok(_) | Err(_) => Decoded::Ignored(format!("{}: {state}", detail.kind)),
+    })
+}
+
+/// A secret whose current version is another one. One that nobody can name in a configuration is
+/// nothing to us.
+fn rotated(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
+    let label = detail.text("detail.labelUpdated", "/labelUpdated")?.unwrap_or_default();
+    let name = detail.text("detail.name", "/name")?.unwrap_or_default();
+    Ok(match name.parse::<SecretName>() {
+        Ok(name) if label == "AWSCURRENT" => Decoded::Notice(Notice::Rotated(name)),
+        Ok(_) | Err(_) => Decoded::Ignored(format!("{}: {label}", detail.kind)),
     })
 }
 

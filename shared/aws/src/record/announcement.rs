@@ -12,7 +12,9 @@ words!(
     KindRecord = Kind {
         RolloutStarted,
         RolloutMoved,
+        RolloutWaits,
         RolloutEnded,
+        ReleaseWaits,
         ReleaseBlocked,
         ReleaseQuarantined,
         QuarantineLifted,

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use esclusa_core::configuration::SecretName;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::{
-    Asked, Attempt, Blocker, Hold, HostRecord, Lane, LastKnown, Lease, Pin, Quarantine, Success,
-    WakeUp,
+    Asked, Attempt, Blocker, Hold, HostRecord, Lane, LastKnown, Lease, Pin, Quarantine, Rotation,
+    Success, Vetting, WakeUp,
 };
 use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::request::RequestId;
@@ -14,15 +15,30 @@ use serde::{Deserialize, Serialize};
 use super::announcement::AnnouncementRecord;
 use super::errand::{ErrandRecord, InspectionRecord};
 use super::form::{Instant, Record, RecordError, Text};
+use super::order::WatchRecord;
 use super::release::{ReasonRecord, ReleaseRecord, RunningRecord};
-use super::rollout::{CauseRecord, RolloutRecord, TargetRecord};
+use super::rollout::{CauseRecord, RolloutRecord, SeverityRecord, TargetRecord};
 use super::stage::EndRecord;
 
 fields!(LeaseRecord = Lease { owner: String, until: Instant });
 
 fields!(WakeUpRecord = WakeUp { sequence: u64, at: Instant });
 
-fields!(SuccessRecord = Success { release: ReleaseRecord, at: Instant });
+fields!(SuccessRecord = Success {
+    release: ReleaseRecord,
+    at: Instant,
+    #[serde(default)]
+    scanned: Option<BTreeMap<SeverityRecord, usize>>,
+});
+
+fields!(VettingRecord = Vetting { digest: Text<Digest>, watch: WatchRecord });
+
+fields!(RotationRecord = Rotation {
+    secrets: BTreeSet<Text<SecretName>>,
+    since: Instant,
+    due: Instant,
+    tries: u32,
+});
 
 fields!(BlockerRecord = Blocker {
     release: Option<ReleaseRecord>,
@@ -75,6 +91,14 @@ pub(super) struct LaneRecord {
     successes: Vec<SuccessRecord>,
     desired: Option<ReleaseRecord>,
     blocker: Option<BlockerRecord>,
+    #[serde(default)]
+    vetting: Option<VettingRecord>,
+    #[serde(default)]
+    secrets: BTreeMap<Text<SecretName>, String>,
+    #[serde(default)]
+    secrets_at: Option<Instant>,
+    #[serde(default)]
+    rotation: Option<RotationRecord>,
     rollout: Option<RolloutRecord>,
     next: Option<ReleaseRecord>,
     asked: Option<AskedRecord>,
@@ -115,6 +139,10 @@ impl LaneRecord {
             successes: Record::of(&core.successes),
             desired: Record::of(&core.desired),
             blocker: Record::of(&core.blocker),
+            vetting: Record::of(&core.vetting),
+            secrets: Record::of(&core.secrets),
+            secrets_at: Some(Record::of(&core.secrets_at)),
+            rotation: Record::of(&core.rotation),
             rollout: core.rollout.as_ref().map(RolloutRecord::of),
             next: Record::of(&core.next),
             asked: Record::of(&core.asked),
@@ -147,6 +175,10 @@ impl LaneRecord {
         lane.successes = self.successes.read_in("successes")?;
         lane.desired = self.desired.read_in("desired")?;
         lane.blocker = self.blocker.read_in("blocker")?;
+        lane.vetting = self.vetting.read_in("vetting")?;
+        lane.secrets = self.secrets.read_in("secrets")?;
+        lane.secrets_at = self.secrets_at.read_in("secrets_at")?.unwrap_or_default();
+        lane.rotation = self.rotation.read_in("rotation")?;
         let rollout = self.rollout.map(|it| it.read(&lane.id.environment)).transpose();
         lane.rollout = rollout.map_err(|error| error.within("rollout"))?;
         lane.next = self.next.read_in("next")?;

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use esclusa_core::configuration::{Configuration, EnvironmentConfiguration, TargetGroup};
+use esclusa_core::configuration::{
+    AlarmName, Configuration, EnvironmentConfiguration, SecretName, Severity, TargetGroup,
+};
 use esclusa_core::name::{Environment, HostId};
 use esclusa_core::observation::Sources;
 use esclusa_core::rollout::{Cause, HostRun, Progress, Rollout, RolloutId, Transition};
@@ -14,6 +16,10 @@ use super::form::{Instant, Record, RecordError, Span, Text};
 use super::order::{DocumentRecord, VerbRecord};
 use super::release::{ReasonRecord, ReleaseRecord, RunningRecord};
 use super::stage::{CourseRecord, PhaseRecord};
+
+words!(
+    SeverityRecord = Severity { Critical, High, Medium, Low, Informational, Undefined, Untriaged }
+);
 
 words!(CauseRecord = Cause { Push, Rollback, Deploy, Restart });
 
@@ -104,6 +110,14 @@ pub(super) struct RolloutRecord {
     actor: Option<String>,
     overriding: Option<String>,
     candidate: ReleaseRecord,
+    #[serde(default)]
+    scanned: Option<BTreeMap<SeverityRecord, usize>>,
+    #[serde(default)]
+    secrets: BTreeMap<Text<SecretName>, String>,
+    #[serde(default)]
+    excluded_alarms: BTreeSet<Text<AlarmName>>,
+    #[serde(default)]
+    go_on: Option<String>,
     baseline: Option<ReleaseRecord>,
     sources: SourcesRecord,
     documents: BTreeMap<VerbRecord, DocumentRecord>,
@@ -133,6 +147,10 @@ impl RolloutRecord {
             actor: core.actor.clone(),
             overriding: core.overriding.clone(),
             candidate: Record::of(&core.candidate),
+            scanned: Record::of(&core.scanned),
+            secrets: Record::of(&core.secrets),
+            excluded_alarms: Record::of(&core.excluded_alarms),
+            go_on: core.go_on.clone(),
             baseline: Record::of(&core.baseline),
             sources: SourcesRecord::of(&core.sources),
             documents: Record::of(&core.documents),
@@ -160,6 +178,10 @@ impl RolloutRecord {
             actor: self.actor,
             overriding: self.overriding,
             candidate: self.candidate.read_in("candidate")?,
+            scanned: self.scanned.read_in("scanned")?,
+            secrets: self.secrets.read_in("secrets")?,
+            excluded_alarms: self.excluded_alarms.read_in("excluded_alarms")?,
+            go_on: self.go_on,
             baseline: self.baseline.read_in("baseline")?,
             sources: Arc::new(sources),
             settings: Arc::new(settings),

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::name::HostId;
-use esclusa_core::rollout::{Batch, Course, End, Phase, Stage};
+use esclusa_core::order::Watch;
+use esclusa_core::rollout::{Bake, Batch, Course, End, Phase, Question, Stage};
+use esclusa_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::form::{Instant, Record, RecordError, Span, Text};
@@ -113,15 +115,41 @@ fields!(BatchRecord = Batch {
     stage: StageRecord,
 });
 
+fields!(BakeRecord = Bake { until: Instant, watch: WatchRecord, doubts: u32 });
+
+fields!(
+    QuestionRecord =
+        Question { reason: ReasonRecord, until: Instant, bake: BakeRecord, watch: WatchRecord }
+);
+
+/// A bake as it is stored; one that is older than alarms looks at its end.
+fn bake(until: Timestamp, watch: Option<WatchRecord>, doubts: u32) -> Result<Bake, RecordError> {
+    let watch = match watch {
+        Some(watch) => watch.read()?,
+        None => Watch { since: until, next: until },
+    };
+    Ok(Bake { until, watch, doubts })
+}
+
 /// Where a rollout stands.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum PhaseRecord {
     Gating(OrdersRecord),
     Prefetching(OrdersRecord),
-    Choosing { watch: WatchRecord, deadline: Instant },
+    Choosing {
+        watch: WatchRecord,
+        deadline: Instant,
+    },
     Changing(BatchRecord),
-    Baking { until: Instant },
+    Baking {
+        until: Instant,
+        #[serde(default)]
+        watch: Option<WatchRecord>,
+        #[serde(default)]
+        doubts: u32,
+    },
+    Asking(QuestionRecord),
     Verifying(OrdersRecord),
     Ended(EndRecord, ReasonRecord),
 }
@@ -137,7 +165,12 @@ impl Record for PhaseRecord {
                 Self::Choosing { watch: Record::of(watch), deadline: Record::of(deadline) }
             }
             Phase::Changing(batch) => Self::Changing(Record::of(batch)),
-            Phase::Baking { until } => Self::Baking { until: Record::of(until) },
+            Phase::Baking(Bake { until, watch, doubts }) => Self::Baking {
+                until: Record::of(until),
+                watch: Some(Record::of(watch)),
+                doubts: *doubts,
+            },
+            Phase::Asking(asked) => Self::Asking(Record::of(asked)),
             Phase::Verifying(orders) => Self::Verifying(Record::of(orders)),
             Phase::Ended(end, reason) => Self::Ended(Record::of(end), Record::of(reason)),
         }
@@ -151,7 +184,10 @@ impl Record for PhaseRecord {
                 Phase::Choosing { watch: watch.read()?, deadline: deadline.read()? }
             }
             Self::Changing(batch) => Phase::Changing(batch.read_in("changing")?),
-            Self::Baking { until } => Phase::Baking { until: until.read()? },
+            Self::Baking { until, watch, doubts } => {
+                Phase::Baking(bake(until.read()?, watch, doubts)?)
+            }
+            Self::Asking(asked) => Phase::Asking(asked.read_in("asking")?),
             Self::Verifying(orders) => Phase::Verifying(orders.read_in("verifying")?),
             Self::Ended(end, reason) => Phase::Ended(end.read()?, reason.read()?),
         })

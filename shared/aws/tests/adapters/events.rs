@@ -26,9 +26,12 @@ fn said(body: &str) -> String {
     match decode(body) {
         Ok(Decoded::Notice(Notice::Pushed { service, tag })) => format!("pushed {service}:{tag}"),
         Ok(Decoded::Notice(Notice::Command(lane))) => format!("command of {lane}"),
+        Ok(Decoded::Notice(Notice::Scanned(service))) => format!("scan of {service}"),
+        Ok(Decoded::Notice(Notice::Rotated(secret))) => format!("rotation of {secret}"),
+        Ok(Decoded::Notice(Notice::Alarm(alarm))) => format!("alarm {alarm}"),
         Ok(Decoded::Notice(Notice::Hosts)) => "hosts".to_owned(),
         Ok(Decoded::Notice(Notice::Sweep)) => "sweep".to_owned(),
-        Ok(Decoded::Notice(Notice::Wake { lane, sequence })) => format!("wake {lane} {sequence:?}"),
+        Ok(Decoded::Notice(Notice::Wake { lane, hint })) => format!("wake {lane} {hint:?}"),
         Ok(Decoded::Ignored(kind)) => format!("ignored {kind}"),
         Err(error) => format!("error: {error}"),
     }
@@ -43,8 +46,22 @@ fn published_payloads_mean_what_they_should() {
     for (file, expected) in [
         (PUSH, "pushed my-repository-name:latest"),
         ("ecr-image-action-push-full-digest.json", "pushed repository_name:hello-world"),
-        ("ecr-image-scan-complete.json", "ignored aws.ecr: ECR Image Scan"),
-        ("inspector2-scan-ecr-initial.json", "ignored aws.inspector2: Inspector2 Scan"),
+        ("ecr-image-scan-complete.json", "scan of my-repository-name"),
+        ("ecr-image-scan-complete-all-severities.json", "scan of tribble-image-scan-test"),
+        ("inspector2-scan-ecr-initial.json", "scan of amazon/amazon-ecs-sample"),
+        ("secretsmanager-secret-label-updated.json", "rotation of mySecret"),
+        ("inspector2-finding-ecr.json", "ignored aws.inspector2: Inspector2 Finding"),
+        ("ecr-scan-resource-change.json", "ignored aws.ecr: ECR Scan Resource Change"),
+        ("ecr-replication-action.json", "ignored aws.ecr: ECR Replication Action"),
+        ("ecr-pull-through-cache-action.json", "ignored aws.ecr: ECR Pull Through Cache Action"),
+        (
+            "autoscaling-launch-successful.json",
+            "ignored aws.autoscaling: EC2 Instance Launch Successful",
+        ),
+        (
+            "autoscaling-launch-lifecycle-action.json",
+            "ignored aws.autoscaling: EC2 Instance-launch Lifecycle Action",
+        ),
         (COMMAND, "ignored EC2 Command Status-change Notification: another's document"),
         (
             "ssm-command-invocation-status-change.json",
@@ -52,9 +69,12 @@ fn published_payloads_mean_what_they_should() {
         ),
         (STATE, "ignored EC2 Instance State-change Notification: pending"),
         ("eventbridge-scheduled-event.json", "sweep"),
+        ("cloudwatch-alarm-state-change-metric.json", "alarm ServerCpuTooHigh"),
+        ("cloudwatch-alarm-state-change-composite.json", "alarm ServiceAggregatedAlarm"),
         (
-            "cloudwatch-alarm-state-change-metric.json",
-            "ignored aws.cloudwatch: CloudWatch Alarm State Change",
+            "cloudwatch-alarm-lambda-action-metric.json",
+            "error: the message is neither an event of EventBridge (with `source`, `detail-type` \
+             and `detail`) nor one of Esclusa's own (with `esclusa`)",
         ),
     ] {
         assert_eq!(said(&payload(file)), expected, "{file}");
@@ -145,8 +165,15 @@ fn hosts_that_come_and_go_concern_every_lane() {
 fn our_own_messages_are_read_strictly() {
     for (body, expected) in [
         (r#"{"esclusa":"sweep"}"#, "sweep"),
-        (r#"{"esclusa":"wake","lane":"a1#production"}"#, "wake a1#production None"),
-        (r#"{"esclusa":"wake","lane":"a1#production","sequence":7}"#, "wake a1#production Some(7)"),
+        (r#"{"esclusa":"wake","lane":"a1#production"}"#, "wake a1#production Outside"),
+        (
+            r#"{"esclusa":"wake","lane":"a1#production","sequence":7}"#,
+            "wake a1#production WakeUp { sequence: 7 }",
+        ),
+        (
+            r#"{"esclusa":"wake","lane":"a1#production","secrets":true}"#,
+            "wake a1#production Secrets",
+        ),
         (
             r#"{"esclusa":"wake","lane":"a1#production","sequence":-7}"#,
             "error: `sequence` of the message `esclusa` is `-7` and not a whole number",
@@ -189,4 +216,80 @@ fn of_two_members_with_one_name_the_last_counts() {
         .replace("\"source\"", "\"source\": \"aws.s3\", \"source\"")
         .replace("\"image-tag\"", "\"image-tag\": \"old\", \"image-tag\"");
     assert_eq!(said(&body), "pushed my-repository-name:latest");
+}
+
+#[test]
+fn a_scan_concerns_the_service_whose_image_it_was() {
+    const SCAN: &str = "ecr-image-scan-complete.json";
+    const INSPECTED: &str = "inspector2-scan-ecr-initial.json";
+    for (file, at, to, expected) in [
+        (SCAN, "/detail/finding-severity-counts!", Value::Null, "scan of my-repository-name"),
+        (SCAN, "/detail/image-tags", json!([]), "scan of my-repository-name"),
+        (SCAN, "/detail/scan-status", json!("FAILED"), "scan of my-repository-name"),
+        (
+            SCAN,
+            "/detail/repository-name!",
+            Value::Null,
+            "error: `detail.repository-name` of the message `ECR Image Scan` cannot be used: `` is \
+             not the name of a service: an ECR repository's name is 2 to 256 lowercase letters \
+             and digits, with single `.`, `_`, `-` or `/` between them",
+        ),
+        (
+            INSPECTED,
+            "/detail/repository-name",
+            json!("arn:aws-cn:ecr:cn-north-1:123456789012:repository/acme/boletos"),
+            "scan of acme/boletos",
+        ),
+        (
+            INSPECTED,
+            "/detail/repository-name",
+            json!("arn:aws-us-gov:ecr:us-gov-west-1:123456789012:repository/boletos"),
+            "scan of boletos",
+        ),
+        // Inspector scans machines and functions too.
+        (
+            INSPECTED,
+            "/detail/repository-name!",
+            Value::Null,
+            "ignored Inspector2 Scan: of no image",
+        ),
+    ] {
+        assert_eq!(said(&changed(file, at, to.clone())), expected, "{file}: {at} = {to}");
+    }
+}
+
+#[test]
+fn an_alarm_counts_when_it_goes_off() {
+    const ALARM: &str = "cloudwatch-alarm-state-change-metric.json";
+    let kind = "ignored CloudWatch Alarm State Change";
+    for (at, to, expected) in [
+        ("/detail/state/value", json!("OK"), format!("{kind}: OK")),
+        ("/detail/state/value", json!("INSUFFICIENT_DATA"), format!("{kind}: INSUFFICIENT_DATA")),
+        ("/detail/configuration", json!({ "metrics": [{ "expression": "m1/m2" }] }), {
+            "alarm ServerCpuTooHigh".to_owned()
+        }),
+        ("/detail/muteDetail", json!({ "muted": true }), "alarm ServerCpuTooHigh".to_owned()),
+        // What nobody can name in a configuration, nobody watches.
+        ("/detail/alarmName", json!(""), format!("{kind}: ALARM")),
+        ("/detail/alarmName!", Value::Null, format!("{kind}: ALARM")),
+        ("/detail/alarmName", json!("arn:aws:x"), format!("{kind}: ALARM")),
+    ] {
+        assert_eq!(said(&changed(ALARM, at, to.clone())), expected, "{at} = {to}");
+    }
+}
+
+#[test]
+fn a_secret_counts_when_its_current_version_is_another() {
+    const SECRET: &str = "secretsmanager-secret-label-updated.json";
+    let kind = "ignored Secret Label Updated";
+    for (at, to, expected) in [
+        ("/detail/labelUpdated", json!("CUSTOM"), format!("{kind}: CUSTOM")),
+        ("/detail/labelUpdated!", Value::Null, format!("{kind}: ")),
+        ("/detail/versionId!", Value::Null, "rotation of mySecret".to_owned()),
+        ("/detail/name", json!("prod/tickets/db"), "rotation of prod/tickets/db".to_owned()),
+        ("/detail/name!", Value::Null, format!("{kind}: AWSCURRENT")),
+        ("/detail/name", json!("not a name"), format!("{kind}: AWSCURRENT")),
+    ] {
+        assert_eq!(said(&changed(SECRET, at, to.clone())), expected, "{at} = {to}");
+    }
 }

@@ -148,7 +148,8 @@ fn biggest() -> Lane {
     };
     lane.hosts = hosts.iter().map(record).collect();
     lane.owed = hosts.iter().map(|host| (host.clone(), targets(host))).collect();
-    lane.successes = (0..10).map(|n| Success { release: release(n), at: noise.at() }).collect();
+    lane.successes =
+        (0..10).map(|n| Success { release: release(n), at: noise.at(), scanned: None }).collect();
     lane.requests = (0..32).map(|_| RequestId(format!("{:032x}", noise.0.u128(..)))).collect();
     let quarantine = |_| {
         let (reason, since) = (noise.reason(200), noise.at());

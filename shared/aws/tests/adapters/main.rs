@@ -16,6 +16,8 @@ mod memories;
 mod record;
 mod record_samples;
 mod registry;
+mod scans;
+mod secrets;
 mod shelf;
 mod tasks;
 mod traffic;

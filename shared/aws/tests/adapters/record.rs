@@ -7,12 +7,15 @@ use std::time::Duration;
 use esclusa_aws::record::{
     read_lane, read_report, read_rollout, write_lane, write_report, write_rollout,
 };
+use esclusa_core::alarm::{AlarmState, SeenAlarm};
 use esclusa_core::lane::{Lane, Step};
 use esclusa_core::observation::{Cue, Event, Fleet, Look, Order, Saw, SeenHost, Sent};
 use esclusa_core::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release, Running};
 use esclusa_core::request::{Request, RequestId, Wish};
+use esclusa_core::scan::{Scanned, State};
+use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
 use esclusa_shell::retain::Stop;
 use serde_json::Value;
@@ -182,6 +185,26 @@ impl Chance {
             Look::Tag(tag) => {
                 let release = (self.random.u32(0..8) > 0).then(|| self.release());
                 Saw::Tag(tag, release)
+            }
+            Look::Scan(digest) => {
+                let state = match self.random.u32(0..3) {
+                    0 => State::Pending("IN_PROGRESS".to_owned()),
+                    _ => State::Done(Vec::new()),
+                };
+                let scanned = Scanned { digest: digest.clone(), platform: String::new(), state };
+                Saw::Scan(digest, Arc::new(vec![scanned]))
+            }
+            Look::Secret(name) => {
+                let version = self.random.u32(0..3).to_string();
+                Saw::Secret(name, SecretState::Usable { version })
+            }
+            Look::Alarms(names) => {
+                let states = [AlarmState::Quiet, AlarmState::NoData, AlarmState::Red];
+                let seen = |name| {
+                    let state = self.random.choice(&states).cloned().unwrap();
+                    (name, SeenAlarm::of(state))
+                };
+                Saw::Alarms(names.into_iter().map(seen).collect())
             }
             Look::Fleet => {
                 let zone = String::new();

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use esclusa_core::announcement::{Announcement, Ask, Kind};
-use esclusa_core::configuration::{Compose, Configuration};
+use esclusa_core::configuration::{Compose, Configuration, Severity};
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::{
     Asked, Attempt, Blocker, Errand, Hold, HostRecord, Inspection, Lane, LastKnown, Lease, Need,
-    Pin, Quarantine, Success, WakeUp,
+    Pin, Quarantine, Rotation, Success, Vetting, WakeUp,
 };
 use esclusa_core::name::HostId;
 use esclusa_core::observation::{DocumentPin, HostSettings, Sources};
@@ -21,7 +21,8 @@ use esclusa_core::release::{Availability, Image, Release, Running};
 use esclusa_core::request::RequestId;
 use esclusa_core::retention::{Cause as Gone, Keep, Summary};
 use esclusa_core::rollout::{
-    Batch, Cause, Course, End, HostRun, Phase, Progress, Rollout, RolloutId, Stage, Transition,
+    Bake, Batch, Cause, Course, End, HostRun, Phase, Progress, Question, Rollout, RolloutId, Stage,
+    Transition,
 };
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, Target};
@@ -173,13 +174,18 @@ pub(crate) fn phases() -> Vec<Phase> {
         Phase::Gating(restore()),
         Phase::Prefetching(restore()),
         Phase::Choosing { watch: watch(), deadline: at(11) },
-        Phase::Baking { until: at(12) },
+        Phase::Baking(bake()),
+        Phase::Asking(Question { reason: reason(), until: at(32), bake: bake(), watch: watch() }),
         Phase::Verifying(restore()),
     ]
     .into_iter()
     .chain(changing)
     .chain(ended)
     .collect()
+}
+
+fn bake() -> Bake {
+    Bake { until: at(12), watch: watch(), doubts: 2 }
 }
 
 fn documents() -> BTreeMap<Verb, DocumentPin> {
@@ -230,6 +236,10 @@ pub(crate) fn rollout(phase: Phase) -> Rollout {
         id: RolloutId("01ARZ3NDEKTSV4RRFFQ69G5FAV".to_owned()),
         cause: if back { Cause::Rollback } else { Cause::Push },
         actor: back.then(|| "ana".to_owned()),
+        scanned: Some(BTreeMap::from([(Severity::High, 3)])),
+        secrets: BTreeMap::from([("prod/db".parse().unwrap(), "v2".to_owned())]),
+        excluded_alarms: BTreeSet::from(["tickets: 5xx".parse().unwrap()]),
+        go_on: back.then(|| "ana".to_owned()),
         overriding: back.then(|| "the fix is urgent".to_owned()),
         candidate: release(1),
         baseline: back.then(|| release(2)),
@@ -305,7 +315,14 @@ pub(crate) fn full(phase: Phase) -> Lane {
     lane.armed = Some(WakeUp { sequence: 9, at: at(19) });
     lane.repository = Some("127.0.0.1:5000/acme/boletos".to_owned());
     lane.current = Some(release(2));
-    lane.successes = vec![Success { release: release(2), at: at(20) }];
+    let scanned = Some(BTreeMap::from([(Severity::Critical, 1), (Severity::Untriaged, 2)]));
+    lane.successes = vec![Success { release: release(2), at: at(20), scanned }];
+    let watch = Watch { since: at(30), next: at(31) };
+    lane.vetting = Some(Vetting { digest: digest(3), watch });
+    lane.secrets = BTreeMap::from([("prod/db".parse().unwrap(), "v1".to_owned())]);
+    lane.secrets_at = at(33);
+    let secrets = BTreeSet::from(["prod/db".parse().unwrap()]);
+    lane.rotation = Some(Rotation { secrets, since: at(34), due: at(35), tries: 2 });
     lane.desired = Some(release(3));
     lane.blocker =
         Some(Blocker { release: Some(release(3)), reason: reason(), lifts_at: Some(at(21)) });

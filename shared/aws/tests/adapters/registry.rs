@@ -6,6 +6,7 @@ use esclusa_core::name::Service;
 use esclusa_core::observation::Sources;
 use esclusa_core::release::{Availability, Release};
 use esclusa_core::time::Timestamp;
+use esclusa_shell::drive::Hint;
 use esclusa_shell::ports::{Configurations, Queue, Registry, Wanted};
 use serde_json::{Value, json};
 
@@ -107,7 +108,7 @@ async fn a_refusal_of_ecr_names_the_image() {
 async fn a_wake_up_is_a_delayed_message() {
     let (aws, calls) = aws(|_, _| ok(&json!({ "MessageId": "m" })));
     let lane = "acme/boletos#production".parse().unwrap();
-    aws.wake(&lane, Some(7), Duration::from_millis(4500)).await.unwrap();
+    aws.wake(&lane, Hint::WakeUp { sequence: 7 }, Duration::from_millis(4500)).await.unwrap();
     let asked = calls.one("SendMessage");
     let body: Value = serde_json::from_str(asked["MessageBody"].as_str().unwrap()).unwrap();
     let lane = "acme/boletos#production";

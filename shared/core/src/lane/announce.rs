@@ -8,7 +8,7 @@ use crate::announcement::{Announcement, Ask, Kind};
 use crate::digest::Digest;
 use crate::name::HostId;
 use crate::reason::{Code, Reason};
-use crate::rollout::{Cause, End, Phase, Rollout, minutes};
+use crate::rollout::{Cause, End, Phase, Question, Rollout, minutes};
 use crate::time::Timestamp;
 
 /// Announcements that wait to be published, at most: the ledger's items are bounded. What is let
@@ -83,6 +83,12 @@ impl Lane {
             }
             let it = about(self.news(Kind::RolloutMoved, &line.text));
             news.push(Announcement { word: line.phase.clone(), ..it });
+        }
+        let asks = |it: &Rollout| matches!(it.phase, Phase::Asking(_));
+        if let (Phase::Asking(asked), false) = (&rollout.phase, known.is_some_and(asks)) {
+            let it = about(self.news(Kind::RolloutWaits, waits(rollout, asked)));
+            let (word, reason) = ("asking".to_owned(), Some(asked.reason.clone()));
+            news.push(Announcement { word, reason, ask: Some(Ask::Release), ..it });
         }
         if let Some((end, reason)) = rollout.end() {
             let it = about(self.news(Kind::RolloutEnded, ended(rollout, end, reason)));
@@ -196,7 +202,10 @@ impl Lane {
             Some(digest) if *code == Code::RELEASE_QUARANTINED => Ask::Lift(digest.clone()),
             Some(_) | None => Ask::Why,
         };
-        let it = self.news(Kind::ReleaseBlocked, &blocker.reason.text);
+        // A scan takes its time after every push: nothing that a person has to do about.
+        let waits = *code == Code::GATE_SCAN_PENDING;
+        let kind = if waits { Kind::ReleaseWaits } else { Kind::ReleaseBlocked };
+        let it = self.news(kind, &blocker.reason.text);
         let (reason, ask) = (Some(blocker.reason.clone()), Some(ask));
         Some(Announcement { digest, word: blocker.reason.code.to_string(), reason, ask, ..it })
     }
@@ -207,14 +216,26 @@ fn started(rollout: &Rollout) -> String {
     let because = match (rollout.cause, &rollout.actor) {
         (Cause::Push, _) => "its tag was pushed".to_owned(),
         (cause, Some(actor)) => format!("{actor} asked for a {cause}"),
+        (Cause::Restart, None) => "a secret that it uses was rotated".to_owned(),
         (cause, None) => format!("of a {cause}"),
     };
+    let gates = rollout.overriding.as_ref();
+    let gates = gates.map(|why| format!(", whatever its gates say ({why})")).unwrap_or_default();
     let advice = estimate.advice().map(|it| format!(". {it}")).unwrap_or_default();
     format!(
-        "{} goes to {} host(s), because {because}; it takes about {}{advice}",
+        "{} goes to {} host(s), because {because}{gates}; it takes about {}{advice}",
         rollout.candidate,
         rollout.live().count(),
         minutes(estimate.whole)
+    )
+}
+
+/// What is not known, what follows from each answer, and from none.
+fn waits(rollout: &Rollout, asked: &Question) -> String {
+    let (candidate, reason, until) = (&rollout.candidate, &asked.reason.text, asked.until);
+    format!(
+        "{candidate} runs on every host and waits for a word, because {reason}. `release` lets it \
+         go on, `abort` puts back what ran before; without a word it turns back at {until}"
     )
 }
 

@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Release};
 use crate::request::{Refusal, Request, Wish};
-use crate::rollout::Cause;
+use crate::rollout::{Cause, Phase, Rollout};
 use crate::time::Timestamp;
 
 type Asking = Result<(), Refusal>;
@@ -28,7 +28,7 @@ impl Lane {
         let actor = &request.actor;
         match &request.wish {
             Wish::Hold { reason } => next.pause(reason, actor, now),
-            Wish::Release => next.follow_again()?,
+            Wish::Release => next.go_on(actor)?,
             Wish::Rollback { to: None } | Wish::Abort => next.stop(actor, now)?,
             Wish::Rollback { to: Some(release) } => next.go_back(release, actor, now)?,
             Wish::Deploy { release, overriding } => {
@@ -58,11 +58,21 @@ impl Lane {
         self.hold = Some(Hold { reason, actor: Some(actor.to_owned()), since });
     }
 
-    /// A person's word: what was tried last may be tried again, too.
-    fn follow_again(&mut self) -> Asking {
-        if self.hold.take().is_some() {
+    /// A person's word: what was tried last may be tried again, too, and a rollout that asks goes
+    /// on.
+    fn go_on(&mut self, actor: &str) -> Asking {
+        let held = self.hold.take().is_some();
+        if held {
             self.last_attempt = None;
             self.halted = false;
+        }
+        let asks = |it: &&mut Rollout| matches!(it.phase, Phase::Asking(_)) && it.abort.is_none();
+        let asking = self.rollout.as_mut().filter(asks);
+        let asked = asking.is_some();
+        if let Some(rollout) = asking {
+            rollout.go_on = Some(actor.to_owned());
+        }
+        if held || asked {
             return Ok(());
         }
         refused(Code::ASKED, format!("{} is not held, so there is nothing to release", self.id))

@@ -4,19 +4,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Asked, Blocker, Hold, HostRecord, Lane};
-use crate::configuration::EnvironmentConfiguration;
+use super::scan_gate::Stand;
+use super::secrets::unusable;
+use super::{Asked, Blocker, Hold, HostRecord, Lane, secrets};
+use crate::alarm::{AlarmState, SeenAlarm};
+use crate::configuration::{AlarmName, EnvironmentConfiguration};
 use crate::name::{HostId, LaneId};
 use crate::observation::{Fleet, Look, SeenHost, Sources};
 use crate::order::{OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Image, Release, Running};
-use crate::rollout::{Cause, HostRun, Phase, Rollout, RolloutId};
+use crate::rollout::{Cause, End, HostRun, Phase, Rollout, RolloutId};
+use crate::scan::Verdict;
 use crate::time::Timestamp;
 use crate::traffic::GroupSettings;
 
 /// The deadline of a rollout, unless twice its estimate is longer.
 const ROLLOUT_LIMIT: Duration = Duration::from_hours(2);
+
+/// When alarms are looked at again that could not be read.
+const UNREADABLE: Duration = Duration::from_mins(1);
+
+/// What was seen of alarms.
+type Seen = BTreeMap<AlarmName, SeenAlarm>;
 
 /// FNV-1a: names and texts told apart for messages and retries, never for security.
 pub(crate) fn fingerprint(text: &str) -> u64 {
@@ -83,23 +93,89 @@ impl Lane {
         }
         self.next = None;
         if let Some(asked) = self.asked.clone() {
-            return self.start(asked, sources, settings, &fleet, now);
+            let Some(stands) = self.still_stands(&asked, &settings, now) else { return false };
+            return match stands {
+                Ok(verdict) => {
+                    let starts = self.start(asked, sources, settings, &fleet, now);
+                    starts && verdict.is_none_or(|it| self.passed(&it, now))
+                }
+                Err(reason) => self.reject(asked, sources, settings, reason, now),
+            };
         }
         match self.following(desired, &settings, &sources, &fleet, now) {
             Ok(Some(release)) => {
-                let (cause, actor) = (Cause::Push, String::new());
-                let asked = Asked { release, cause, actor, overriding: None };
-                self.start(asked, sources, settings, &fleet, now)
+                if let Some(verdict) = self.vet(&release, &settings, now)
+                    && self.has_secrets(&release, &settings)
+                {
+                    let (cause, actor) = (Cause::Push, String::new());
+                    let asked = Asked { release, cause, actor, overriding: None };
+                    return self.start(asked, sources, settings, &fleet, now)
+                        && self.passed(&verdict, now);
+                }
             }
-            Ok(None) => {
-                self.blocker = None;
-                false
-            }
-            Err(blocker) => {
-                self.blocker = Some(*blocker);
-                false
-            }
+            Ok(None) => self.blocker = None,
+            Err(blocker) => self.blocker = Some(*blocker),
         }
+        // What a release waits for to be seen comes first: containers of a new one are new too.
+        if !self.due.is_empty() {
+            return false;
+        }
+        match self.follow_secrets(&settings, now) {
+            Some(asked) => self.start(asked, sources, settings, &fleet, now),
+            None => false,
+        }
+    }
+
+    /// Whether what was asked for may still begin, by its gates as they are now: they were looked
+    /// at when it was asked for, which may be a while ago. Nothing while something must be seen.
+    fn still_stands(
+        &mut self,
+        asked: &Asked,
+        settings: &EnvironmentConfiguration,
+        now: Timestamp,
+    ) -> Option<Result<Option<Verdict>, Reason>> {
+        if asked.cause != Cause::Deploy || asked.overriding.is_some() {
+            return Some(Ok(None));
+        }
+        let scans = self.seen_scans(&asked.release);
+        let secrets = self.seen_secrets(settings);
+        let (scans, secrets) = (scans?, secrets?);
+        Some(match self.stand(&asked.release, settings, &scans, now) {
+            Stand::Waits(reason, _) | Stand::Refused(reason) => Err(reason),
+            Stand::Passes(verdict) => match unusable(&asked.release, settings, &secrets) {
+                Some(reason) => Err(reason),
+                None => Ok(Some(verdict)),
+            },
+        })
+    }
+
+    /// Records that what was asked for does not begin after all.
+    fn reject(
+        &mut self,
+        asked: Asked,
+        sources: Arc<Sources>,
+        settings: Arc<EnvironmentConfiguration>,
+        reason: Reason,
+        now: Timestamp,
+    ) -> bool {
+        self.generation = self.generation.saturating_add(1);
+        let id = rollout_id(&self.id, self.generation, now);
+        let (baseline, release) = (self.current.clone(), asked.release);
+        let mut rollout = Rollout::new(id, asked.cause, release, baseline, sources, settings, now);
+        rollout.actor = (!asked.actor.is_empty()).then_some(asked.actor);
+        rollout.finish(End::Rejected, reason, now);
+        self.ended.push(rollout);
+        self.asked = None;
+        true
+    }
+
+    /// Notes what let the rollout begin that has just begun.
+    fn passed(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
+        if let Some(rollout) = &mut self.rollout {
+            rollout.scanned = verdict.counts().cloned();
+            rollout.note(now, verdict.to_string());
+        }
+        true
     }
 
     /// A tag that points elsewhere ends the memory of what was tried last: should it come back,
@@ -158,6 +234,14 @@ impl Lane {
             Ok(None) => return false,
             Err(reason) => return self.block(Some(asked.release), reason, None),
         };
+        let alarms = self.seen_alarms(&settings, now);
+        let (Some(secrets), Some(alarms)) = (self.seen_secrets(&settings), alarms) else {
+            return false;
+        };
+        if let (Cause::Push, Some(reason)) = (asked.cause, unreadable(&asked.release, &alarms)) {
+            let again = now.after(UNREADABLE);
+            return self.block(Some(asked.release), reason, Some(again));
+        }
         if fleet.hosts.is_empty() {
             let reason = self.homeless();
             return self.block(Some(asked.release), reason, None);
@@ -181,6 +265,7 @@ impl Lane {
         rollout.overriding = asked.overriding;
         rollout.documents.clone_from(&fleet.documents);
         rollout.groups = groups;
+        rollout.secrets = secrets::versions(&secrets);
         rollout.fleet = hosts_of(fleet);
         rollout.hosts = hosts;
         let twice = rollout.estimate().whole.saturating_mul(2);
@@ -188,6 +273,7 @@ impl Lane {
         rollout.phase = Phase::Gating(orders);
         let text = format!("{} to {} host(s)", rollout.candidate, rollout.hosts.len());
         rollout.note(now, text);
+        rollout.exclude(&alarms, now);
         self.asked = None;
         self.blocker = None;
         self.rollout = Some(rollout);
@@ -203,6 +289,13 @@ impl Lane {
     pub(super) fn met(&self, host: &SeenHost) -> HostRun {
         let targets = self.owed.get(&host.id).cloned().unwrap_or_default();
         HostRun { targets, ..HostRun::unknown(&host.zone) }
+    }
+
+    /// What the alarms say that a rollout would watch, or a look at them.
+    fn seen_alarms(&mut self, settings: &EnvironmentConfiguration, now: Timestamp) -> Option<Seen> {
+        let names = settings.bake.alarms.iter().cloned().collect();
+        let seen = self.context(now).alarms(&names)?;
+        Some(seen.into_iter().map(|(name, alarm)| (name, alarm.clone())).collect())
     }
 
     /// The settings of the lane's target groups, or looks for them, or which does not exist.
@@ -262,6 +355,16 @@ impl Lane {
     }
 }
 
+/// Why a release waits, if CloudWatch does not say how an alarm stands: one that is red already
+/// could then not be told from one that the release makes red.
+fn unreadable(release: &Release, seen: &Seen) -> Option<Reason> {
+    let unknown =
+        |(_, alarm): &(&AlarmName, &SeenAlarm)| matches!(alarm.state, AlarmState::Unknown(_));
+    let (name, alarm) = seen.iter().find(unknown)?;
+    let text = format!("{release} waits: the alarm `{name}` {}", alarm.state);
+    Some(Reason::new(Code::ALARM_INCONCLUSIVE, text))
+}
+
 /// What is known of a release that ran before Esclusa did.
 fn adopted(
     candidate: &Release,
@@ -289,6 +392,7 @@ mod tests {
     use crate::lane::{Attempt, Errand, Step};
     use crate::observation::{Cue, Documents, Event, HostSettings, Saw};
     use crate::rollout::End;
+    use crate::scan::{Scanned, State};
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -344,7 +448,13 @@ mod tests {
             event = Event::Saw(match look.clone() {
                 Look::Configuration => Saw::Configuration(Arc::default()),
                 Look::Tag(tag) => Saw::Tag(tag, Some(release(2))),
+                Look::Scan(digest) => {
+                    let (state, platform) = (State::Done(Vec::new()), String::new());
+                    let scanned = Scanned { digest: digest.clone(), platform, state };
+                    Saw::Scan(digest, Arc::new(vec![scanned]))
+                }
                 Look::Fleet => Saw::Fleet(Arc::new(fleet.clone())),
+                Look::Secret(_) | Look::Alarms(_) => panic!("{look:?}"),
                 Look::Settings(_) | Look::Targets(_) | Look::Command(_) | Look::Lost(..) => {
                     panic!("{look:?}")
                 }

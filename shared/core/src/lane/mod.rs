@@ -20,26 +20,33 @@ mod errand;
 mod inspect;
 mod needs;
 mod next;
+mod parts;
 mod report;
+mod scan_gate;
+mod secrets;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 pub use errand::Errand;
 pub use inspect::Inspection;
 pub use needs::{Need, Needs};
-pub use report::Blocker;
+pub use parts::{
+    Asked, Attempt, Hold, HostRecord, LastKnown, Lease, Pin, Quarantine, Success, Vetting, WakeUp,
+};
+pub use report::{Blocker, Evidence};
+pub use secrets::{Rotation, SeenSecrets};
 pub use step::Step;
 
 use crate::announcement::Announcement;
+use crate::configuration::SecretName;
 use crate::digest::Digest;
 use crate::name::{HostId, LaneId};
 use crate::observation::{Look, Order};
-use crate::reason::{Code, Reason};
-use crate::release::{Release, Running};
+use crate::reason::Code;
+use crate::release::Release;
 use crate::request::RequestId;
-use crate::rollout::{Cause, Context, End, Facts, Rollout};
+use crate::rollout::{Context, Facts, Rollout};
 use crate::time::Timestamp;
 use crate::traffic::Target;
 
@@ -51,121 +58,6 @@ const REQUESTS: usize = 32;
 
 /// Images that people may pin in one lane: the ledger's items are bounded.
 const PINS: usize = 50;
-
-/// The wake-up that a lane awaits. A delayed message with another sequence is an older one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WakeUp {
-    /// Names the message.
-    pub sequence: u64,
-    /// When it is due.
-    pub at: Timestamp,
-}
-
-/// Who may act on a lane, and until when.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The invocation.
-    pub owner: String,
-    /// When it has certainly ended.
-    pub until: Timestamp,
-}
-
-/// A paused lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// Why.
-    pub reason: Reason,
-    /// Who paused it; nothing when Esclusa did.
-    pub actor: Option<String>,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// A digest that may not be rolled out again in this lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Quarantine {
-    /// Why.
-    pub reason: Reason,
-    /// Since when.
-    pub since: Timestamp,
-}
-
-/// An image that a person wants kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// When it may go.
-    pub until: Timestamp,
-    /// Why, in the person's words.
-    pub reason: String,
-    /// Who pinned it.
-    pub actor: String,
-}
-
-/// A release that once ran on every host of the lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Success {
-    /// Which.
-    pub release: Release,
-    /// When its rollout ended.
-    pub at: Timestamp,
-}
-
-/// The last rollout that did not succeed, and what it was tried with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// What was tried.
-    pub digest: Digest,
-    /// How it ended.
-    pub end: End,
-    /// Why.
-    pub reason: Reason,
-    /// With which configuration and fleet: a change of either is a reason to try again.
-    pub with: String,
-    /// When it ended.
-    pub at: Timestamp,
-    /// How often the same was tried by itself.
-    pub tries: u32,
-}
-
-impl Attempt {
-    /// When the same is tried again by itself; never, unless its reason passes.
-    #[must_use]
-    pub fn retry_at(&self) -> Option<Timestamp> {
-        let gap = Duration::from_mins(5).saturating_mul(1 << self.tries.saturating_sub(1).min(4));
-        self.reason.code.is_transient().then(|| self.at.after(gap.min(Duration::from_hours(1))))
-    }
-}
-
-/// A rollout that a person asked for and that has not started.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
-    /// What to roll out.
-    pub release: Release,
-    /// Why.
-    pub cause: Cause,
-    /// Who asked.
-    pub actor: String,
-    /// Why its gates do not count, in the person's words; nothing when they do.
-    pub overriding: Option<String>,
-}
-
-/// What is known of a host outside rollouts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HostRecord {
-    /// What it was last verified to run.
-    pub running: Running,
-    /// When.
-    pub seen_at: Timestamp,
-}
-
-/// What a host that has not been verified since may still run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastKnown {
-    /// The images.
-    pub digests: BTreeSet<Digest>,
-    /// When it was given up.
-    pub since: Timestamp,
-}
 
 /// The life of one service in one environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -192,6 +84,14 @@ pub struct Lane {
     pub desired: Option<Release>,
     /// Why the desired release is not rolled out, as of the last look.
     pub blocker: Option<Blocker>,
+    /// The scan that the desired release waits for, or has waited for in vain.
+    pub vetting: Option<Vetting>,
+    /// The versions of secrets that the containers have, as far as that is known.
+    pub secrets: BTreeMap<SecretName, String>,
+    /// When secrets were last looked at.
+    pub secrets_at: Timestamp,
+    /// Secrets that were rotated since the containers were made.
+    pub rotation: Option<Rotation>,
     /// The rollout that is under way.
     pub rollout: Option<Rollout>,
     /// The newer release that waits for the rollout to end.
@@ -257,6 +157,10 @@ impl Lane {
             successes: Vec::new(),
             desired: None,
             blocker: None,
+            vetting: None,
+            secrets: BTreeMap::new(),
+            secrets_at: Timestamp::default(),
+            rotation: None,
             rollout: None,
             next: None,
             asked: None,
@@ -325,7 +229,8 @@ impl Lane {
         let errands = self.errands.values().map(Errand::wake_at).min();
         let inspection = self.inspection.as_ref().map(|it| it.orders.watch.next);
         let idle = self.blocker.as_ref().and_then(|blocker| blocker.lifts_at);
-        let idle = idle.filter(|_| self.rollout.is_none());
+        let gates = self.vets_at().into_iter().chain(self.restarts_at(now));
+        let idle = idle.into_iter().chain(gates).filter(|_| self.rollout.is_none()).min();
         rollout.into_iter().chain(errands).chain(inspection).chain(idle).min()
     }
 

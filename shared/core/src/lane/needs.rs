@@ -193,7 +193,7 @@ mod tests {
     }
 
     fn success(number: u32) -> Success {
-        Success { release: release(number), at: NOW }
+        Success { release: release(number), at: NOW, scanned: None }
     }
 
     fn asked(number: u32) -> Asked {

@@ -2,11 +2,15 @@
 
 use super::Lane;
 use super::decide::circumstances;
+use super::scan_gate::Stand;
+use super::secrets::{SeenSecrets, unusable};
 use crate::configuration::EnvironmentConfiguration;
 use crate::name::LaneId;
 use crate::observation::Sources;
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Release};
+use crate::rollout::Phase;
+use crate::scan::Scanned;
 use crate::time::Timestamp;
 
 /// What keeps the desired release from being rolled out.
@@ -20,37 +24,61 @@ pub struct Blocker {
     pub lifts_at: Option<Timestamp>,
 }
 
+/// What was looked at to judge a release, beside the release itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The scans of all images that it may run as.
+    pub scans: Vec<Scanned>,
+    /// The secrets that its service names.
+    pub secrets: SeenSecrets,
+}
+
 impl Lane {
     /// Everything that keeps a release from being rolled out by itself now, the weightiest first;
     /// empty when nothing does, or when it is what runs.
     ///
     /// `configured` is what the lane's configuration says, or why it cannot be used; `release`
-    /// what its tag resolves to, or the version that was asked about.
+    /// what its tag resolves to, or the version that was asked about, with what was looked at.
     #[must_use]
     pub fn why(
         &self,
         configured: Result<&EnvironmentConfiguration, &Reason>,
-        release: Option<&Release>,
+        release: Option<(&Release, &Evidence)>,
         now: Timestamp,
     ) -> Vec<Blocker> {
-        let blocked =
-            |reason: Reason| Blocker { release: release.cloned(), reason, lifts_at: None };
+        let named = release.map(|(release, _)| release.clone());
+        let blocked = |reason: Reason| Blocker { release: named.clone(), reason, lifts_at: None };
         let settings = match configured {
             Ok(settings) => settings,
             Err(reason) => return vec![blocked(reason.clone())],
         };
-        let Some(release) = release else { return vec![blocked(self.nothing_pushed(settings))] };
+        let Some((release, seen)) = release else {
+            return vec![blocked(self.nothing_pushed(settings))];
+        };
         if self.current.as_ref().is_some_and(|it| it.digest == release.digest) {
             return Vec::new();
         }
         let mut all = Vec::from_iter(self.busy(release));
         all.extend(self.obstacles(release, settings, now));
+        let goes = self.rollout.as_ref().is_some_and(|it| it.candidate.digest == release.digest);
+        let secret = unusable(release, settings, &seen.secrets).filter(|_| !goes);
+        all.extend(match self.stand(release, settings, &seen.scans, now) {
+            // What is being rolled out has passed, or was let pass.
+            _ if goes => None,
+            Stand::Passes(_) => None,
+            Stand::Waits(reason, until) => {
+                Some(Blocker { lifts_at: Some(until), ..blocked(reason) })
+            }
+            Stand::Refused(reason) => Some(blocked(reason)),
+        });
+        all.extend(secret.map(blocked));
         if let Some(tried) = self.tried(release, None, now) {
             let cause = self.last_attempt.as_ref().map(|it| blocked(it.reason.clone()));
             all.push(tried);
             all.extend(cause);
         }
-        let last = self.blocker.iter().filter(|it| it.reason.code == Code::HOSTS_NONE);
+        let seen_elsewhere = [Code::HOSTS_NONE, Code::ALARM_INCONCLUSIVE];
+        let last = self.blocker.iter().filter(|it| seen_elsewhere.contains(&it.reason.code));
         all.extend(last.cloned());
         all
     }
@@ -60,7 +88,12 @@ impl Lane {
         let rollout = self.rollout.as_ref()?;
         let candidate = &rollout.candidate;
         let superseded = self.next.as_ref().is_some_and(|it| it.digest != release.digest);
-        let (code, text) = if candidate.digest == release.digest {
+        let (code, text) = if let (Phase::Asking(asked), true) =
+            (&rollout.phase, candidate.digest == release.digest)
+        {
+            let text = format!("{candidate} waits for a person's word: {}", asked.reason.text);
+            (asked.reason.code.clone(), text)
+        } else if candidate.digest == release.digest {
             (Code::LANE_BUSY, format!("{candidate} is being rolled out: {}", rollout.phase.word()))
         } else if superseded {
             let by = self.next.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -101,13 +134,26 @@ impl Lane {
         &self,
         release: &Release,
         settings: &EnvironmentConfiguration,
-        overriding: bool,
+        seen: &Evidence,
         now: Timestamp,
     ) -> Result<(), Reason> {
-        let archived = || archived(release);
-        let gates = || unfit(release, settings).or(frozen(release, settings, now).map(|it| it.0));
-        let gates = if overriding { archived() } else { gates() };
-        self.quarantined(release).or(gates).map_or(Ok(()), Err)
+        let frozen = || frozen(release, settings, now).map(|it| it.0);
+        let scan = || match self.stand(release, settings, &seen.scans, now) {
+            Stand::Passes(_) => None,
+            Stand::Waits(reason, _) | Stand::Refused(reason) => Some(reason),
+        };
+        let secret = || unusable(release, settings, &seen.secrets);
+        let gates = || unfit(release, settings).or_else(frozen).or_else(scan).or_else(secret);
+        self.quarantined(release).or_else(gates).map_or(Ok(()), Err)
+    }
+
+    /// Whether a person may have this release rolled out by hand now, whatever its gates say.
+    ///
+    /// # Errors
+    ///
+    /// Why not: what cannot be pulled, and a quarantine, which is lifted first.
+    pub fn may_override(&self, release: &Release) -> Result<(), Reason> {
+        self.quarantined(release).or_else(|| archived(release)).map_or(Ok(()), Err)
     }
 
     fn quarantined(&self, release: &Release) -> Option<Reason> {

@@ -52,7 +52,11 @@ impl Lane {
     fn wake(&mut self, cue: Cue, now: Timestamp) {
         self.facts = Facts { woke_at: now, ..Facts::default() };
         self.due.clear();
-        if let (Cue::Outside, Some(rollout)) = (cue, &self.rollout) {
+        if cue == Cue::Secrets {
+            // Looked at as soon as nothing else is under way, whenever that is.
+            self.secrets_at = Timestamp::default();
+        }
+        if let (Cue::Outside | Cue::Secrets, Some(rollout)) = (cue, &self.rollout) {
             self.due.extend([Look::Tag(rollout.settings.tag.clone()), Look::Fleet]);
         }
         if let Some(orders) = self.rollout.as_mut().and_then(Rollout::orders_mut) {
@@ -80,6 +84,18 @@ impl Lane {
                     self.repository = Some(release.repository.clone());
                 }
                 facts.tags.insert(tag, release);
+            }
+            Saw::Scan(digest, scans) => {
+                self.due.remove(&Look::Scan(digest.clone()));
+                facts.scans.insert(digest, scans);
+            }
+            Saw::Secret(name, state) => {
+                self.due.remove(&Look::Secret(name.clone()));
+                facts.secrets.insert(name, state);
+            }
+            Saw::Alarms(alarms) => {
+                self.due.retain(|look| !matches!(look, Look::Alarms(_)));
+                facts.alarms.extend(alarms);
             }
             Saw::Fleet(fleet) => {
                 self.due.remove(&Look::Fleet);
@@ -194,16 +210,17 @@ impl Lane {
         self.remember_hosts(&rollout, now);
         match end {
             End::Succeeded => {
-                let release = rollout.candidate.clone();
+                let (release, scanned) = (rollout.candidate.clone(), rollout.scanned.clone());
                 self.current = Some(release.clone());
                 // What was adopted is what the first release can be rolled back to.
                 if let (true, Some(release)) = (self.successes.is_empty(), &rollout.baseline) {
                     let (release, at) = (release.clone(), rollout.started);
-                    self.successes.push(Success { release, at });
+                    self.successes.push(Success { release, at, scanned: None });
                 }
-                self.successes.insert(0, Success { release, at: now });
+                self.successes.insert(0, Success { release, at: now, scanned });
                 self.successes.truncate(SUCCESSES);
-                self.last_attempt = None;
+                // New containers of the same say nothing about another release.
+                self.last_attempt.take_if(|_| rollout.cause != Cause::Restart);
                 self.adopted = true;
                 self.halted = false;
                 self.inspected_at = now;
@@ -211,13 +228,15 @@ impl Lane {
             End::Restored | End::Stuck | End::Halted => self.quarantine(&rollout, &reason, now),
             End::Rejected | End::Failed | End::Aborted | End::Superseded => {}
         }
+        self.rotation_after(&rollout, end, now);
         self.halted |= end == End::Halted;
         // What hosts run from now on is Esclusa's doing, however this ended.
         self.adopted |= rollout.hosts.values().any(HostRun::was_touched);
         if matches!(end, End::Stuck | End::Halted) {
             self.hold_for(&reason, now);
         }
-        if end != End::Succeeded {
+        // A restart is no attempt at another release: it has its own patience.
+        if end != End::Succeeded && rollout.cause != Cause::Restart {
             self.remember_attempt(&rollout, end, reason, now);
         }
         self.ended.push(rollout);

@@ -29,7 +29,9 @@ impl Rollout {
                 self.turn_back(reason, cx);
                 return true;
             }
-            if cx.now >= self.deadline {
+            // The time that a person is waited for has its own end.
+            let asks = matches!(self.phase, Phase::Asking(_));
+            if cx.now >= self.deadline && !asks {
                 let text = format!("the rollout was not done by {}", self.deadline);
                 self.turn_back(Reason::new(Code::DEADLINE_PASSED, text), cx);
                 return true;
@@ -44,7 +46,8 @@ impl Rollout {
             Phase::Prefetching(orders) => self.prefetched(orders, cx),
             Phase::Choosing { watch, deadline } => self.choose(watch, deadline, cx),
             Phase::Changing(batch) => self.change(batch, cx),
-            Phase::Baking { until } => self.bake(until, cx),
+            Phase::Baking(bake) => self.bake(bake, cx),
+            Phase::Asking(asked) => self.await_answer(asked, cx),
             Phase::Verifying(orders) => self.verify(orders, cx),
             Phase::Ended(..) => false,
         }
@@ -58,7 +61,8 @@ impl Rollout {
             Phase::Gating(_)
             | Phase::Prefetching(_)
             | Phase::Choosing { .. }
-            | Phase::Baking { .. }
+            | Phase::Baking(_)
+            | Phase::Asking(_)
             | Phase::Verifying(_) => true,
         }
     }
@@ -234,24 +238,8 @@ impl Rollout {
         Image::back_to(baseline, self.baseline.as_ref(), &self.settings.tag)
     }
 
-    /// Watches until the bake is over; a target that fails meanwhile ends it.
-    fn bake(&mut self, until: Timestamp, cx: &mut Context<'_>) -> bool {
-        if !self.settings.target_groups.is_empty() {
-            let Some(view) = self.view(cx) else { return false };
-            if let Some(reason) = self.out_of_service(&view) {
-                self.turn_back(reason, cx);
-                return true;
-            }
-        }
-        if cx.now < until {
-            return false;
-        }
-        self.start_verifying(cx);
-        true
-    }
-
     /// Asks every host once more: success is what is seen, not what was told.
-    fn start_verifying(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn start_verifying(&mut self, cx: &mut Context<'_>) {
         let image = self.candidate.image();
         let hosts: Vec<_> = self.live().map(|(host, _)| (host.clone(), image.clone())).collect();
         let orders = Orders::new(Verb::Inspect, cx.fence(), cx.now, OnHostFailure::Leave, hosts);

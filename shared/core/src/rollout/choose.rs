@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Batch, Context, HostRun, Phase, Progress, Rollout, Stage};
+use super::alarms::Alarms;
+use super::{Bake, Batch, Context, HostRun, Phase, Progress, Rollout, Stage};
 use crate::configuration::Share;
 use crate::name::HostId;
 use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
@@ -146,6 +147,17 @@ impl Rollout {
             self.turn_back(reason, cx);
             return true;
         }
+        if self.is_forward() && self.hosts.values().any(HostRun::was_touched) {
+            match self.alarms(cx) {
+                None => return false,
+                Some(Alarms::Red(reason)) => {
+                    self.turn_back(reason, cx);
+                    return true;
+                }
+                // What does not say all through the waves is asked about at their end.
+                Some(Alarms::Quiet | Alarms::Unclear(_)) => {}
+            }
+        }
         let joined = self.hosts.iter().filter(|(_, run)| goes_forward(run) && !run.fetched);
         let joined: Vec<HostId> = joined.map(|(host, _)| host.clone()).collect();
         if self.is_forward() && !joined.is_empty() {
@@ -233,7 +245,7 @@ impl Rollout {
         if self.is_forward() {
             let until = now.after(self.settings.bake.span);
             let text = format!("every host runs {}; watching until {until}", self.candidate);
-            self.enter(Phase::Baking { until }, now, text);
+            self.enter(Phase::Baking(Bake::starting(until, now)), now, text);
         } else {
             self.finish_back(now);
         }

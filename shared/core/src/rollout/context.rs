@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::configuration::{EnvironmentConfiguration, TargetGroup};
+use crate::alarm::SeenAlarm;
+use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
+use crate::digest::Digest;
 use crate::name::Tag;
 use crate::observation::{Fleet, Look, PartKey, Sources};
 use crate::order::{CommandId, Fence, Invocation, Orders, PartState};
 use crate::reason::Reason;
 use crate::release::Release;
+use crate::scan::Scanned;
+use crate::secret::SecretState;
 use crate::time::Timestamp;
 use crate::traffic::{GroupSettings, SeenTarget};
 
@@ -19,6 +23,9 @@ pub(crate) struct Facts {
     /// What `sources` say of the lane's environment, or why they cannot be used.
     pub(crate) configured: Option<Result<Arc<EnvironmentConfiguration>, Reason>>,
     pub(crate) tags: BTreeMap<Tag, Option<Release>>,
+    pub(crate) scans: BTreeMap<Digest, Arc<Vec<Scanned>>>,
+    pub(crate) secrets: BTreeMap<SecretName, SecretState>,
+    pub(crate) alarms: BTreeMap<AlarmName, SeenAlarm>,
     pub(crate) fleet: Option<Arc<Fleet>>,
     pub(crate) settings: BTreeMap<TargetGroup, Option<GroupSettings>>,
     pub(crate) targets: BTreeMap<TargetGroup, Vec<SeenTarget>>,
@@ -48,6 +55,20 @@ impl<'a> Context<'a> {
             self.due.insert(Look::Fleet);
         }
         self.facts.fleet.as_deref()
+    }
+
+    /// What these alarms say, or a look at those that are missing.
+    pub(crate) fn alarms(
+        &mut self,
+        names: &BTreeSet<AlarmName>,
+    ) -> Option<Vec<(AlarmName, &'a SeenAlarm)>> {
+        let seen = |name: &AlarmName| Some((name.clone(), self.facts.alarms.get(name)?));
+        let all: Vec<_> = names.iter().filter_map(seen).collect();
+        if all.len() < names.len() {
+            self.due.insert(Look::Alarms(names.clone()));
+            return None;
+        }
+        Some(all)
     }
 
     /// The targets of all these groups, or looks for those that are missing.

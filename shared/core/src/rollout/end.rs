@@ -1,7 +1,6 @@
 //! How a rollout ends, what it wants done, and when it wants to be woken.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use super::choose::goes_back;
 use super::{Course, End, Phase, Progress, Rollout, Stage};
@@ -13,9 +12,6 @@ use crate::reason::{Code, Reason};
 use crate::release::Running;
 use crate::time::Timestamp;
 use crate::traffic::Target;
-
-/// How often the targets are looked at during the bake.
-const BAKE_LOOK: Duration = Duration::from_secs(30);
 
 impl Rollout {
     pub(crate) fn finish(&mut self, end: End, reason: Reason, now: Timestamp) {
@@ -130,8 +126,8 @@ impl Rollout {
                 orders.watch.next
             }
             Phase::Choosing { watch, .. } => watch.next,
-            Phase::Baking { until } if self.settings.target_groups.is_empty() => *until,
-            Phase::Baking { until } => (*until).min(now.after(BAKE_LOOK)),
+            Phase::Baking(bake) => self.watches_at(bake, now),
+            Phase::Asking(asked) => asked.until.min(asked.watch.next),
             Phase::Changing(batch) => match &batch.stage {
                 Stage::Checking(orders) | Stage::Activating(orders) => orders.watch.next,
                 Stage::Draining { watch, .. } | Stage::Settling { watch, .. } => watch.next,

@@ -5,6 +5,7 @@
 //! [`Batch`]. `Rollout::advance` makes one transition at a time, from facts seen in this pass.
 
 mod advance;
+mod alarms;
 mod batch;
 mod choose;
 mod context;
@@ -16,17 +17,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+pub use alarms::{Bake, Question};
 pub(crate) use context::{Context, Facts};
 pub(crate) use end::sends;
 pub use estimate::{Estimate, minutes};
 pub use phase::{Batch, Phase, Stage};
 
-use crate::configuration::{EnvironmentConfiguration, TargetGroup};
+use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
 use crate::name::HostId;
 use crate::observation::{Documents, Sources};
 use crate::order::{Answer, ContainerHealth};
 use crate::reason::Reason;
 use crate::release::{Release, Running};
+use crate::scan::Counts;
 use crate::time::Timestamp;
 use crate::traffic::{GroupSettings, Target};
 
@@ -208,8 +211,15 @@ pub struct Rollout {
     pub overriding: Option<String>,
     /// What it moves the fleet to.
     pub candidate: Release,
+    /// What the candidate's scan had found when this began, by severity; nothing where that was
+    /// not known, or not looked at.
+    pub scanned: Option<Counts>,
     /// What the lane ran when it started.
     pub baseline: Option<Release>,
+    /// The versions of secrets that containers get which it makes.
+    pub secrets: BTreeMap<SecretName, String>,
+    /// Alarms that it does not watch: they said nothing good before it began.
+    pub excluded_alarms: BTreeSet<AlarmName>,
     /// The texts that `settings` was read from.
     pub sources: Arc<Sources>,
     /// The configuration that it keeps until it ends.
@@ -232,6 +242,8 @@ pub struct Rollout {
     pub phase: Phase,
     /// A person's wish to stop it, taken up where no host is in the middle of a change.
     pub abort: Option<Reason>,
+    /// Who said that it goes on, although an alarm does not say.
+    pub go_on: Option<String>,
     /// Whether the image says that what ran before must not run after it, as after a migration
     /// that goes one way (label `esclusa.rollback=unsafe`).
     pub one_way: bool,
@@ -258,13 +270,15 @@ impl Rollout {
         settings: Arc<EnvironmentConfiguration>,
         now: Timestamp,
     ) -> Self {
-        let until = now;
         Self {
             id,
             cause,
             actor: None,
             overriding: None,
             candidate,
+            scanned: None,
+            secrets: BTreeMap::new(),
+            excluded_alarms: BTreeSet::new(),
             baseline,
             sources,
             settings,
@@ -275,8 +289,9 @@ impl Rollout {
             deadline: now,
             hosts: BTreeMap::new(),
             course: Course::Forward,
-            phase: Phase::Baking { until },
+            phase: Phase::Baking(Bake::starting(now, now)),
             abort: None,
+            go_on: None,
             one_way: false,
             halts: false,
             noted: 0,
@@ -309,7 +324,8 @@ impl Rollout {
             | Phase::Prefetching(_)
             | Phase::Choosing { .. }
             | Phase::Changing(_)
-            | Phase::Baking { .. }
+            | Phase::Baking(_)
+            | Phase::Asking(_)
             | Phase::Verifying(_) => None,
         }
     }

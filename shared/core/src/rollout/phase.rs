@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{End, Rollout};
+use super::{Bake, End, Question, Rollout};
 use crate::configuration::TargetGroup;
 use crate::name::HostId;
 use crate::order::{Orders, Watch};
@@ -68,11 +68,10 @@ pub enum Phase {
     },
     /// A batch changes.
     Changing(Batch),
-    /// Every host runs the candidate and is watched until `until`.
-    Baking {
-        /// The end of the watch.
-        until: Timestamp,
-    },
+    /// Every host runs the candidate, and is watched.
+    Baking(Bake),
+    /// A person is asked whether it goes on.
+    Asking(Question),
     /// Every host is asked once more what it runs.
     Verifying(Orders),
     /// Over.
@@ -93,7 +92,8 @@ impl Phase {
                 Stage::Activating(_) => "activating",
                 Stage::Settling { .. } => "settling",
             },
-            Self::Baking { .. } => "baking",
+            Self::Baking(_) => "baking",
+            Self::Asking(_) => "asking",
             Self::Verifying(_) => "verifying",
             Self::Ended(..) => "ended",
         }
@@ -112,7 +112,7 @@ impl Rollout {
                 Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
                 Stage::Draining { .. } | Stage::Settling { .. } => None,
             },
-            Phase::Choosing { .. } | Phase::Baking { .. } | Phase::Ended(..) => None,
+            Phase::Choosing { .. } | Phase::Baking(_) | Phase::Asking(_) | Phase::Ended(..) => None,
         }
     }
 
@@ -126,7 +126,7 @@ impl Rollout {
                 Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
                 Stage::Draining { .. } | Stage::Settling { .. } => None,
             },
-            Phase::Choosing { .. } | Phase::Baking { .. } | Phase::Ended(..) => None,
+            Phase::Choosing { .. } | Phase::Baking(_) | Phase::Asking(_) | Phase::Ended(..) => None,
         }
     }
 }

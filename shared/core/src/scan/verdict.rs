@@ -128,6 +128,18 @@ impl Verdict {
         }
     }
 
+    /// What a person can do about a refusal.
+    #[must_use]
+    pub fn way_out(&self) -> &'static str {
+        match self {
+            Self::Clean(_) | Self::Waived(..) | Self::Pending(_) => "wait for it",
+            Self::Blocked(..) => "push an image without it, or add it to `waivers`",
+            Self::Worse(..) => "push an image with fewer of them",
+            Self::Missing(_) => "have it scanned again with `aws ecr start-image-scan`",
+            Self::Unscanned(_) => "switch scan on push on for the repository, and push it again",
+        }
+    }
+
     /// Why the release may not go out, if it may not. What is pending is not refused: it is waited
     /// for, and then it is missing.
     #[must_use]

@@ -50,6 +50,7 @@ impl World {
         let mut lines = rollout.history.iter().rev();
         let asked = lines.find(|line| line.phase == "verifying").map(|line| line.at);
         self.check_skipped(rollout);
+        self.check_alarm(rollout);
         let mut verified: u32 = 0;
         for id in live {
             let Some(run) = rollout.hosts.get(&id) else { continue };
@@ -73,6 +74,16 @@ impl World {
         }
         if verified == 0 && self.disturbed.is_empty() && self.marks.drifted_at.is_empty() {
             self.breaks(7, "succeeded with no verified host");
+        }
+    }
+
+    /// What makes a watched alarm red is put back, unless a person let it go on while the alarm did
+    /// not say.
+    fn check_alarm(&mut self, rollout: &Rollout) {
+        let let_go = rollout.history.iter().any(|line| line.text.contains("lets it go on"));
+        let watched = !rollout.watched_alarms().is_empty() && !let_go;
+        if watched && self.is_alarming(&rollout.candidate.digest) {
+            self.breaks(20, "succeeded, although the alarm that it watches is red");
         }
     }
 

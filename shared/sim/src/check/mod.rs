@@ -126,6 +126,14 @@ impl World {
         if chosen && self.marks.quarantined.contains(digest) {
             self.breaks(5, format!("{} is quarantined and rolled out", rollout.candidate));
         }
+        if chosen && rollout.overriding.is_none() && !self.passes_scan(digest) {
+            self.breaks(4, format!("{} goes out although its scan says no", rollout.candidate));
+        }
+        let gone = self.signals.as_ref().map(|it| it.deleted_until);
+        let gone = gone.is_some_and(|until| self.now < until && until != Timestamp::default());
+        if chosen && rollout.overriding.is_none() && gone && !self.was_signalled() {
+            self.breaks(4, format!("{} goes out although its secret is gone", rollout.candidate));
+        }
         if rollout.cause != Cause::Push {
             return;
         }

@@ -20,6 +20,7 @@ impl World {
             }
             self.check_explained(lane);
             self.check_hosts(lane);
+            self.check_rotated(lane);
             self.check_told(lane);
         }
         if lanes.is_empty() && !self.moves.is_empty() {
@@ -51,6 +52,25 @@ impl World {
             if !running.is(&current) && !known && !failing && !lane.halted {
                 self.breaks(10, format!("at rest {id} runs {running} instead of {current}"));
             }
+        }
+    }
+
+    /// Containers are younger than the secret that they were started with, or a restart is known to
+    /// be due.
+    fn check_rotated(&mut self, lane: &Lane) {
+        let rotated = self.signals.as_ref().and_then(|it| it.rotated_at);
+        let (Some(rotated), Some(current)) = (rotated, &lane.current) else { return };
+        // Nothing is known of what containers have that were adopted.
+        let waits = lane.hold.is_some()
+            || lane.rotation.is_some()
+            || lane.successes.is_empty()
+            || !lane.errands.is_empty();
+        let old = |(_, host): &(&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
+            host.running.is(&current.digest) && host.runs_since < rotated
+        };
+        let old = self.live().find(old).map(|(id, _)| id.clone());
+        if let (Some(id), false) = (old, waits) {
+            self.breaks(21, format!("{id} has what its secret was before {rotated}"));
         }
     }
 

@@ -39,7 +39,7 @@ fn withheld(text: Option<&str>, lanes: &[Lane]) -> Option<String> {
 #[test]
 fn retention_minds_only_repositories_that_esclusa_manages() {
     let mut succeeded = lane("production");
-    succeeded.successes.push(Success { release: release("app"), at: NOW });
+    succeeded.successes.push(Success { release: release("app"), at: NOW, scanned: None });
     for (fact, configured, lanes, expected) in [
         ("a repository of other people's", false, vec![], false),
         ("one with a lane that never succeeded", false, vec![lane("production")], false),
@@ -90,7 +90,7 @@ fn environments_say_which_tags_they_follow_and_when_they_succeeded() {
     let mut production = lane("production");
     for (name, hours) in [("new", 1), ("old", 2), ("new", 3)] {
         let at = ago(hours * HOUR);
-        production.successes.push(Success { release: release(name), at });
+        production.successes.push(Success { release: release(name), at, scanned: None });
     }
     let text = "[environments.staging]\ntag = \"next\"\n";
     let all = seen(Some(text), &[production, lane("staging"), lane("retired")]);

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::error::{EnvironmentError, io_at};
 use super::record::Record;
@@ -51,6 +52,10 @@ pub(super) struct Lock {
     _file: File,
 }
 
+/// How long a lock that was given up may still be held: a process that is just being started has
+/// a copy of it until it runs its own program.
+const LINGERS: Duration = Duration::from_millis(500);
+
 /// Takes the lock of a state directory.
 ///
 /// # Errors
@@ -59,10 +64,18 @@ pub(super) struct Lock {
 pub(super) fn lock(state: &Path) -> Result<Lock, EnvironmentError> {
     let path = state.join("lock");
     let file = File::create(&path).map_err(io_at("write", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(TryLockError::WouldBlock) => Err(EnvironmentError::Busy { state: state.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(io_at("lock", &path)(source)),
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < LINGERS => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(EnvironmentError::Busy { state: state.to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(io_at("lock", &path)(source)),
+        }
     }
 }
 

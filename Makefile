@@ -54,4 +54,4 @@ bench: build ## measure: ratios to a bare function, of one run; nothing is judge
 .PHONY: test
 test: check build ## check, then every test; needs root or sudo for the hosts
 	# Most of the tests wait: for hosts, health checks and bakes.
-	RUST_TEST_THREADS=4 cargo test --workspace --locked $(RUNNER)
+	RUST_TEST_THREADS=3 cargo test --workspace --locked $(RUNNER)

@@ -139,7 +139,7 @@ impl<'a> Shelf<'a> {
             let listed = stage.listed(&self.service).await.unwrap();
             (listed.len() == self.count()).then_some(())
         };
-        eventually("ECR's knowledge of every image", Duration::from_mins(3), known).await;
+        eventually("ECR's knowledge of every image", Duration::from_mins(10), known).await;
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -32,6 +32,10 @@ const FOUND: &[(u64, &str)] = &[
 /// The same, of stories that have gates.
 const FOUND_AT_GATES: &[(u64, &str)] = &[
     (571, "a restart that failed made what had failed before be tried again"),
+    (
+        17_960_000_077_155,
+        "containers kept what a secret was that had been unusable when they were made",
+    ),
     (6653, "what a person had asked for went out although its secret was gone by then"),
 ];
 

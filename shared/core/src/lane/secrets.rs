@@ -143,6 +143,11 @@ impl Lane {
             // All containers are new: they have what was current when it began.
             self.secrets.retain(|name, _| rollout.settings.secrets.contains(name));
             self.secrets.extend(rollout.secrets.clone());
+            // Which version they have of one that could not be used then is not known: none that
+            // it will have, so that they are made anew once it can be used.
+            for name in &rollout.settings.secrets {
+                self.secrets.entry(name.clone()).or_default();
+            }
             self.rotation.take_if(|it| rollout.started >= it.since);
         } else if let (Cause::Restart, Some(rotation)) = (rollout.cause, &mut self.rotation) {
             let gap = DEBOUNCE.saturating_mul(1 << rotation.tries.min(4)).min(LOOK);

@@ -36,6 +36,10 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         17_960_000_077_155,
         "containers kept what a secret was that had been unusable when they were made",
     ),
+    (
+        17_960_000_259_422,
+        "on the way back an untouched host that had died still counted as in service",
+    ),
     (6653, "what a person had asked for went out although its secret was gone by then"),
 ];
 

@@ -187,7 +187,8 @@ impl Rollout {
             let concerned = if forward {
                 goes_forward(run) || run.progress == Progress::Done
             } else {
-                goes_back(run, halts)
+                // One that nothing was done to counts as serving for as long as it is there.
+                goes_back(run, halts) || run.progress == Progress::Waiting
             };
             if concerned && !present.contains(host) {
                 let reason = Reason::new(Code::HOSTS_VANISHED, format!("{host} went away"));

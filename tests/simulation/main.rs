@@ -41,6 +41,10 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         "on the way back an untouched host that had died still counted as in service",
     ),
     (6653, "what a person had asked for went out although its secret was gone by then"),
+    (
+        17_960_000_495_322,
+        "a configuration that was written while a rollout began is a reason to try again",
+    ),
 ];
 
 fn number(name: &str) -> Option<u64> {

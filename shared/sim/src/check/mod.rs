@@ -144,10 +144,14 @@ impl World {
                 last.retry_at().is_none_or(|at| self.now.after(Duration::from_secs(3)) < at);
             let tried = self.rollouts.get(&lane.id).into_iter().flat_map(|it| it.values());
             let tried = tried.filter(|it| it.candidate.digest == *digest);
-            let began = tried.map(|it| it.started).max().unwrap_or_default();
+            let tried = tried.max_by_key(|it| it.started);
+            let began = tried.map(|it| it.started).unwrap_or_default();
             // Clocks differ by a second or two.
             let known = self.marks.news_at.after(Duration::from_secs(3)) < began;
-            if early && known {
+            // A call that stalled may have begun it with what was so before the news.
+            let with = |it: &Rollout| (it.sources.clone(), it.fleet);
+            let new = tried.is_some_and(|it| with(it) != with(rollout));
+            if early && known && !new {
                 let text = format!("{} is tried again without a reason", rollout.candidate);
                 self.breaks(19, text);
             }

@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
 export PATH := $(VENV)/bin:$(PATH)
 # cargo-lambda would otherwise build for the machine's own glibc.
-FUNCTIONS := operator retention rollout
+FUNCTIONS := metrics operator retention rollout
 # Namespaces and engines need root; building does not. So only the programs run with sudo, and what
 # they find on the path is what was found here, which sudo by itself would not keep.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env env 'PATH=$(PATH)')
@@ -33,17 +33,27 @@ check: setup ## format, lints, documentation, shell scripts, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
-	shellcheck --external-sources scripts/setup .ci/run
+	shellcheck --external-sources scripts/setup .ci/run examples/host/prepare
+	shellcheck hosts/measure.sh
 	for verb in prefetch activate inspect; do \
 	  { echo '#!/usr/bin/env bash'; cat hosts/lib.sh "hosts/$$verb.sh"; } | shellcheck -; \
 	done
 	cargo run --quiet --locked --package esclusa-local -- documents --check
-	cfn-lint template.yaml
+	cfn-lint template.yaml template-service.yaml
+	scripts/setup check
+	# Nothing is asked of its maker's servers. What is passed over says why, beside the resource.
+	$(VENV)-checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation \
+	  --file template.yaml --file template-service.yaml
 
 .PHONY: soak
 soak: setup ## the simulation for long, on all cores: SEEDS=500000 fresh histories, or as many as you say
 	cargo run --profile simulation --locked --package esclusa-sim --example search -- \
 	  $(or $(FIRST),$(shell date +%s)00000) $(or $(SEEDS),50000)
+
+.PHONY: fuzz
+fuzz: setup ## try to have messages misread, on all cores: INPUTS=10000000 of a new SEED, or yours
+	ESCLUSA_FUZZ=$(or $(INPUTS),10000000) ESCLUSA_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
+	  cargo test --profile simulation --locked --package esclusa-aws --test fuzz -- --nocapture
 
 .PHONY: bench
 bench: build ## measure: ratios to a bare function, of one run; nothing is judged

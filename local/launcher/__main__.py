@@ -10,6 +10,7 @@ import sys
 def serve() -> None:
     from ministack import app
 
+    import alarms
     import authority
     import documents
     import events
@@ -18,6 +19,7 @@ def serve() -> None:
     import functions
 
     forward.install(app)
+    alarms.install()
     authority.install()
     events.install()
     documents.install()

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use esclusa_core::order::Verb;
 use serde_json::json;
@@ -26,12 +27,13 @@ pub struct Document {
     pub name: &'static str,
     /// The logical name in the template.
     pub resource: &'static str,
-    /// The script in `hosts/`, after the shared part.
+    /// The script in `hosts/`, after the shared part if it speaks for a lane.
     pub script: &'static str,
     /// What it does, for a person who looks at the list of documents.
     pub description: &'static str,
-    /// What it does to the core, which says how long the agent lets the script run.
-    pub verb: Verb,
+    /// What it does to the core, which says how long the agent lets the script run; nothing where
+    /// it speaks for no lane.
+    verb: Option<Verb>,
     /// The parameters that only this document has, after the common ones.
     parameters: &'static [Parameter],
 }
@@ -67,7 +69,7 @@ pub const DOCUMENTS: &[Document] = &[
         resource: "PrefetchDocument",
         script: "prefetch.sh",
         description: "Checks a host and pulls a release; changes nothing that runs.",
-        verb: Verb::Prefetch,
+        verb: Some(Verb::Prefetch),
         parameters: &[
             parameter("Image", IMAGE),
             parameter("ImageBytes", "^[0-9]{1,15}$"),
@@ -81,7 +83,7 @@ pub const DOCUMENTS: &[Document] = &[
         resource: "ActivateDocument",
         script: "activate.sh",
         description: "Makes a host run a release, checks its health, and restores it on failure.",
-        verb: Verb::Activate,
+        verb: Some(Verb::Activate),
         parameters: &[
             parameter("Image", IMAGE),
             FENCE,
@@ -100,15 +102,31 @@ pub const DOCUMENTS: &[Document] = &[
         resource: "InspectDocument",
         script: "inspect.sh",
         description: "Tells what a host runs; changes nothing.",
-        verb: Verb::Inspect,
+        verb: Some(Verb::Inspect),
         parameters: &[parameter("Logs", "^(no|yes)$")],
     },
+    Document {
+        name: "Esclusa-Measure",
+        resource: "MeasureDocument",
+        script: "measure.sh",
+        description: "Tells what the containers on a host take; changes nothing.",
+        verb: None,
+        parameters: &[],
+    },
 ];
+
+/// How long the agent lets a script run that speaks for no lane.
+const BRIEF: Duration = Duration::from_mins(2);
 
 impl Document {
     /// The parameters in the order of the document.
     pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
-        COMMON.iter().chain(self.parameters)
+        let common = if self.verb.is_some() { COMMON } else { &[] };
+        common.iter().chain(self.parameters)
+    }
+
+    fn limit(&self) -> Duration {
+        self.verb.map_or(BRIEF, Verb::limit)
     }
 
     /// The name of the document's one step.
@@ -122,7 +140,10 @@ impl Document {
     ///
     /// When one of the two files cannot be read.
     pub fn text(&self, hosts: &Path) -> io::Result<String> {
-        let shared = std::fs::read_to_string(hosts.join("lib.sh"))?;
+        let shared = match self.verb {
+            Some(_) => std::fs::read_to_string(hosts.join("lib.sh"))?,
+            None => String::new(),
+        };
         let own = std::fs::read_to_string(hosts.join(self.script))?;
         Ok(format!("#!/usr/bin/env bash\n{shared}{own}"))
     }
@@ -211,7 +232,7 @@ fn weight(document: &Document, text: &str) -> usize {
             ((*name).to_owned(), form)
         })
         .collect();
-    let limit = document.verb.limit().as_secs().to_string();
+    let limit = document.limit().as_secs().to_string();
     let step = json!({
         "action": "aws:runShellScript",
         "name": document.step(),
@@ -239,7 +260,6 @@ const RESOURCE: &str = r#"  @resource:
       Content:
         schemaVersion: "2.2"
         description: @description
-        parameters:
 @parameters        mainSteps:
           - action: aws:runShellScript
             name: @step
@@ -261,6 +281,10 @@ fn resource(document: &Document, text: &str) -> String {
         .parameters()
         .map(|it| PARAMETER.replace("@name", it.name).replace("@pattern", it.pattern))
         .collect();
+    let parameters = match parameters.as_str() {
+        "" => String::new(),
+        some => format!("        parameters:\n{some}"),
+    };
     // The script comes last, so that nothing in it is taken for a place to fill.
     RESOURCE
         .replace("@resource", document.resource)
@@ -268,7 +292,7 @@ fn resource(document: &Document, text: &str) -> String {
         .replace("@description", document.description)
         .replace("@parameters", &parameters)
         .replace("@step", document.step())
-        .replace("@seconds", &document.verb.limit().as_secs().to_string())
+        .replace("@seconds", &document.limit().as_secs().to_string())
         .replace("@script", &indented(text))
 }
 

@@ -3,8 +3,11 @@
 //!
 //! Needs root and the built functions (`make build`). Each test has an environment of its own.
 
+mod alarms;
 mod bad_images;
 mod bad_input;
+mod counted;
+mod judge;
 mod kills;
 mod lost_hosts;
 mod retention;

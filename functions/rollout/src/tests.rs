@@ -42,6 +42,8 @@ impl Announcer for World {
     async fn publish(&self, _: &LaneId, announcements: &[Announcement]) -> BTreeSet<u64> {
         announcements.iter().map(|it| it.number).collect()
     }
+
+    async fn swept(&self, _: usize) {}
 }
 
 impl Configurations for World {

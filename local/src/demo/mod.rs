@@ -3,6 +3,7 @@
 //! Nothing here is told what happened: what runs is read from each host's Docker, what was
 //! answered from a client, and how rollouts ended from `operator`, as a person would.
 
+mod counted;
 mod report;
 mod retention;
 mod story;

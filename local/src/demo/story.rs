@@ -33,6 +33,7 @@ pub(super) async fn tell(root: &Path, directory: &Path) -> Result<Report, StageE
     rollback(&stage, &mut report).await?;
     held(&stage, &mut report).await?;
     release(&stage, &mut report).await?;
+    super::counted::story(&stage, &mut report).await?;
     super::retention::dozen(&stage, &mut report).await?;
     Ok(report)
 }

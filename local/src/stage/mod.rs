@@ -6,6 +6,7 @@ mod fleet;
 mod hosts;
 mod images;
 mod indexes;
+mod metrics;
 mod notices;
 mod queue;
 mod retention;

@@ -23,8 +23,21 @@ impl Stage {
     ///
     /// When SQS refuses it.
     pub async fn send(&self, body: &str) -> Result<(), StageError> {
+        self.send_to("Lanes", body).await
+    }
+
+    /// Sends a message to the queue that `metrics` reads.
+    ///
+    /// # Errors
+    ///
+    /// When SQS refuses it.
+    pub async fn send_fact(&self, body: &str) -> Result<(), StageError> {
+        self.send_to("Facts", body).await
+    }
+
+    async fn send_to(&self, queue: &str, body: &str) -> Result<(), StageError> {
         let client = Client::new(&self.environment.sdk_config());
-        let send = client.send_message().queue_url(self.output("Lanes")).message_body(body);
+        let send = client.send_message().queue_url(self.output(queue)).message_body(body);
         send.send().await.map(drop).map_err(|error| refused("SendMessage", &error))
     }
 
@@ -68,13 +81,12 @@ impl Stage {
         self.tell("aws.ecr", "ECR Image Action", &detail).await
     }
 
-    /// Puts an event on the bus, as AWS would.
-    pub(super) async fn tell(
-        &self,
-        source: &str,
-        kind: &str,
-        detail: &Value,
-    ) -> Result<(), StageError> {
+    /// Puts an event on the bus, as AWS would, or Esclusa.
+    ///
+    /// # Errors
+    ///
+    /// What EventBridge refused.
+    pub async fn tell(&self, source: &str, kind: &str, detail: &Value) -> Result<(), StageError> {
         let entry = PutEventsRequestEntry::builder().source(source).detail_type(kind);
         let client = aws_sdk_eventbridge::Client::new(&self.environment.sdk_config());
         let put = client.put_events().entries(entry.detail(detail.to_string()).build());

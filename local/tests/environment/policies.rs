@@ -87,6 +87,7 @@ async fn a_function_may_do_its_work_and_nothing_more() {
             assert_eq!(seen, expected, "{call}");
         }
         only_retention_deletes(&environment, &managed).await;
+        metrics_only_looks(&environment, &managed, &foreign).await;
         no_function_reads_a_secret(&environment).await;
     })
     .await;
@@ -102,14 +103,48 @@ async fn no_function_reads_a_secret(environment: &Environment) {
     let root = aws_sdk_secretsmanager::Client::new(&environment.sdk_config());
     root.create_secret().name(SECRET).secret_string("hidden").send().await.unwrap();
     let denied = "AccessDeniedException";
-    for (role, expected) in
-        [("RolloutRole", "ok"), ("OperatorRole", "ok"), ("RetentionRole", denied)]
-    {
+    for (role, expected) in [
+        ("RolloutRole", "ok"),
+        ("OperatorRole", "ok"),
+        ("MetricsRole", "ok"),
+        ("RetentionRole", denied),
+    ] {
         let client = secrets(role).await;
         let described = verdict(client.describe_secret().secret_id(SECRET).send().await);
         assert_eq!(described, expected, "{role} describes");
         let read = verdict(client.get_secret_value().secret_id(SECRET).send().await);
         assert_eq!(read, denied, "{role} reads");
+    }
+}
+
+async fn asked(ssm: &aws_sdk_ssm::Client, host: &str) -> String {
+    let command = ssm.send_command().document_name("Esclusa-Measure").instance_ids(host);
+    verdict(command.send().await)
+}
+
+/// Whatever counts sends hosts nothing but the read-only question, and changes no image.
+async fn metrics_only_looks(environment: &Environment, managed: &str, foreign: &str) {
+    let denied = "AccessDeniedException";
+    let config = environment.sdk_config_as("MetricsRole").await.unwrap();
+    let ssm = aws_sdk_ssm::Client::new(&config);
+    let ecr = aws_sdk_ecr::Client::new(&config);
+    let groups = aws_sdk_elasticloadbalancingv2::Client::new(&config);
+    let targets = groups.deregister_targets().target_group_arn("arn:aws:x").send();
+    for (call, expected, seen) in [
+        ("the question", "ok", asked(&ssm, managed).await),
+        ("to a host without our tag", denied, asked(&ssm, foreign).await),
+        ("an order", denied, send(&ssm, "Esclusa-Activate", managed).await),
+        ("another look", denied, send(&ssm, "Esclusa-Inspect", managed).await),
+        ("a shell", denied, send(&ssm, "AWS-RunShellScript", managed).await),
+        ("it deletes", denied, deleted(&ecr).await),
+        ("it reads", "ok", verdict(ecr.describe_images().repository_name(SERVICE).send().await)),
+        ("it drains", "AccessDenied", verdict(targets.await)),
+        ("our services", "ok", listed(&ssm, "/esclusa/services").await),
+        ("all that is stored", denied, listed(&ssm, "/").await),
+        ("our event", "ok", told(&aws_sdk_eventbridge::Client::new(&config), "esclusa").await),
+        ("another's", denied, told(&aws_sdk_eventbridge::Client::new(&config), "acme").await),
+    ] {
+        assert_eq!(seen, expected, "{call}");
     }
 }
 

@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use esclusa_core::announcement::Announcement;
+use esclusa_core::announcement::{Announcement, Ask};
 use esclusa_core::name::LaneId;
-use esclusa_shell::ports::{Announcer, BoxError};
+use esclusa_shell::measure::ports::Herald;
+use esclusa_shell::ports::{Announcer, BoxError, Unavailable};
 use serde_json::{Value, json};
 
-use crate::failure::chain;
-use crate::{Aws, Machines};
+use crate::failure::{chain, unavailable};
+use crate::{Aws, Gauges, Machines, clock};
 
 /// The source of our events.
 const SOURCE: &str = "esclusa";
+
+/// The kind of the event that a sweep ends with.
+pub(crate) const SWEPT: &str = "Lanes Swept";
 
 /// `PutEvents` takes so many entries.
 const ENTRIES: usize = 10;
@@ -32,13 +36,44 @@ impl Announcer for Aws<Machines> {
         }
         taken
     }
+
+    async fn swept(&self, lanes: usize) {
+        let at = clock::now();
+        let detail = json!({ "id": format!("sweep#{}", at.as_millis()), "lanes": lanes,
+            "at": at.to_string() });
+        let put = self.own.eventbridge.put_events().entries(entry(SWEPT, &detail));
+        if let Err(error) = put.send().await {
+            let error = chain(&error);
+            tracing::warn!(%error, "the end of a sweep was not published; the next one will be");
+        }
+    }
+}
+
+impl Herald for Aws<Gauges> {
+    async fn tell(&self, lane: &LaneId, id: &str, found: &Announcement) -> Result<(), Unavailable> {
+        let doing = || unavailable(format!("publish `{}` of lane `{lane}`", found.kind));
+        let entry = entry(found.kind.word(), &detail(id, lane, found, &self.names.operator));
+        let put = self.own.eventbridge.put_events().entries(entry).send().await;
+        let results = put.map_err(|error| doing()(error.into()))?.entries.unwrap_or_default();
+        match results.into_iter().find_map(|it| it.error_code) {
+            None => Ok(()),
+            Some(code) => Err(doing()(format!("EventBridge refuses it: {code}").into())),
+        }
+    }
+
+    fn line(&self, lane: &LaneId, ask: &Ask) -> String {
+        ask.line(&self.names.operator, lane)
+    }
 }
 
 impl Aws<Machines> {
     /// The numbers of those that were taken: an answer of success may refuse some.
     async fn put_events(&self, lane: &LaneId, some: &[Announcement]) -> Result<Vec<u64>, BoxError> {
         let operator = &self.names.operator;
-        let entries = some.iter().map(|it| entry(it.kind.word(), &detail(lane, it, operator)));
+        let entries = some.iter().map(|it| {
+            let id = format!("{lane}#{}", it.number);
+            entry(it.kind.word(), &detail(&id, lane, it, operator))
+        });
         let call = self.own.eventbridge.put_events().set_entries(Some(entries.collect()));
         let results = call.send().await?.entries.unwrap_or_default();
         let mut taken = Vec::new();
@@ -57,10 +92,10 @@ impl Aws<Machines> {
 
 /// The detail of an event. Members are added, never renamed or removed. `id` is the same whenever
 /// the same is published again.
-fn detail(lane: &LaneId, it: &Announcement, operator: &str) -> Value {
+fn detail(id: &str, lane: &LaneId, it: &Announcement, operator: &str) -> Value {
     let next = it.ask.as_ref().map(|ask| ask.line(operator, lane));
     json!({
-        "id": format!("{lane}#{}", it.number),
+        "id": id,
         "service": lane.service.as_str(),
         "environment": lane.environment.as_str(),
         "at": it.at.to_string(),

@@ -65,7 +65,7 @@ impl<M> Aws<M> {
     }
 
     /// Where hosts pull a service from; nothing if the repository is gone.
-    async fn repository(&self, service: &Service) -> Result<Option<String>, BoxError> {
+    pub(crate) async fn repository(&self, service: &Service) -> Result<Option<String>, BoxError> {
         if let Some(known) = lock(&self.repositories).get(service) {
             return Ok(Some(known.clone()));
         }

@@ -1,7 +1,9 @@
 //! The load balancer's target groups.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::error::SdkError;
 use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::DescribeTargetGroupsError;
 use aws_sdk_elasticloadbalancingv2::operation::register_targets::RegisterTargetsError;
@@ -12,10 +14,11 @@ use aws_sdk_elasticloadbalancingv2::types::{
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::name::HostId;
 use esclusa_core::traffic::{GroupSettings, Health, SeenTarget, Target};
+use esclusa_shell::measure::ports::Serving;
 use esclusa_shell::ports::{BoxError, Traffic, Unavailable};
 
 use crate::failure::{Missing, unavailable};
-use crate::{Aws, Machines};
+use crate::{Aws, Gauges, Machines};
 
 /// Seconds that a deregistered target is drained; the load balancer's default is 300.
 const DELAY: &str = "deregistration_delay.timeout_seconds";
@@ -27,11 +30,7 @@ impl Traffic for Aws<Machines> {
     }
 
     async fn targets(&self, group: &TargetGroup) -> Result<Vec<SeenTarget>, Unavailable> {
-        let doing = || unavailable(format!("read the target health of `{}`", group.as_str()));
-        let call = self.own.elb.describe_target_health().target_group_arn(group.as_str());
-        let seen = call.send().await.map_err(|e| doing()(e.into()))?;
-        let all = seen.target_health_descriptions.unwrap_or_default();
-        Ok(all.iter().filter_map(|it| target(group, it)).collect())
+        targets(&self.own.elb, group).await
     }
 
     async fn deregister(&self, group: &TargetGroup, targets: &[Target]) -> Result<(), Unavailable> {
@@ -65,6 +64,22 @@ impl Traffic for Aws<Machines> {
         }
         Ok(refused)
     }
+}
+
+impl Serving for Aws<Gauges> {
+    async fn serving(&self, group: &TargetGroup) -> Result<usize, Unavailable> {
+        let seen = targets(&self.own.elb, group).await?;
+        let healthy = seen.into_iter().filter(|it| it.health == Health::Healthy);
+        Ok(healthy.map(|it| it.target.host).collect::<BTreeSet<_>>().len())
+    }
+}
+
+async fn targets(elb: &Client, group: &TargetGroup) -> Result<Vec<SeenTarget>, Unavailable> {
+    let doing = || unavailable(format!("read the target health of `{}`", group.as_str()));
+    let call = elb.describe_target_health().target_group_arn(group.as_str());
+    let seen = call.send().await.map_err(|e| doing()(e.into()))?;
+    let all = seen.target_health_descriptions.unwrap_or_default();
+    Ok(all.iter().filter_map(|it| target(group, it)).collect())
 }
 
 impl Aws<Machines> {

@@ -18,6 +18,7 @@ mod ledger;
 mod lifecycle;
 mod listeners;
 pub mod log;
+mod metrics;
 mod packed;
 pub mod record;
 mod scans;
@@ -26,6 +27,7 @@ pub mod setup;
 mod shelf;
 mod sqs;
 mod ssm;
+mod watches;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -33,11 +35,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use esclusa_core::name::Service;
 
 pub use failure::chain;
-pub use setup::{Names, RetentionNames, SetupError};
+pub use setup::{MetricsNames, Names, RetentionNames, SetupError};
 
 /// AWS, as far as a function needs it: the ledger, the registry, the configurations and the queue,
 /// with [`Machines`] the hosts, the load balancer, the gates and those who listen too, with
-/// [`Counter`] what answers people, and with [`Shelves`] whatever deletes images.
+/// [`Counter`] what answers people, with [`Shelves`] whatever deletes images, and with [`Gauges`]
+/// whatever counts.
 ///
 /// Several types rather than one, so that a function that never talks to hosts, or never deletes,
 /// does not carry, or hold permissions for, what does.
@@ -68,6 +71,16 @@ pub struct Machines {
 /// Whatever answers people, beside the ledger, the registry and the queue: the secrets.
 #[derive(Debug)]
 pub struct Counter {
+    secrets: aws_sdk_secretsmanager::Client,
+}
+
+/// Whatever counts: CloudWatch, what is looked at beside, and those who are told what is found.
+#[derive(Debug)]
+pub struct Gauges {
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    elb: aws_sdk_elasticloadbalancingv2::Client,
+    eventbridge: aws_sdk_eventbridge::Client,
+    names: MetricsNames,
     secrets: aws_sdk_secretsmanager::Client,
 }
 
@@ -110,6 +123,27 @@ impl Aws {
     #[must_use]
     pub fn with_counter(self, sdk: &aws_config::SdkConfig) -> Aws<Counter> {
         self.with(Counter { secrets: aws_sdk_secretsmanager::Client::new(sdk) })
+    }
+
+    /// The same, with what counting needs, under the names that the template sets.
+    ///
+    /// # Errors
+    ///
+    /// The first of the variables that is not set, or empty.
+    pub fn with_gauges(self, sdk: &aws_config::SdkConfig) -> Result<Aws<Gauges>, SetupError> {
+        Ok(self.with_gauges_of(sdk, MetricsNames::from_environment()?))
+    }
+
+    /// The same, under these names.
+    #[must_use]
+    pub fn with_gauges_of(self, sdk: &aws_config::SdkConfig, names: MetricsNames) -> Aws<Gauges> {
+        self.with(Gauges {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(sdk),
+            elb: aws_sdk_elasticloadbalancingv2::Client::new(sdk),
+            eventbridge: aws_sdk_eventbridge::Client::new(sdk),
+            names,
+            secrets: aws_sdk_secretsmanager::Client::new(sdk),
+        })
     }
 
     /// The same, with whatever deletes images, under the names that the template sets.

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_ecr::error::ProvideErrorMetadata;
 use aws_sdk_ecr::error::SdkError;
 use aws_sdk_ecr::operation::describe_image_scan_findings::DescribeImageScanFindingsError;
+use aws_sdk_ecr::operation::start_image_scan::StartImageScanError;
 use aws_sdk_ecr::types::{
     EnhancedImageScanFinding, ImageIdentifier, ImageScanFinding, ImageScanFindings,
     ImageScanStatus, PackageVulnerabilityDetails, ScanFrequency, ScanStatus,
@@ -135,6 +137,42 @@ impl<M> Aws<M> {
         }
     }
 
+    /// Why ECR would not hand out an image with all that it names; nothing if it would.
+    pub(crate) async fn withheld_of(
+        &self,
+        service: &Service,
+        digest: &Digest,
+    ) -> Result<Option<String>, BoxError> {
+        let parts = match self.parts(service, digest).await? {
+            Ok(parts) => parts.unwrap_or_default(),
+            Err(why) => return Ok(Some(why)),
+        };
+        for part in parts.into_iter().filter(|part| part.platform.runs()) {
+            let digest: Digest = part.digest.parse()?;
+            if let Err(why) = self.parts(service, &digest).await? {
+                return Ok(Some(format!("{}: {why}", digest.short())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks for a basic scan; why ECR refuses, if it does: the limit of one a day is used up, the
+    /// image is of a kind that it cannot scan, or Inspector scans here, which takes no requests.
+    pub(crate) async fn asked_to_scan(
+        &self,
+        service: &Service,
+        digest: &Digest,
+    ) -> Result<Option<String>, BoxError> {
+        let call = self.ecr.start_image_scan();
+        match call.repository_name(service.as_str()).image_id(by_digest(digest)).send().await {
+            Ok(_) => Ok(None),
+            Err(error) => match error.as_service_error() {
+                Some(refusal) if !is_passing(refusal) => Ok(Some(refusal.to_string())),
+                Some(_) | None => Err(error.into()),
+            },
+        }
+    }
+
     /// How far the scan of one image is, with all its findings.
     async fn state(&self, service: &Service, digest: &Digest) -> Result<State, BoxError> {
         let mut findings = Vec::new();
@@ -193,6 +231,10 @@ impl<M> Aws<M> {
         let off = matches!(frequency, None | Some(ScanFrequency::Manual));
         Ok(off.then(|| format!("scan on push is off for the repository {service}")))
     }
+}
+
+fn is_passing(refusal: &StartImageScanError) -> bool {
+    refusal.is_server_exception() || refusal.code() == Some("ThrottlingException")
 }
 
 fn by_digest(digest: &Digest) -> ImageIdentifier {

@@ -9,7 +9,7 @@ use esclusa_core::secret::SecretState;
 use esclusa_shell::ports::{Secrets, Unavailable};
 
 use crate::failure::unavailable;
-use crate::{Aws, Counter, Machines};
+use crate::{Aws, Counter, Gauges, Machines};
 
 /// The label of the version that `GetSecretValue` hands out when none is named.
 const CURRENT: &str = "AWSCURRENT";
@@ -27,6 +27,12 @@ impl DescribesSecrets for Machines {
 }
 
 impl DescribesSecrets for Counter {
+    fn client(&self) -> &aws_sdk_secretsmanager::Client {
+        &self.secrets
+    }
+}
+
+impl DescribesSecrets for Gauges {
     fn client(&self) -> &aws_sdk_secretsmanager::Client {
         &self.secrets
     }

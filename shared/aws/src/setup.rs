@@ -30,6 +30,12 @@ pub const IMAGES_QUEUE: &str = "ESCLUSA_IMAGES_QUEUE";
 /// The name of the function that deletes images, for the lines that its messages end with.
 pub const RETENTION: &str = "ESCLUSA_RETENTION";
 
+/// What the names of the alarms of services begin with: the stack's name.
+pub const ALARM_PREFIX: &str = "ESCLUSA_ALARM_PREFIX";
+
+/// The topic that alarms are sent to.
+pub const NOTICES: &str = "ESCLUSA_NOTICES";
+
 /// How many seconds a run of retention waits after a push, for a burst of them is one run.
 pub const RETENTION_DELAY: &str = "ESCLUSA_RETENTION_DELAY";
 
@@ -68,6 +74,15 @@ pub struct RetentionNames {
     pub images_queue: String,
     /// The name of the function.
     pub function: String,
+}
+
+/// The names of what belongs to counting alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsNames {
+    /// What the names of the alarms of services begin with, without a `/` at the end.
+    pub alarm_prefix: String,
+    /// The topic that alarms are sent to.
+    pub notices: String,
 }
 
 /// Why a function cannot start.
@@ -109,6 +124,17 @@ impl RetentionNames {
     /// The first variable that is not set, or empty.
     pub fn from_environment() -> Result<Self, SetupError> {
         Ok(Self { images_queue: variable(IMAGES_QUEUE)?, function: variable(RETENTION)? })
+    }
+}
+
+impl MetricsNames {
+    /// Reads the names that the template sets.
+    ///
+    /// # Errors
+    ///
+    /// The first variable that is not set, or empty.
+    pub fn from_environment() -> Result<Self, SetupError> {
+        Ok(Self { alarm_prefix: variable(ALARM_PREFIX)?, notices: variable(NOTICES)? })
     }
 }
 

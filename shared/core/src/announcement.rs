@@ -63,6 +63,8 @@ kinds! {
     HostFailed = "Host Failed", true;
     /// A host runs something else than `current`.
     HostDrifted = "Host Drifted", true;
+    /// A vulnerability that would block a rollout was found in what runs.
+    VulnerabilityFound = "Vulnerability Found", true;
     /// A person pinned an image until a day, or until another one.
     ImagePinned = "Image Pinned", false;
     /// A person let a pinned image go before its day.

@@ -8,6 +8,7 @@ pub mod announcement;
 pub mod configuration;
 pub mod digest;
 pub mod lane;
+pub mod measure;
 pub mod name;
 pub mod observation;
 pub mod order;

@@ -1,6 +1,7 @@
 //! Instants, as every later invocation will read them.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// A wall-clock instant in milliseconds since the Unix epoch, UTC.
@@ -79,6 +80,26 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// A text that is no instant.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no instant such as `2026-11-26T09:00:00Z`, with its offset from UTC")]
+pub struct TimestampError(String);
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    /// Reads RFC 3339 with an offset, as `git log --format=%cI` and `date --iso-8601=s` write it.
+    ///
+    /// # Errors
+    ///
+    /// Any other text, and an instant before 1970.
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        let refused = || TimestampError(text.to_owned());
+        let instant: jiff::Timestamp = text.parse().map_err(|_| refused())?;
+        u64::try_from(instant.as_millisecond()).map(Self::from_millis).map_err(|_| refused())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +113,23 @@ mod tests {
             (4_102_444_799_000, "2099-12-31T23:59:59Z"),
         ] {
             assert_eq!(Timestamp::from_millis(millis).to_string(), expected, "{millis}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_read_with_its_offset() {
+        for (text, expected) in [
+            ("2025-11-23T15:04:05Z", Some("2025-11-23T15:04:05Z")),
+            ("2025-11-23T16:04:05+01:00", Some("2025-11-23T15:04:05Z")),
+            ("2025-11-23 15:04:05.999Z", Some("2025-11-23T15:04:05Z")),
+            ("2025-11-23T15:04:05", None),
+            ("2025-13-23T15:04:05Z", None),
+            ("1969-12-31T23:59:59Z", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            let read = text.parse::<Timestamp>().map(|it| it.to_string()).ok();
+            assert_eq!(read.as_deref(), expected, "{text}");
         }
     }
 

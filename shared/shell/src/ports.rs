@@ -235,6 +235,9 @@ pub trait Announcer {
         lane: &LaneId,
         announcements: &[Announcement],
     ) -> impl Future<Output = BTreeSet<u64>> + Send;
+
+    /// Tells that a sweep has woken so many lanes. Never fails: the next one tells too.
+    fn swept(&self, lanes: usize) -> impl Future<Output = ()> + Send;
 }
 
 /// The time of the function.

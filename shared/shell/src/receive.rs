@@ -164,7 +164,10 @@ async fn sweep<P: Ports>(ports: &P) -> Result<Received, Unavailable> {
         let lane = |environment| LaneId { service: service.clone(), environment };
         lanes.extend(environments.into_keys().map(lane));
     }
-    wake_all(ports, lanes, Hint::Outside).await
+    let woken = lanes.len();
+    let received = wake_all(ports, lanes, Hint::Outside).await?;
+    ports.swept(woken).await;
+    Ok(received)
 }
 
 async fn wake_all<P: Ports>(

@@ -370,6 +370,9 @@ impl Announcer for Caller {
             Err(_) => BTreeSet::new(),
         }
     }
+
+    /// Nothing comes of it for lanes.
+    async fn swept(&self, _: usize) {}
 }
 
 impl Clock for Caller {

@@ -1,8 +1,10 @@
-//! What arrives on the queues, and what it means: a notice to lanes, a task to retention.
+//! What arrives on the queues, and what it means: a notice to lanes, a task to retention, a fact to
+//! count.
 //!
 //! Events are hints: of each only what it may concern is read, strictly; everything else in it is
 //! left alone. Duplicate members, unknown members and unknown kinds are all well.
 
+mod fact;
 mod notice;
 mod task;
 
@@ -12,6 +14,7 @@ use esclusa_core::name::Service;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use fact::{DecodedFact, decode_fact};
 pub use notice::{Decoded, decode};
 pub(crate) use task::body;
 pub use task::{DecodedTask, decode_task};
@@ -46,6 +49,8 @@ pub enum DecodeError {
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Envelope {
+    #[serde(default)]
+    id: Value,
     source: String,
     detail_type: String,
     detail: Value,
@@ -65,6 +70,10 @@ impl Message {
         let value: Value = serde_json::from_str(body).map_err(DecodeError::NotJson)?;
         if value.get("esclusa").is_some() {
             return Ok(Self::Own(value));
+        }
+        // An array would be read as an event whose members stand in it without their names.
+        if !value.is_object() {
+            return Err(DecodeError::NotAnEvent);
         }
         serde_json::from_value(value).map(Self::Event).map_err(|_| DecodeError::NotAnEvent)
     }
@@ -106,6 +115,17 @@ impl<'a> Detail<'a> {
             return Ok(Action::Other(format!("{}: {action} without a tag", self.kind)));
         }
         Ok(Action::Pushed(tag))
+    }
+
+    /// The service of an image that was scanned; nothing of what is none: Inspector scans machines
+    /// and functions too, and names a repository by its ARN.
+    fn scanned(&self) -> Result<Option<Service>, DecodeError> {
+        let name = self.text("detail.repository-name", "/repository-name")?.unwrap_or_default();
+        if name.is_empty() && self.kind == "Inspector2 Scan" {
+            return Ok(None);
+        }
+        let name = name.split_once(":repository/").map_or(name, |(_, name)| name);
+        self.read("detail.repository-name", name).map(Some)
     }
 
     fn repository(&self) -> Result<Service, DecodeError> {

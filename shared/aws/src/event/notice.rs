@@ -76,14 +76,11 @@ fn image_action(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
 }
 
 /// A scan that has ended, of whatever image: which of them a release may run as, a look tells.
-/// Inspector scans machines and functions too, and names a repository by its ARN.
 fn scanned(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
-    let name = detail.text("detail.repository-name", "/repository-name")?.unwrap_or_default();
-    if name.is_empty() && detail.kind == "Inspector2 Scan" {
-        return Ok(Decoded::Ignored(format!("{}: of no image", detail.kind)));
-    }
-    let name = name.split_once(":repository/").map_or(name, |(_, name)| name);
-    Ok(Decoded::Notice(Notice::Scanned(detail.read("detail.repository-name", name)?)))
+    Ok(match detail.scanned()? {
+        Some(service) => Decoded::Notice(Notice::Scanned(service)),
+        None => Decoded::Ignored(format!("{}: of no image", detail.kind)),
+    })
 }
 
 /// An alarm that goes off. One that nobody can name in a configuration is nothing to us.
@@ -110,7 +107,8 @@ fn rotated(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
 /// A command of ours: the parameters name its lane.
 fn command(detail: &Detail<'_>) -> Result<Decoded, DecodeError> {
     let document = detail.text("detail.document-name", "/document-name")?.unwrap_or_default();
-    if !document.starts_with("Esclusa-") {
+    // What hosts are asked that concerns no lane is nobody's to wait for.
+    if !document.starts_with("Esclusa-") || document == "Esclusa-Measure" {
         return Ok(Decoded::Ignored(format!("{}: another's document", detail.kind)));
     }
     let service = "/parameters/Service/0";

@@ -7,7 +7,9 @@
 //! | `LANE#<lane>` | `ROLLOUT#<rollout>` | a rollout that has ended |
 //! | `IMAGE#<service>` | `REPOSITORY` | who deletes images, which, and when that is over |
 //! | `IMAGE#<service>` | the digest | what is remembered of an image |
+//! | `FACT#<identity>` | `FACT` | that something has been counted; a note, such as of a commit |
 
+mod facts;
 mod images;
 mod lanes;
 mod memories;

@@ -23,6 +23,7 @@ words!(
         HostJoined,
         HostFailed,
         HostDrifted,
+        VulnerabilityFound,
         ImagePinned,
         ImageUnpinned,
     }

@@ -118,6 +118,10 @@ pub(super) struct RolloutRecord {
     excluded_alarms: BTreeSet<Text<AlarmName>>,
     #[serde(default)]
     go_on: Option<String>,
+    #[serde(default)]
+    waves_at: Vec<Instant>,
+    #[serde(default)]
+    turned_back_at: Option<Instant>,
     baseline: Option<ReleaseRecord>,
     sources: SourcesRecord,
     documents: BTreeMap<VerbRecord, DocumentRecord>,
@@ -151,6 +155,8 @@ impl RolloutRecord {
             secrets: Record::of(&core.secrets),
             excluded_alarms: Record::of(&core.excluded_alarms),
             go_on: core.go_on.clone(),
+            waves_at: Record::of(&core.waves_at),
+            turned_back_at: Record::of(&core.turned_back_at),
             baseline: Record::of(&core.baseline),
             sources: SourcesRecord::of(&core.sources),
             documents: Record::of(&core.documents),
@@ -182,6 +188,8 @@ impl RolloutRecord {
             secrets: self.secrets.read_in("secrets")?,
             excluded_alarms: self.excluded_alarms.read_in("excluded_alarms")?,
             go_on: self.go_on,
+            waves_at: self.waves_at.read_in("waves_at")?,
+            turned_back_at: self.turned_back_at.read_in("turned_back_at")?,
             baseline: self.baseline.read_in("baseline")?,
             sources: Arc::new(sources),
             settings: Arc::new(settings),

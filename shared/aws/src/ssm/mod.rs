@@ -1,6 +1,7 @@
 //! The hosts, through Systems Manager's Run Command and our own documents.
 
 mod answer;
+mod meters;
 mod outcome;
 mod parameters;
 
@@ -61,9 +62,7 @@ impl Hosts for Aws<Machines> {
             .set_parameters(Some(parameters::of(lane, order, clock::now())))
             .timeout_seconds(i32::try_from(DELIVERY.as_secs()).unwrap_or(60))
             .comment(comment(lane, order.key));
-        // SendCommand has no client token: what is repeated is done twice.
-        let once = Overrides::new().retry_config(RetryConfig::disabled());
-        match call.customize().config_override(once).send().await {
+        match call.customize().config_override(once()).send().await {
             Ok(sent) => {
                 let id = sent.command.and_then(|it| it.command_id);
                 id.map(CommandId).ok_or_else(|| doing()(Missing("CommandId").into()).into())
@@ -169,6 +168,11 @@ impl Aws<Machines> {
         let hash = document.hash.filter(|_| sha256).ok_or(Missing("SHA-256 Hash"))?;
         Ok((verb, DocumentPin { version, hash }))
     }
+}
+
+/// `SendCommand` has no client token: what is repeated is done twice.
+fn once() -> Overrides {
+    Overrides::new().retry_config(RetryConfig::disabled())
 }
 
 /// The document that does what a verb says.

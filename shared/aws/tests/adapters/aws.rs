@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_ssm::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::test_util::infallible_client_fn;
-use esclusa_aws::{Aws, Machines, Names, RetentionNames, Shelves};
+use esclusa_aws::{Aws, Gauges, Machines, MetricsNames, Names, RetentionNames, Shelves};
 use esclusa_shell::ports::Unavailable;
 use serde_json::{Map, Value, json};
 
@@ -60,6 +60,18 @@ pub(crate) fn aws(
 ) -> (Aws<Machines>, Calls) {
     let (sdk, calls) = sdk(script);
     (Aws::new(&sdk, names()).with_machines(&sdk), calls)
+}
+
+/// The adapters of what counts over AWS as `script` plays it.
+pub(crate) fn gauges(
+    script: impl Fn(&Call, usize) -> Reply + Send + Sync + 'static,
+) -> (Aws<Gauges>, Calls) {
+    let (sdk, calls) = sdk(script);
+    let names_of_metrics = MetricsNames {
+        alarm_prefix: "esclusa".to_owned(),
+        notices: "arn:aws:sns:eu-south-1:123456789012:notices".to_owned(),
+    };
+    (Aws::new(&sdk, names()).with_gauges_of(&sdk, names_of_metrics), calls)
 }
 
 /// The adapters of retention over AWS as `script` plays it.

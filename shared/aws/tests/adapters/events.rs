@@ -203,6 +203,7 @@ fn what_cannot_be_understood_says_so() {
         ("hello", "error: the message is not JSON: expected value at line 1 column 1"),
         ("{}", not_an_event),
         ("[1,2]", not_an_event),
+        (r#"["aws.events","Scheduled Event",{}]"#, not_an_event),
         (r#""sweep""#, not_an_event),
         (r#"{"Records":[{"s3":{}}]}"#, not_an_event),
     ] {

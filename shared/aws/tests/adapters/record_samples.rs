@@ -240,6 +240,8 @@ pub(crate) fn rollout(phase: Phase) -> Rollout {
         secrets: BTreeMap::from([("prod/db".parse().unwrap(), "v2".to_owned())]),
         excluded_alarms: BTreeSet::from(["tickets: 5xx".parse().unwrap()]),
         go_on: back.then(|| "ana".to_owned()),
+        waves_at: vec![at(16), at(26)],
+        turned_back_at: back.then(|| at(36)),
         overriding: back.then(|| "the fix is urgent".to_owned()),
         candidate: release(1),
         baseline: back.then(|| release(2)),

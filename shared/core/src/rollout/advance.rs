@@ -189,6 +189,7 @@ impl Rollout {
 
     /// Turns back: every touched host gets its baseline again, if policy wants it so.
     pub(super) fn turn_back(&mut self, cause: Reason, cx: &mut Context<'_>) {
+        self.turned_back_at.get_or_insert(cx.now);
         let by_hand = self.abort.is_some();
         self.fail_touched(&cause);
         let told = self.hosts.values().any(|run| run.told && run.progress.is_touched());

@@ -244,6 +244,7 @@ impl Rollout {
 
     fn all_changed(&mut self, now: Timestamp) {
         if self.is_forward() {
+            self.waves_at.push(now);
             let until = now.after(self.settings.bake.span);
             let text = format!("every host runs {}; watching until {until}", self.candidate);
             self.enter(Phase::Baking(Bake::starting(until, now)), now, text);
@@ -284,6 +285,7 @@ impl Rollout {
         let names = hosts.iter().map(HostId::as_str).collect::<Vec<_>>().join(", ");
         let (wave, waves) = self.wave();
         let text = if self.is_forward() {
+            self.waves_at.resize(wave.max(self.waves_at.len()), cx.now);
             format!("wave {wave} of {waves}: {names}")
         } else {
             format!("putting back {names}")

@@ -240,6 +240,10 @@ pub struct Rollout {
     pub course: Course,
     /// Where it stands.
     pub phase: Phase,
+    /// When each of its waves began, and, where all of them are over, when the last one was.
+    pub waves_at: Vec<Timestamp>,
+    /// When it turned back, if it did.
+    pub turned_back_at: Option<Timestamp>,
     /// A person's wish to stop it, taken up where no host is in the middle of a change.
     pub abort: Option<Reason>,
     /// Who said that it goes on, although an alarm does not say.
@@ -290,6 +294,8 @@ impl Rollout {
             hosts: BTreeMap::new(),
             course: Course::Forward,
             phase: Phase::Baking(Bake::starting(now, now)),
+            waves_at: Vec::new(),
+            turned_back_at: None,
             abort: None,
             go_on: None,
             one_way: false,

@@ -15,7 +15,7 @@ use std::fmt;
 use crate::configuration::Severity;
 use crate::digest::Digest;
 
-pub use verdict::{Judge, Verdict};
+pub use verdict::{Judge, Verdict, counted};
 
 /// One vulnerability in one package.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

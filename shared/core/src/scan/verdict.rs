@@ -100,6 +100,16 @@ impl Judge<'_> {
     }
 }
 
+/// What scans that are done found, waived or not; nothing of those that are not.
+#[must_use]
+pub fn counted(scans: &[Scanned]) -> Counts {
+    let done = scans.iter().filter_map(|scan| match &scan.state {
+        State::Done(findings) => Some(findings),
+        State::Missing(_) | State::Pending(_) | State::Unscanned(_) => None,
+    });
+    counts(&done.flatten().cloned().collect::<Vec<_>>())
+}
+
 /// Each vulnerability once, in the severity that is worst for it.
 fn counts(findings: &[Finding]) -> Counts {
     let mut worst: BTreeMap<&str, Severity> = BTreeMap::new();

@@ -1,0 +1,33 @@
+//! Sees to it that every service has its alarms, and that those of services that are gone go too.
+
+use std::collections::BTreeSet;
+
+use esclusa_core::measure::alarm::{of_lane, of_service};
+
+use super::{Configured, HOUR, Measured, Ports, number};
+use crate::ports::Unavailable;
+
+/// A service is gone when it has no configuration of its own any more.
+pub(super) async fn keep<P: Ports>(ports: &P) -> Result<Measured, Unavailable> {
+    let identity = format!("alarms#{}", number(ports, HOUR));
+    if !ports.mark(&identity, ports.now().after(HOUR.saturating_mul(2))).await? {
+        return Ok(Measured::default());
+    }
+    let configured = Configured::read(ports).await?;
+    let (mut alarms, mut services) = (Vec::new(), BTreeSet::new());
+    for id in ports.lanes().await?.into_iter().filter(|it| configured.has(&it.service)) {
+        let Some(lane) = ports.load(&id).await? else { continue };
+        let asking = |ask: &_| ports.line(&id, ask);
+        alarms.extend(of_lane(&lane, configured.of(&id).as_ref(), asking));
+        if services.insert(id.service.clone()) {
+            alarms.extend(of_service(&id.service));
+        }
+    }
+    let kept = ports.keep_alarms(&alarms).await?;
+    let mut measured = Measured::default();
+    if kept.made > 0 || kept.deleted > 0 {
+        let (made, deleted) = (kept.made, kept.deleted);
+        measured.notes.push(format!("{made} alarm(s) made, {deleted} deleted"));
+    }
+    Ok(measured)
+}

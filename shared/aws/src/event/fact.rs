@@ -44,7 +44,7 @@ pub fn decode_fact(body: &str) -> Result<DecodedFact, DecodeError> {
         }
         ("aws.inspector2", "Inspector2 Finding") => found(&detail),
         ("esclusa", "Rollout Ended") => ended(&detail),
-        ("esclusa", SWEPT) => Ok(of(Fact::Swept(detail.name::<String>("detail.id", "/id")?))),
+        ("esclusa", SWEPT) => Ok(of(Fact::Swept(identity(&detail, "detail.id", "/id")?))),
         ("esclusa", kind) if [RAN, STOPPED].contains(&kind) => retained(&detail),
         ("aws.events", "Scheduled Event") => tick(&detail, &event.id),
         (source, kind) => Ok(DecodedFact::Ignored(format!("{source}: {kind}"))),
@@ -66,11 +66,14 @@ fn ended(detail: &Detail<'_>) -> Result<DecodedFact, DecodeError> {
         service: detail.name::<Service>("detail.service", "/service")?,
         environment: detail.name::<Environment>("detail.environment", "/environment")?,
     };
-    let rollout = detail.text("detail.rollout", "/rollout")?.unwrap_or_default();
-    if rollout.is_empty() {
-        return Err(detail.wrong("detail.rollout", "is missing".to_owned()));
-    }
-    Ok(of(Fact::Ended(lane, RolloutId(rollout.to_owned()))))
+    let rollout = identity(detail, "detail.rollout", "/rollout")?;
+    Ok(of(Fact::Ended(lane, RolloutId(rollout))))
+}
+
+/// What a fact is known by. Without it, it would be taken for another that was counted.
+fn identity(detail: &Detail<'_>, member: &'static str, at: &str) -> Result<String, DecodeError> {
+    let text = detail.text(member, at)?.filter(|it| !it.is_empty());
+    text.map(str::to_owned).ok_or_else(|| detail.wrong(member, "is missing".to_owned()))
 }
 
 fn of(fact: Fact) -> DecodedFact {
@@ -108,7 +111,7 @@ fn retained(detail: &Detail<'_>) -> Result<DecodedFact, DecodeError> {
     };
     Ok(of(Fact::Retained {
         service: detail.name("detail.service", "/service")?,
-        run: detail.text("detail.run", "/run")?.unwrap_or_default().to_owned(),
+        run: identity(detail, "detail.run", "/run")?,
         kept: counted("detail.kept", "/kept")?,
         deleted: counted("detail.deleted", "/deleted")?,
         bytes: counted("detail.bytes", "/bytes")?,

@@ -86,6 +86,14 @@ fn events_that_are_counted_are_read_strictly() {
         // It is told of again, with all that it did.
         (ours("Retention Ran", &goes_on), "ignored Retention Ran: it goes on"),
         (
+            ours("Retention Ran", &without(&run, "run")),
+            "error: `detail.run` of the message `Retention Ran` is missing",
+        ),
+        (
+            ours("Lanes Swept", &json!({ "id": "" })),
+            "error: `detail.id` of the message `Lanes Swept` is missing",
+        ),
+        (
             ours("Retention Ran", &without(&run, "bytes")),
             "error: `detail.bytes` of the message `Retention Ran` is missing",
         ),

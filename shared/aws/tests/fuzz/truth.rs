@@ -304,12 +304,15 @@ impl Message {
                     && has_ended
                     && *stopped == self.has("/detail/stop", "cap")
                     && self.has("/detail/service", service.as_str())
-                    && (self.has("/detail/run", run) || run.is_empty())
+                    && self.has("/detail/run", run)
+                    && !run.is_empty()
                     && self.counts("/detail/kept", *kept)
                     && self.counts("/detail/deleted", *deleted)
                     && self.counts("/detail/bytes", *bytes)
             }
-            Fact::Swept(id) => self.is("esclusa", "Lanes Swept") && self.has("/detail/id", id),
+            Fact::Swept(id) => {
+                self.is("esclusa", "Lanes Swept") && self.has("/detail/id", id) && !id.is_empty()
+            }
             Fact::Scanned(service) => {
                 self.is_scan_of(service.as_str()) || self.is_finding_in(service.as_str())
             }

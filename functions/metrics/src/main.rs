@@ -8,20 +8,13 @@ mod tests;
 
 use std::sync::Arc;
 
-use esclusa_aws::{Aws, Gauges, Names, SetupError, chain, setup};
+use esclusa_aws::{Aws, Gauges, Names, SetupError, setup};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    esclusa_aws::log::init();
-    let aws = match start() {
-        Ok(aws) => Arc::new(aws),
-        Err(error) => {
-            tracing::error!("the function cannot start: {}", chain(&error));
-            return Err(error.into());
-        }
-    };
+    let aws = Arc::new(setup::started(start)?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let aws = Arc::clone(&aws);
         async move {

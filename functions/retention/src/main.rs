@@ -9,20 +9,14 @@ mod tests;
 
 use std::sync::Arc;
 
-use esclusa_aws::{Aws, Names, SetupError, Shelves, chain, log, setup};
+use esclusa_aws::{Aws, Names, SetupError, Shelves, setup};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
-    let (aws, delay) = match start() {
-        Ok((aws, delay)) => (Arc::new(aws), delay),
-        Err(error) => {
-            tracing::error!("the function cannot start: {}", chain(&error));
-            return Err(error.into());
-        }
-    };
+    let (aws, delay) = setup::started(start)?;
+    let aws = Arc::new(aws);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let aws = Arc::clone(&aws);
         async move {

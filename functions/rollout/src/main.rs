@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use esclusa_aws::setup::OPERATION;
-use esclusa_aws::{Aws, Machines, Names, SetupError, chain, log, setup};
+use esclusa_aws::{Aws, Machines, Names, SetupError, setup};
 use esclusa_core::time::Timestamp;
 use esclusa_shell::invocation::Invocation;
 use esclusa_shell::ports::Clock as _;
@@ -17,14 +17,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    log::init();
-    let aws = match start() {
-        Ok(aws) => Arc::new(aws),
-        Err(error) => {
-            tracing::error!("the function cannot start: {}", chain(&error));
-            return Err(error.into());
-        }
-    };
+    let aws = Arc::new(setup::started(start)?);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let aws = Arc::clone(&aws);
         async move {

@@ -138,6 +138,19 @@ impl MetricsNames {
     }
 }
 
+/// What every function does before it serves anything: the log, and what it needs. That it cannot
+/// start is logged, for nobody sees the error itself.
+///
+/// # Errors
+///
+/// As `start`.
+pub fn started<T>(start: impl FnOnce() -> Result<T, SetupError>) -> Result<T, SetupError> {
+    crate::log::init();
+    start().inspect_err(|error| {
+        tracing::error!("the function cannot start: {}", crate::chain(error));
+    })
+}
+
 /// How long a run of retention waits after a push.
 ///
 /// # Errors

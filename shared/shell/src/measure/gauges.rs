@@ -5,7 +5,7 @@ use esclusa_core::lane::Lane;
 use esclusa_core::measure::{self, Datum};
 use esclusa_core::release::Availability;
 
-use super::{Configured, HOUR, Measured, Ports, guard, number, once};
+use super::{Configured, HOUR, Measured, Ports, first_in, guard, once};
 use crate::ports::{Unavailable, Wanted};
 
 /// Reads the gauges of every lane, once however often the tick comes. A lane of which something
@@ -52,15 +52,14 @@ async fn in_service<P: Ports>(
     Ok(fewest.map(|hosts| measure::in_service(&lane.id, hosts, ports.now())))
 }
 
-/// What the registry must be asked for. Marked first, so that it is asked once an hour.
+/// What the registry must be asked for, once an hour.
 async fn hourly<P: Ports>(
     ports: &P,
     lane: &Lane,
     settings: &EnvironmentConfiguration,
     measured: &mut Measured,
 ) -> Result<(), Unavailable> {
-    let identity = format!("hour#{}#{}", lane.id, number(ports, HOUR));
-    if !ports.mark(&identity, ports.now().after(HOUR.saturating_mul(2))).await? {
+    if !first_in(ports, HOUR, &format!("hour#{}", lane.id)).await? {
         return Ok(());
     }
     guard::look(ports, lane, settings, measured).await?;

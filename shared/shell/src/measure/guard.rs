@@ -10,7 +10,7 @@ use esclusa_core::measure::guard::{Instead, exposed, found};
 use esclusa_core::name::Service;
 use esclusa_core::scan::{Scanned, State};
 
-use super::{Configured, Measured, Ports, number};
+use super::{Configured, Measured, Ports, first_in};
 use crate::ports::Unavailable;
 
 /// Findings of so long are one look.
@@ -28,8 +28,7 @@ pub(super) async fn scanned<P: Ports>(
     let lanes = ports.lanes().await?.into_iter().filter(|it| it.service == *service);
     let mut configured = None;
     for id in lanes {
-        let identity = format!("guard#{id}#{}", number(ports, BURST));
-        if !ports.mark(&identity, ports.now().after(BURST.saturating_mul(2))).await? {
+        if !first_in(ports, BURST, &format!("guard#{id}")).await? {
             continue;
         }
         let Some(lane) = ports.load(&id).await? else { continue };
@@ -101,8 +100,7 @@ async fn scan_again<P: Ports>(
     let lapsed = |it: &&Scanned| matches!(it.state, State::Missing(_));
     let digests: BTreeSet<_> = scans.iter().filter(lapsed).map(|it| &it.digest).collect();
     for digest in digests {
-        let identity = format!("rescan#{service}#{digest}#{}", number(ports, DAY));
-        if !ports.mark(&identity, ports.now().after(DAY.saturating_mul(2))).await? {
+        if !first_in(ports, DAY, &format!("rescan#{service}#{digest}")).await? {
             continue;
         }
         measured.notes.push(match ports.scan_again(service, digest).await? {

@@ -136,9 +136,12 @@ async fn once<P: Ports>(
     Ok(Measured { data, ..measured })
 }
 
-/// The number of the span of time that is under way.
-fn number(ports: &impl Ports, span: Duration) -> u64 {
-    ports.now().as_secs().checked_div(span.as_secs()).unwrap_or(0)
+/// Whether something is done for the first time in the span of time that is under way. Marked as
+/// done: what fails then waits for the next span.
+async fn first_in<P: Ports>(ports: &P, span: Duration, what: &str) -> Result<bool, Unavailable> {
+    let now = ports.now();
+    let number = now.as_secs().checked_div(span.as_secs()).unwrap_or(0);
+    ports.mark(&format!("{what}#{number}"), now.after(span.saturating_mul(2))).await
 }
 
 /// An image that has gone again by now is nothing to measure.

@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use esclusa_core::measure::alarm::{of_lane, of_service};
 
-use super::{Configured, HOUR, Measured, Ports, number};
+use super::{Configured, HOUR, Measured, Ports, first_in};
 use crate::ports::Unavailable;
 
 /// A service is gone when it has no configuration of its own any more.
 pub(super) async fn keep<P: Ports>(ports: &P) -> Result<Measured, Unavailable> {
-    let identity = format!("alarms#{}", number(ports, HOUR));
-    if !ports.mark(&identity, ports.now().after(HOUR.saturating_mul(2))).await? {
+    if !first_in(ports, HOUR, "alarms").await? {
         return Ok(Measured::default());
     }
     let configured = Configured::read(ports).await?;

@@ -7,6 +7,7 @@ use aws_sdk_cloudwatch::operation::put_metric_alarm::builders::PutMetricAlarmFlu
 use aws_sdk_cloudwatch::types::{
     AlarmType, ComparisonOperator, Metric as Named, MetricDataQuery, MetricStat, Tag,
 };
+use esclusa_core::fingerprint::fingerprint;
 use esclusa_core::measure::alarm::{Alarm, Formula, Limit, Missing, Statistic};
 use esclusa_core::measure::{Metric, Subject};
 use esclusa_shell::measure::ports::{Kept, Watches};
@@ -127,15 +128,9 @@ fn name(prefix: &str, alarm: &Alarm) -> String {
 fn description(alarm: &Alarm) -> String {
     let Alarm { formula, period, periods, limit, missing, .. } = alarm;
     let form = format!("{formula:?} {period:?} {periods} {limit:?} {missing:?}");
-    let mark = format!(" [{:08x}]", fingerprint(&form));
+    let mark = format!(" [{:016x}]", fingerprint(&form));
     let room = TEXT.saturating_sub(mark.len());
     alarm.text.chars().take(room).collect::<String>() + &mark
-}
-
-/// FNV-1a: forms told apart, never for security.
-fn fingerprint(text: &str) -> u32 {
-    text.bytes()
-        .fold(0x811c_9dc5, |hash: u32, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 fn tags(subject: &Subject) -> Vec<Tag> {

@@ -7,6 +7,7 @@ pub mod alarm;
 pub mod announcement;
 pub mod configuration;
 pub mod digest;
+pub mod fingerprint;
 pub mod lane;
 pub mod measure;
 pub mod name;

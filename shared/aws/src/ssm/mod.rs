@@ -15,6 +15,7 @@ use aws_sdk_ssm::operation::send_command::SendCommandError;
 use aws_sdk_ssm::types::{
     CommandFilter, CommandFilterKey, DocumentHashType, InstanceInformationStringFilter,
 };
+use esclusa_core::fingerprint::fingerprint;
 use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::observation::{DocumentPin, Documents, Fleet, HostOrder, PartKey, SeenHost};
 use esclusa_core::order::{CommandId, DELIVERY, Invocation, Verb};
@@ -187,11 +188,7 @@ fn document(verb: Verb) -> &'static str {
 /// Names one call for ever, so that it is found again when its answer was lost. A comment holds
 /// 100 characters, fewer than the longest name of a lane, hence its fingerprint.
 fn comment(lane: &LaneId, key: PartKey) -> String {
-    // FNV-1a: lanes told apart, never for security.
-    let fingerprint = lane.to_string().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("esclusa {fingerprint:016x} {}/{}", key.fence, key.number)
+    format!("esclusa {:016x} {}/{}", fingerprint(&lane.to_string()), key.fence, key.number)
 }
 
 fn filter(key: CommandFilterKey, value: &str) -> Result<CommandFilter, BoxError> {

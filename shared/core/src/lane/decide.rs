@@ -9,6 +9,7 @@ use super::secrets::unusable;
 use super::{Asked, Blocker, Hold, HostRecord, Lane, secrets};
 use crate::alarm::{AlarmState, SeenAlarm};
 use crate::configuration::{AlarmName, EnvironmentConfiguration};
+use crate::fingerprint::fingerprint;
 use crate::name::{HostId, LaneId};
 use crate::observation::{Fleet, Look, SeenHost, Sources};
 use crate::order::{OnHostFailure, Orders, Verb};
@@ -27,13 +28,6 @@ const UNREADABLE: Duration = Duration::from_mins(1);
 
 /// What was seen of alarms.
 type Seen = BTreeMap<AlarmName, SeenAlarm>;
-
-/// FNV-1a: names and texts told apart for messages and retries, never for security.
-pub(crate) fn fingerprint(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
 
 /// What an attempt was made with, as far as it bears on why it failed: a change of it is a reason
 /// to try again. Which hosts there are bears on nothing but reasons that lie in hosts.

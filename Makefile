@@ -28,12 +28,17 @@ demo: build ## a rollout, a failed one, a rollback, on real engines: target/demo
 build: setup ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
 	cargo lambda build --release --locked $(addprefix --package ,$(FUNCTIONS))
 
+.PHONY: package
+package: build ## what `sam build` makes for each architecture that can be built here, and its size
+	scripts/setup check
+	scripts/package
+
 .PHONY: check
 check: setup ## format, lints, documentation, shell scripts, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
-	shellcheck --external-sources scripts/setup .ci/run examples/host/prepare
+	shellcheck --external-sources scripts/setup scripts/package .ci/run examples/host/prepare
 	shellcheck hosts/measure.sh
 	for verb in prefetch activate inspect; do \
 	  { echo '#!/usr/bin/env bash'; cat hosts/lib.sh "hosts/$$verb.sh"; } | shellcheck -; \
@@ -41,6 +46,10 @@ check: setup ## format, lints, documentation, shell scripts, template
 	cargo run --quiet --locked --package esclusa-local -- documents --check
 	cfn-lint template.yaml template-service.yaml
 	scripts/setup check
+	for template in template.yaml template-service.yaml; do \
+	  SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-south-1 \
+	    $(VENV)-aws-sam-cli/bin/sam validate --lint --template $$template; \
+	done
 	# Nothing is asked of its maker's servers. What is passed over says why, beside the resource.
 	$(VENV)-checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation \
 	  --file template.yaml --file template-service.yaml
@@ -62,6 +71,6 @@ bench: build ## measure: ratios to a bare function, of one run; nothing is judge
 	cargo bench --profile simulation --locked --package esclusa-sim
 
 .PHONY: test
-test: check build ## check, then every test; needs root or sudo for the hosts
+test: check build package ## check, then every test; needs root or sudo for the hosts
 	# Most of the tests wait: for hosts, health checks and bakes.
 	RUST_TEST_THREADS=3 cargo test --workspace --locked $(RUNNER)

@@ -7,6 +7,7 @@ that AWS would refuse.
 
 import contextvars
 import json
+import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs
 
@@ -19,10 +20,17 @@ class Check:
 
     resource: str
     keys: dict = field(default_factory=dict)
+    # Where it is not the action that the call is named after.
+    action: str | None = None
 
 
 # The checks of the request at hand, between MiniStack's look for a resource and its verdict.
 _checks: contextvars.ContextVar = contextvars.ContextVar("esclusa_checks", default=None)
+# The partition keys that each check of a DynamoDB request is about, in the order of the checks.
+_leading: contextvars.ContextVar = contextvars.ContextVar("esclusa_leading", default=())
+
+# AWS's newer protocol names the operation in the path, where MiniStack does not look for it.
+_RPC = re.compile(r"^/service/[^/]+/operation/(?P<name>[A-Za-z]+)$")
 
 
 def _payload(body: bytes, headers: dict) -> dict:
@@ -107,6 +115,38 @@ def _put_events(payload: dict, region: str, account: str) -> list:
     return checks
 
 
+def _cloudwatch(action: str, payload: dict, params: dict, region: str, account: str) -> list:
+    alarms = f"arn:aws:cloudwatch:{region}:{account}:alarm"
+    if action == "PutMetricData":
+        namespace = payload.get("Namespace") or (params.get("Namespace") or [""])[0]
+        return [Check("*", {"cloudwatch:namespace": namespace})]
+    if payload.get("ResourceARN"):
+        return [Check(payload["ResourceARN"])]
+    one = [payload["AlarmName"]] if payload.get("AlarmName") else []
+    checks = [Check(f"{alarms}:{name}") for name in one or payload.get("AlarmNames") or []]
+    if action.startswith("Put") and payload.get("Tags"):
+        checks += [Check(check.resource, action="cloudwatch:TagResource") for check in checks]
+    return checks or [Check(f"{alarms}:*" if action == "DescribeAlarms" else "*")]
+
+
+def _partition_keys(action: str, payload: dict) -> list:
+    """`dynamodb:LeadingKeys` of each check: of every item of a transaction, or of all at once.
+
+    The ledger's partition key is `pk`. A query's is left out: no policy of ours asks for it.
+    """
+
+    def key(part: dict) -> list:
+        value = (part.get("Key") or part.get("Item") or {}).get("pk", {}).get("S")
+        return [] if value is None else [value]
+
+    if action == "TransactWriteItems":
+        return [key(part) for item in payload["TransactItems"] for part in item.values()]
+    requests = [entry for table in (payload.get("RequestItems") or {}).values() for entry in table]
+    if requests:
+        return [[name for entry in requests for part in entry.values() for name in key(part)]]
+    return [key(payload)]
+
+
 def checks_for(service, headers, body, params, region, account, iam_action) -> list | None:
     """The checks that AWS makes for this call, or None where MiniStack's own are right."""
     action = iam_action.split(":", 1)[-1]
@@ -121,9 +161,8 @@ def checks_for(service, headers, body, params, region, account, iam_action) -> l
         return _put_events(payload, region, account)
     if service == "elasticloadbalancing" and action.startswith("Describe"):
         return [Check("*")]
-    if service == "monitoring" and action == "PutMetricData":
-        namespace = payload.get("Namespace") or (params.get("Namespace") or [""])[0]
-        return [Check("*", {"cloudwatch:namespace": namespace})]
+    if service == "monitoring":
+        return _cloudwatch(action, payload, params, region, account)
     return None
 
 
@@ -134,24 +173,40 @@ def install() -> None:
     action_of = iam_actions.extract_iam_action
     enforce = iam_evaluator.enforce
 
+    def extract_iam_action(service, method, path, headers, body, query_params):
+        named = _RPC.match(path)
+        namespace = iam_actions.SERVICE_TO_IAM_NAMESPACE.get(service)
+        if named and namespace:
+            return f"{namespace}:{named['name']}"
+        return action_of(service, method, path, headers, body, query_params)
+
     def extract_resource_arn(service, method, path, headers, body, params, region, account):
         found = resource_of(service, method, path, headers, body, params, region, account)
-        action = action_of(service, method, path, headers, body, params) or ""
+        action = extract_iam_action(service, method, path, headers, body, params) or ""
         checks = checks_for(service, headers, body, params, region, account, action)
         _checks.set((action, checks) if checks else None)
+        if service == "dynamodb":
+            keys = _partition_keys(action.split(":", 1)[-1], _payload(body, headers))
+            _leading.set(iter(keys))
         return checks[0].resource if checks else found
 
     def enforce_all(access_key, iam_action, service, region, resource_arn="*",
                     service_context=None):
+        context = service_context or {}
         pending = _checks.get()
         if pending is None or pending[0] != iam_action:
-            return enforce(access_key, iam_action, service, region, resource_arn, service_context)
+            leading = next(iter(_leading.get()), []) if service == "dynamodb" else []
+            if leading:
+                context = {**context, "dynamodb:LeadingKeys": leading}
+            return enforce(access_key, iam_action, service, region, resource_arn, context)
         for check in pending[1]:
-            keys = {**(service_context or {}), **check.keys}
-            denied = enforce(access_key, iam_action, service, region, check.resource, keys)
+            action = check.action or iam_action
+            keys = {**context, **check.keys}
+            denied = enforce(access_key, action, service, region, check.resource, keys)
             if denied:
                 return denied
         return None
 
+    iam_actions.extract_iam_action = extract_iam_action
     iam_actions.extract_resource_arn = extract_resource_arn
     iam_evaluator.enforce = enforce_all

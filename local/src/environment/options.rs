@@ -73,15 +73,17 @@ impl Options {
         }
     }
 
-    /// The virtual environment of `scripts/setup`.
-    pub(super) fn python(&self) -> PathBuf {
+    /// The Python of the virtual environment that `scripts/setup` made.
+    #[must_use]
+    pub fn python(&self) -> PathBuf {
         let fallback = || self.root.join(".tools/venv");
         let venv = std::env::var_os("ESCLUSA_VENV").map_or_else(fallback, PathBuf::from);
         venv.join("bin/python3")
     }
 
-    /// Where `make build` leaves the functions.
-    pub(super) fn code(&self) -> PathBuf {
+    /// Where `make build` leaves the functions: `<name>/bootstrap`.
+    #[must_use]
+    pub fn code(&self) -> PathBuf {
         let fallback = || self.root.join("target");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(fallback, PathBuf::from);
         target.join("lambda")

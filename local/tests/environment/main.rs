@@ -6,7 +6,6 @@
 
 mod faults;
 mod life;
-mod policies;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};

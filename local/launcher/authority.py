@@ -181,14 +181,15 @@ def install() -> None:
         return action_of(service, method, path, headers, body, query_params)
 
     def extract_resource_arn(service, method, path, headers, body, params, region, account):
-        found = resource_of(service, method, path, headers, body, params, region, account)
         action = extract_iam_action(service, method, path, headers, body, params) or ""
         checks = checks_for(service, headers, body, params, region, account, action)
         _checks.set((action, checks) if checks else None)
         if service == "dynamodb":
             keys = _partition_keys(action.split(":", 1)[-1], _payload(body, headers))
             _leading.set(iter(keys))
-        return checks[0].resource if checks else found
+        if checks:
+            return checks[0].resource
+        return resource_of(service, method, path, headers, body, params, region, account)
 
     def enforce_all(access_key, iam_action, service, region, resource_arn="*",
                     service_context=None):

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_cloudwatch::types::{MetricAlarm, StateValue};
 use esclusa_local::stage::{SERVICE, Stage};
-use serde_json::json;
 
 use crate::judge::{self, Series, State, Statistic};
+use crate::numbers::tick;
 use crate::{eventually, on_stage};
 
 /// What makes an alarm go off: numbers in each of so many periods.
@@ -33,10 +33,7 @@ async fn each_alarm_goes_off_by_what_it_is_for_and_by_nothing_else() {
         let required =
             |text: String| text + "\n[environments.production.gate]\nrequire_scan = true\n";
         stage.configure_as(required).await.unwrap();
-        let due = json!({
-            "id": "first", "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
-        });
-        stage.send_fact(&due.to_string()).await.unwrap();
+        tick(&stage, "first").await;
         let made = || async {
             let alarms = stage.alarms_named("esclusa/").await.unwrap();
             (alarms.len() == ROWS.len()).then_some(alarms)

@@ -6,6 +6,7 @@ use esclusa_core::time::Timestamp;
 use esclusa_local::stage::{SERVICE, Stage};
 use serde_json::{Value, json};
 
+use crate::numbers::{assert_is, tick, until_counted};
 use crate::{eventually, on_stage};
 
 const OF_LANE: [(&str, &str); 2] = [("Service", SERVICE), ("Environment", "production")];
@@ -24,17 +25,6 @@ async fn numbers_reach_cloudwatch_once() {
         stage
     })
     .await;
-}
-
-/// Waits for a metric, and returns its sum.
-async fn until_counted(stage: &Stage, metric: &str, dimensions: &[(&str, &str)]) -> f64 {
-    let sum = || async { stage.sum(metric, dimensions).await.unwrap() };
-    eventually(metric, Duration::from_mins(1), sum).await
-}
-
-#[track_caller]
-fn assert_is(sum: f64, expected: f64) {
-    assert!((sum - expected).abs() < 1e-9, "{sum} instead of {expected}");
 }
 
 /// The pipeline reports what it built while it is being rolled out: twice, for it was not sure.
@@ -99,14 +89,6 @@ async fn the_same_told_again_is_not(stage: &Stage) {
     assert_is(stage.sum("RolloutsSucceeded", &OF_LANE).await.unwrap().unwrap(), 1.0);
 }
 
-/// Ticks come every five minutes by themselves; these come at once.
-async fn tick(stage: &Stage, name: &str) {
-    let due = json!({
-        "id": name, "source": "aws.events", "detail-type": "Scheduled Event", "detail": {},
-    });
-    stage.send_fact(&due.to_string()).await.unwrap();
-}
-
 async fn gauges_are_read(stage: &Stage) {
     tick(stage, "first").await;
     assert_is(until_counted(stage, "HostsDrifted", &OF_LANE).await, 0.0);
@@ -119,15 +101,26 @@ async fn gauges_are_read(stage: &Stage) {
 
 /// Real containers on real hosts, through the read-only document.
 async fn containers_are_measured(stage: &Stage) {
-    // A look whose question hosts are still answering counts nothing.
-    let measured = || async {
-        tick(stage, &format!("at {:?}", SystemTime::now())).await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        stage.sum("ContainerMemory", &OF_LANE).await.unwrap()
-    };
-    eventually("containers are measured", Duration::from_mins(2), measured).await;
+    until_measured(stage, "ContainerMemory").await;
     let memory = until_counted(stage, "ContainerMemory", &OF_LANE).await;
     assert!((0.0..200.0).contains(&memory), "{memory}");
     assert!(until_counted(stage, "ContainerCpu", &OF_LANE).await >= 0.0);
     assert_is(until_counted(stage, "ContainerRestarts", &OF_LANE).await, 0.0);
+    let host = stage.running().unwrap().into_keys().next().unwrap();
+    stage.crash(&host).unwrap();
+    let restarts = || async {
+        until_measured(stage, "ContainerRestarts").await;
+        Some(until_counted(stage, "ContainerRestarts", &OF_LANE).await).filter(|it| *it > 0.0)
+    };
+    assert_is(eventually("a restart", Duration::from_mins(2), restarts).await, 1.0);
+}
+
+/// Ticks until hosts have answered. One whose question they are still answering counts nothing.
+async fn until_measured(stage: &Stage, metric: &str) {
+    let measured = || async {
+        tick(stage, &format!("at {:?}", SystemTime::now())).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        stage.sum(metric, &OF_LANE).await.unwrap()
+    };
+    eventually(metric, Duration::from_mins(2), measured).await;
 }

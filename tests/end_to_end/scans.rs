@@ -10,7 +10,7 @@ const GATE: &str = "gate = { wait = \"15s\" }\n";
 const WAIVER: &str = "waivers = [{ id = \"CVE-2026-0001\", until = \"2099-01-01\", \
                       reason = \"not reachable\", by = \"ana\" }]\n";
 
-fn critical() -> Value {
+pub(crate) fn critical() -> Value {
     json!([{
         "name": "CVE-2026-0001", "severity": "CRITICAL", "attributes": [
             { "key": "package_name", "value": "openssl" },

@@ -35,6 +35,13 @@ impl Told {
         panic!("{what} was not told within a minute: {:#?}\n{:#?}", self.texts, self.events);
     }
 
+    /// Waits for the text with these words that people are sent.
+    pub(crate) async fn until_text(&mut self, words: &str) -> String {
+        let heard = |told: &Self| told.texts.iter().any(|it| it.contains(words));
+        self.until(words, heard).await;
+        self.texts.iter().find(|it| it.contains(words)).unwrap().clone()
+    }
+
     fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Value> {
         self.events.iter().filter(move |it| it["detail-type"] == kind).map(|it| &it["detail"])
     }

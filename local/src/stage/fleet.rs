@@ -19,6 +19,10 @@ const RUNNING: &str = "docker ps --quiet --filter status=running | xargs -r dock
 const CONTAINERS: &str = "docker ps --all --quiet --no-trunc | xargs -r docker inspect \
                           --format '{{ .Id }} {{ .State.StartedAt }}'";
 
+/// Kills the first process of every running container, as the engine finds them.
+const CRASH: &str = "docker ps --quiet | xargs -r docker inspect --format '{{ .State.Pid }}' \
+                     | xargs -r kill -KILL";
+
 impl Stage {
     /// What a team writes on a host once: where the registry is, and what the host is called.
     pub(super) fn prepare(&self, host: &HostRecord) -> Result<(), StageError> {
@@ -94,6 +98,16 @@ impl Stage {
             targets.insert(name.to_owned(), state.to_owned());
         }
         Ok(targets)
+    }
+
+    /// Kills what runs in the containers of a host, as a fault in the program would; Docker starts
+    /// them again.
+    ///
+    /// # Errors
+    ///
+    /// What the host refused.
+    pub fn crash(&self, host: &str) -> Result<(), StageError> {
+        self.on(host, CRASH, "").map(drop)
     }
 
     /// Starts the service on a host by hand, as a team did before it had Esclusa.

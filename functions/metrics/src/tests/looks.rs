@@ -136,6 +136,27 @@ async fn what_is_found_in_what_runs_is_told_once() {
 }
 
 #[tokio::test]
+async fn what_was_passed_over_is_seen_with_the_next_gauges() {
+    let mut memory = memory("");
+    tick(&memory).await;
+    let mut found = Vec::new();
+    for id in ["CVE-1", "CVE-2"] {
+        found.push(finding(id));
+        memory.scans = vec![scan(2, State::Done(found.clone()))];
+        sent(&memory, batch(&[scanned()])).await;
+        assert_eq!(memory.told.lock().unwrap().len(), 1, "{id}");
+    }
+    memory.wait(300);
+    tick(&memory).await;
+    assert_eq!(memory.told.lock().unwrap().len(), 2);
+    found.push(finding("CVE-3"));
+    memory.scans = vec![scan(2, State::Done(found))];
+    memory.wait(300);
+    tick(&memory).await;
+    assert_eq!(memory.told.lock().unwrap().len(), 2, "nothing is owed before the hour is over");
+}
+
+#[tokio::test]
 async fn a_newer_release_without_it_is_named() {
     for (state, expected) in [
         (

@@ -73,8 +73,9 @@ impl Ledger for Memory {
 }
 
 impl Configurations for Memory {
-    async fn sources(&self, _: &Service) -> Result<Sources, Unavailable> {
-        Ok(Sources::default())
+    async fn sources(&self, service: &Service) -> Result<Sources, Unavailable> {
+        let found = self.configured.iter().find(|(it, _)| it == service);
+        Ok(found.map(|(_, sources)| sources.clone()).unwrap_or_default())
     }
 
     async fn configured(&self) -> Result<Vec<(Service, Sources)>, Unavailable> {

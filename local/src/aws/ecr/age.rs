@@ -17,7 +17,7 @@ pub(crate) struct Age {
 }
 
 impl Ecr {
-    /// Makes every image of a repository older, as if time had passed since its push.
+    /// Makes every image of a repository older, as if time had passed since its push and its scan.
     pub(crate) fn age(&self, input: &Age) -> ApiResult<Value> {
         let span = Duration::from_secs(input.seconds);
         let mut catalog = guard(&self.catalog);
@@ -25,6 +25,10 @@ impl Ecr {
         for image in repository.images.values_mut() {
             image.pushed_at = image.pushed_at.minus(span);
             image.pulled_at = image.pulled_at.map(|at| at.minus(span));
+            if let Some(scan) = &mut image.scan {
+                scan.asked_at = scan.asked_at.map(|at| at.minus(span));
+                scan.completed_at = scan.completed_at.map(|at| at.minus(span));
+            }
         }
         let images = repository.images.len();
         self.snapshot.save(&*catalog);

@@ -24,8 +24,8 @@ pub(crate) struct Scan {
     /// Inspector's form, or the basic scanner's.
     enhanced: bool,
     findings: Vec<Value>,
-    asked_at: Option<Moment>,
-    completed_at: Option<Moment>,
+    pub(super) asked_at: Option<Moment>,
+    pub(super) completed_at: Option<Moment>,
 }
 
 /// A scan's result, to be set from outside: no scanner runs here.
@@ -177,17 +177,21 @@ impl Ecr {
         let (name, digest) = (&name, &digest);
         let id = ImageId::of(digest, None);
         let missing = id.not_found(name, self.account());
-        let scan = Scan {
+        let now = Moment::now();
+        let mut scan = Scan {
             status,
             description: result.description,
             enhanced: result.enhanced,
             findings: result.findings,
-            asked_at: Some(Moment::now()),
-            completed_at: Some(Moment::now()),
+            asked_at: Some(now),
+            completed_at: Some(now),
         };
-        let kept = (scan.status != "NONE").then(|| scan.clone());
         self.change(name, |repository| {
-            repository.images.get_mut(digest).map(|image| image.scan = kept).ok_or(missing)
+            let image = repository.images.get_mut(digest).ok_or(missing)?;
+            // Its end is not when it was asked for.
+            scan.asked_at = image.scan.as_ref().and_then(|it| it.asked_at).or(Some(now));
+            image.scan = (scan.status != "NONE").then(|| scan.clone());
+            Ok::<(), ApiError>(())
         })??;
         match (scan.has_findings(), scan.enhanced) {
             (true, false) => self.emit_basic(name, digest, &scan),

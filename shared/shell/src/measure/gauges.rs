@@ -34,7 +34,7 @@ async fn of_lane<P: Ports>(
     measured.data.push(measure::drifted(lane, ports.now()));
     let Some(settings) = configured.of(&lane.id) else { return Ok(()) };
     measured.data.extend(in_service(ports, lane, &settings).await?);
-    hourly(ports, lane, &settings, measured).await
+    by_registry(ports, lane, &settings, measured).await
 }
 
 /// How many hosts the load balancer finds healthy, in the group in which they are fewest. Without a
@@ -52,18 +52,19 @@ async fn in_service<P: Ports>(
     Ok(fewest.map(|hosts| measure::in_service(&lane.id, hosts, ports.now())))
 }
 
-/// What the registry must be asked for, once an hour.
-async fn hourly<P: Ports>(
+/// What the registry must be asked for: once an hour, and what the guard owes.
+async fn by_registry<P: Ports>(
     ports: &P,
     lane: &Lane,
     settings: &EnvironmentConfiguration,
     measured: &mut Measured,
 ) -> Result<(), Unavailable> {
-    if !first_in(ports, HOUR, &format!("hour#{}", lane.id)).await? {
-        return Ok(());
+    let owed = guard::owes_a_look(ports, &lane.id).await?;
+    let hourly = first_in(ports, HOUR, &format!("hour#{}", lane.id)).await?;
+    if hourly || owed {
+        guard::look(ports, lane, settings, measured).await?;
     }
-    guard::look(ports, lane, settings, measured).await?;
-    rehearse(ports, lane, settings, measured).await
+    if hourly { rehearse(ports, lane, settings, measured).await } else { Ok(()) }
 }
 
 /// Sees whether a rollback would find what it needs, without making one.

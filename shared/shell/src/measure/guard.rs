@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use esclusa_core::configuration::EnvironmentConfiguration;
+use esclusa_core::configuration::{Configuration, EnvironmentConfiguration};
 use esclusa_core::lane::Lane;
 use esclusa_core::measure;
 use esclusa_core::measure::guard::{Instead, exposed, found};
-use esclusa_core::name::Service;
+use esclusa_core::name::{LaneId, Service};
 use esclusa_core::scan::{Scanned, State};
 
-use super::{Configured, Measured, Ports, first_in};
+use super::{Measured, Ports, first_in, in_span};
 use crate::ports::Unavailable;
 
 /// Findings of so long are one look.
@@ -19,27 +19,44 @@ const BURST: Duration = Duration::from_mins(5);
 /// How often a new scan of the same image is asked for: ECR takes one a day.
 const DAY: Duration = Duration::from_hours(24);
 
-/// Looks at what runs of a service. Findings come in hundreds: those of a few minutes are one look.
+/// Looks at what runs of a service. Findings come in hundreds: the first of a few minutes is looked
+/// at, and the others with the next gauges.
 pub(super) async fn scanned<P: Ports>(
     ports: &P,
     service: &Service,
 ) -> Result<Measured, Unavailable> {
     let mut measured = Measured::default();
     let lanes = ports.lanes().await?.into_iter().filter(|it| it.service == *service);
-    let mut configured = None;
+    let mut sources = None;
     for id in lanes {
         if !first_in(ports, BURST, &format!("guard#{id}")).await? {
+            first_in(ports, BURST, &passed_over(&id)).await?;
             continue;
         }
         let Some(lane) = ports.load(&id).await? else { continue };
-        if configured.is_none() {
-            configured = Some(Configured::read(ports).await?);
+        if sources.is_none() {
+            sources = Some(ports.sources(service).await?);
         }
-        if let Some(settings) = configured.as_ref().and_then(|it| it.of(&id)) {
+        let settings = sources.as_ref().map(|it| Configuration::of(it, &id));
+        if let Some(Ok(settings)) = settings {
             look(ports, &lane, &settings, &mut measured).await?;
         }
     }
     Ok(measured)
+}
+
+/// Whether findings were passed over in the span of time before this one; said once in a span.
+pub(super) async fn owes_a_look<P: Ports>(ports: &P, lane: &LaneId) -> Result<bool, Unavailable> {
+    if !first_in(ports, BURST, &format!("owed#{lane}")).await? {
+        return Ok(false);
+    }
+    let now = ports.now();
+    let identity = in_span(now.before(BURST), BURST, &passed_over(lane));
+    Ok(!ports.mark(&identity, now.after(BURST)).await?)
+}
+
+fn passed_over(lane: &LaneId) -> String {
+    format!("passed-over#{lane}")
 }
 
 /// Looks at what a lane runs: counts what its scans say, and tells people what is new.

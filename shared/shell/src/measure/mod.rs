@@ -19,6 +19,7 @@ use esclusa_core::measure::{self, Datum};
 use esclusa_core::name::{LaneId, Service, Tag};
 use esclusa_core::observation::Sources;
 use esclusa_core::rollout::RolloutId;
+use esclusa_core::time::Timestamp;
 
 use crate::ports::{Unavailable, Wanted};
 
@@ -140,8 +141,13 @@ async fn once<P: Ports>(
 /// done: what fails then waits for the next span.
 async fn first_in<P: Ports>(ports: &P, span: Duration, what: &str) -> Result<bool, Unavailable> {
     let now = ports.now();
-    let number = now.as_secs().checked_div(span.as_secs()).unwrap_or(0);
-    ports.mark(&format!("{what}#{number}"), now.after(span.saturating_mul(2))).await
+    ports.mark(&in_span(now, span, what), now.after(span.saturating_mul(2))).await
+}
+
+/// A name of what is done in the span of time that a moment is in.
+fn in_span(at: Timestamp, span: Duration, what: &str) -> String {
+    let number = at.as_secs().checked_div(span.as_secs()).unwrap_or(0);
+    format!("{what}#{number}")
 }
 
 /// An image that has gone again by now is nothing to measure.

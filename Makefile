@@ -9,7 +9,6 @@ FUNCTIONS := metrics operator retention rollout
 # Namespaces and engines need root; building does not. So only the programs run with sudo, and what
 # they find on the path is what was found here, which sudo by itself would not keep.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env env 'PATH=$(PATH)')
-RUNNER := $(if $(SUDO),--config 'target."cfg(unix)".runner="$(SUDO)"')
 
 .PHONY: help
 help: ## list the targets
@@ -38,7 +37,8 @@ check: setup ## format, lints, documentation, shell scripts, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
-	shellcheck --external-sources scripts/setup scripts/package .ci/run examples/host/prepare
+	shellcheck --external-sources scripts/setup scripts/package scripts/test \
+	  .ci/run examples/host/prepare
 	shellcheck hosts/measure.sh
 	for verb in prefetch activate inspect; do \
 	  { echo '#!/usr/bin/env bash'; cat hosts/lib.sh "hosts/$$verb.sh"; } | shellcheck -; \
@@ -72,5 +72,4 @@ bench: build ## measure: ratios to a bare function, of one run; nothing is judge
 
 .PHONY: test
 test: check build package ## check, then every test; needs root or sudo for the hosts
-	# Most of the tests wait: for hosts, health checks and bakes.
-	RUST_TEST_THREADS=3 cargo test --workspace --locked $(RUNNER)
+	SUDO='$(SUDO)' scripts/test

@@ -43,6 +43,9 @@ async fn each_alarm_goes_off_by_what_it_is_for_and_by_nothing_else() {
             let told = alarm.alarm_actions();
             assert!(told.len() == 1 && told[0].contains(":sns:"), "{told:?}");
         }
+        let log = stage.log("metrics").await.unwrap();
+        let bound = "1 service(s) in 1 lane(s): at most 32 metrics, and 9 alarms";
+        assert!(log.contains(bound), "{log}");
         each_goes_off(&stage, &alarms).await;
         stage
     })

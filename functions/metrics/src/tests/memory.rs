@@ -136,6 +136,10 @@ impl Facts for Memory {
         Ok(marks.insert(identity.to_owned(), until).is_none())
     }
 
+    async fn is_marked(&self, identity: &str) -> Result<bool, Unavailable> {
+        Ok(self.marks.lock().unwrap().contains_key(identity))
+    }
+
     async fn note_commit(
         &self,
         service: &Service,

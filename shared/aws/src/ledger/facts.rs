@@ -43,6 +43,11 @@ impl Facts for Aws<Gauges> {
         marked.map_err(unavailable(format!("mark that `{identity}` is counted")))
     }
 
+    async fn is_marked(&self, identity: &str) -> Result<bool, Unavailable> {
+        let found = self.fact(identity).await;
+        found.map(|it| it.is_some()).map_err(unavailable(format!("see whether `{identity}` is")))
+    }
+
     async fn note_commit(
         &self,
         service: &Service,

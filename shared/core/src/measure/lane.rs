@@ -8,7 +8,7 @@ use crate::scan::{Counts, Scanned, State, counted};
 use crate::time::Timestamp;
 
 /// Severities that are told apart, so that the number of metrics is bounded: four a lane.
-const SEVERITIES: [Severity; 4] =
+pub(super) const SEVERITIES: [Severity; 4] =
     [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
 fn datum(lane: &Lane, metric: Metric, value: f64, at: Timestamp) -> Datum {

@@ -34,9 +34,22 @@ pub enum Unit {
     Seconds,
 }
 
-/// Declares the metrics with their units.
+/// What a metric has a series of numbers for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The stack.
+    Stack,
+    /// Each service.
+    Service,
+    /// Each environment of a service.
+    Lane,
+    /// Each severity in each environment of a service.
+    Severity,
+}
+
+/// Declares the metrics with their units and scopes.
 macro_rules! metrics {
-    ($($(#[$doc:meta])* $name:ident in $unit:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident in $unit:ident for each $scope:ident;)*) => {
         /// What is measured; its name is the metric's in CloudWatch. Stable: alarms and dashboards
         /// name it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,70 +72,76 @@ macro_rules! metrics {
             pub const fn unit(self) -> Unit {
                 match self { $(Self::$name => Unit::$unit,)* }
             }
+
+            /// What there is a series of numbers for.
+            #[must_use]
+            pub const fn scope(self) -> Scope {
+                match self { $(Self::$name => Scope::$scope,)* }
+            }
         }
     };
 }
 
 metrics! {
     /// What a pushed image takes in the registry, compressed.
-    ImageSize in Bytes;
+    ImageSize in Bytes for each Service;
     /// Findings of a severity in the running release, each vulnerability once.
-    Vulnerabilities in Count;
+    Vulnerabilities in Count for each Severity;
     /// Whether the running release has a scan that still holds: 1 or 0.
-    ScanCoverage in Count;
+    ScanCoverage in Count for each Lane;
     /// Images that a run of retention left.
-    ImagesKept in Count;
+    ImagesKept in Count for each Service;
     /// Images that a run of retention deleted.
-    ImagesDeleted in Count;
+    ImagesDeleted in Count for each Service;
     /// What those took, at most.
-    BytesReclaimed in Bytes;
+    BytesReclaimed in Bytes for each Service;
     /// A run of retention that stopped at a cap, and waits for a person: 1.
-    RetentionStopped in Count;
+    RetentionStopped in Count for each Service;
     /// How long a build of the pipeline took.
-    BuildDuration in Seconds;
+    BuildDuration in Seconds for each Service;
     /// A build that succeeded: 1.
-    BuildSucceeded in Count;
+    BuildSucceeded in Count for each Service;
     /// A build that failed: 1.
-    BuildFailed in Count;
+    BuildFailed in Count for each Service;
     /// How long a rollout took, without the time that a person was waited for.
-    RolloutDuration in Seconds;
+    RolloutDuration in Seconds for each Lane;
     /// How long a rollout waited for a person.
-    HumanWait in Seconds;
+    HumanWait in Seconds for each Lane;
     /// How long a wave took that came to its end.
-    WaveDuration in Seconds;
+    WaveDuration in Seconds for each Lane;
     /// A rollout that succeeded: 1.
-    RolloutsSucceeded in Count;
+    RolloutsSucceeded in Count for each Lane;
     /// A rollout that failed before or without anything to go back to: 1.
-    RolloutsFailed in Count;
+    RolloutsFailed in Count for each Lane;
     /// A rollout that was put back: 1.
-    RolloutsRestored in Count;
+    RolloutsRestored in Count for each Lane;
     /// A rollout that could not be put back: 1.
-    RolloutsStuck in Count;
+    RolloutsStuck in Count for each Lane;
     /// A rollout that was left as it was when it failed: 1.
-    RolloutsHalted in Count;
+    RolloutsHalted in Count for each Lane;
     /// From the commit to the moment at which every host ran it.
-    LeadTime in Seconds;
+    LeadTime in Seconds for each Lane;
     /// A change that had to be taken back, by itself or by hand: 1.
-    ChangeFailed in Count;
+    ChangeFailed in Count for each Lane;
     /// From the failure, or a person's word, to the moment at which what ran before ran again.
-    TimeToRestore in Seconds;
+    TimeToRestore in Seconds for each Lane;
     /// Vulnerabilities that were found in the running release since it went out.
-    VulnerabilitiesFound in Count;
+    VulnerabilitiesFound in Count for each Lane;
     /// Hosts that serve: healthy behind the load balancer, or, without one, with containers that
     /// are well.
-    HostsInService in Count;
+    HostsInService in Count for each Lane;
     /// Hosts that run something else than the lane does.
-    HostsDrifted in Count;
+    HostsDrifted in Count for each Lane;
     /// Whether the release before can be pulled, and its secrets used: 1 or 0.
-    RollbackReady in Count;
+    RollbackReady in Count for each Lane;
     /// What a container takes of one processor.
-    ContainerCpu in Percent;
+    ContainerCpu in Percent for each Lane;
     /// What a container takes of the memory that it may have.
-    ContainerMemory in Percent;
+    ContainerMemory in Percent for each Lane;
     /// How often the engine has started containers again since the last look.
-    ContainerRestarts in Count;
+    ContainerRestarts in Count for each Lane;
     /// A sweep over all lanes that came to its end: 1.
-    ReconcilerHeartbeat in Count;
+    ReconcilerHeartbeat in Count for each Stack;
 }
 
 /// What a number is about: the dimensions of its metric.
@@ -206,6 +225,18 @@ impl Datum {
     fn new(metric: Metric, subject: Subject, value: f64, at: Timestamp) -> Self {
         Self { metric, subject, value: Value::one(value), at }
     }
+}
+
+/// How many series of numbers there are at most: what CloudWatch bills as metrics.
+#[must_use]
+pub fn series(services: usize, lanes: usize) -> usize {
+    let of = |metric: &Metric| match metric.scope() {
+        Scope::Stack => 1,
+        Scope::Service => services,
+        Scope::Lane => lanes,
+        Scope::Severity => lanes.saturating_mul(lane::SEVERITIES.len()),
+    };
+    Metric::ALL.iter().map(of).sum()
 }
 
 /// A count, or bytes, as CloudWatch takes it: exact up to 2^53.

@@ -45,14 +45,10 @@ pub(super) async fn scanned<P: Ports>(
     Ok(measured)
 }
 
-/// Whether findings were passed over in the span of time before this one; said once in a span.
+/// Whether findings were passed over in the span of time before this one.
 pub(super) async fn owes_a_look<P: Ports>(ports: &P, lane: &LaneId) -> Result<bool, Unavailable> {
-    if !first_in(ports, BURST, &format!("owed#{lane}")).await? {
-        return Ok(false);
-    }
-    let now = ports.now();
-    let identity = in_span(now.before(BURST), BURST, &passed_over(lane));
-    Ok(!ports.mark(&identity, now.after(BURST)).await?)
+    let before = ports.now().before(BURST);
+    ports.is_marked(&in_span(before, BURST, &passed_over(lane))).await
 }
 
 fn passed_over(lane: &LaneId) -> String {

@@ -24,6 +24,9 @@ pub trait Facts {
         until: Timestamp,
     ) -> impl Future<Output = Result<bool, Unavailable>> + Send;
 
+    /// Whether a fact is marked.
+    fn is_marked(&self, identity: &str) -> impl Future<Output = Result<bool, Unavailable>> + Send;
+
     /// Remembers when the commit of an image was made.
     fn note_commit(
         &self,

@@ -7,10 +7,15 @@ mod lanes;
 mod rollouts;
 mod usages;
 
-use super::{Datum, Metric, Value, whole};
+use super::{Datum, Metric, Scope, Subject, Value, whole};
 
 /// Numbers as text: `RolloutDuration 90 s`, `Vulnerabilities HIGH 2`.
+///
+/// Each number is about what its metric is for.
 fn told(data: &[Datum]) -> Vec<String> {
+    for it in data {
+        assert_eq!(scope(&it.subject), Some(it.metric.scope()), "{}", it.metric.name());
+    }
     let line = |it: &Datum| {
         let severity = it.subject.severity.map(|it| format!(" {it}")).unwrap_or_default();
         let unit = match it.metric.unit() {
@@ -26,6 +31,24 @@ fn told(data: &[Datum]) -> Vec<String> {
         format!("{} {least} to {most}{unit}, {sum} of {count}", it.metric.name())
     };
     data.iter().map(line).collect()
+}
+
+fn scope(subject: &Subject) -> Option<Scope> {
+    let Subject { service, environment, severity } = subject;
+    match (service.is_some(), environment.is_some(), severity.is_some()) {
+        (false, false, false) => Some(Scope::Stack),
+        (true, false, false) => Some(Scope::Service),
+        (true, true, false) => Some(Scope::Lane),
+        (true, true, true) => Some(Scope::Severity),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_number_of_series_is_bounded_by_what_there_is() {
+    for (services, lanes, expected) in [(0, 0, 1), (1, 1, 32), (1, 2, 55), (500, 1000, 27_001)] {
+        assert_eq!(super::series(services, lanes), expected, "{services} services");
+    }
 }
 
 #[test]

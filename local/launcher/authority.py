@@ -157,6 +157,9 @@ def checks_for(service, headers, body, params, region, account, iam_action) -> l
         if action == "DescribeRepositories" and not payload.get("repositoryNames"):
             return [Check(f"arn:aws:ecr:{region}:{account}:repository/*")]
         return _ecr(payload, region, account)
+    if service == "logs" and payload.get("logStreamName"):
+        group, stream = payload.get("logGroupName", ""), payload["logStreamName"]
+        return [Check(f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:{stream}")]
     if service == "events" and action == "PutEvents":
         return _put_events(payload, region, account)
     if service == "elasticloadbalancing" and action.startswith("Describe"):

@@ -41,21 +41,29 @@ impl Answer {
     }
 }
 
-/// Whoever calls: `root`, or roles of the stack by their logical names.
+/// Whoever calls, by their names: `root`, and whoever was added.
 pub(crate) struct Callers<'a> {
     environment: &'a Environment,
     keys: BTreeMap<String, Value>,
 }
 
 impl<'a> Callers<'a> {
-    pub(crate) async fn of(environment: &'a Environment, roles: &[&str]) -> Self {
-        let mut keys = BTreeMap::new();
-        keys.insert("root".to_owned(), keys_of(&environment.sdk_config()).await);
-        for role in roles {
-            let config = environment.sdk_config_as(role).await.unwrap();
-            keys.insert((*role).to_owned(), keys_of(&config).await);
-        }
-        Self { environment, keys }
+    pub(crate) async fn of(environment: &'a Environment) -> Self {
+        let root = keys_of(&environment.sdk_config()).await;
+        Self { environment, keys: [("root".to_owned(), root)].into() }
+    }
+
+    /// Adds a role of the stack by its logical name, which is the caller's as well.
+    pub(crate) async fn add_of_stack(&mut self, role: &str) {
+        let config = self.environment.sdk_config_as(role).await.unwrap();
+        self.keys.insert(role.to_owned(), keys_of(&config).await);
+    }
+
+    /// Adds whoever this call of STS's gives keys to.
+    pub(crate) fn add(&mut self, caller: &str, operation: &str, input: Value) {
+        let keys = self.root("sts", operation, input)["Credentials"].take();
+        let keys = ["AccessKeyId", "SecretAccessKey", "SessionToken"].map(|it| &keys[it]);
+        self.keys.insert(caller.to_owned(), json!(keys));
     }
 
     /// Makes the calls `(caller, service, operation, input)` as boto3 names them.

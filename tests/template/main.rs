@@ -3,27 +3,41 @@
 //!
 //! Needs root and the built functions (`make build`).
 
+mod attempts;
 mod calls;
 mod documents;
 mod granted;
 mod patterns;
+mod pipeline;
 mod refused;
 
 use std::path::Path;
 
 use esclusa_local::environment::{Environment, Options, Service, down};
+use serde_json::json;
 
 use calls::Callers;
 
 const SERVICE: &str = "acme/tickets";
 
+/// A service with a stack of its own, from `template-service.yaml`.
+const PUSHED: &str = "acme/pushed";
+
+const METRICS: &str = "MetricsRole";
+const OPERATOR: &str = "OperatorRole";
+const RETENTION: &str = "RetentionRole";
+const ROLLOUT: &str = "RolloutRole";
+
 /// The functions, with the roles of the stack that they run as.
-const FUNCTIONS: [(&str, &str); 4] = [
-    ("metrics", "MetricsRole"),
-    ("operator", "OperatorRole"),
-    ("retention", "RetentionRole"),
-    ("rollout", "RolloutRole"),
-];
+const FUNCTIONS: [(&str, &str); 4] =
+    [("metrics", METRICS), ("operator", OPERATOR), ("retention", RETENTION), ("rollout", ROLLOUT)];
+
+const HOST: &str = "a host with HostPolicy";
+const PERSON: &str = "a person with OperatorPolicy";
+const PIPELINE: &str = "a service's PipelineRole";
+
+/// Everybody who calls AWS because of Esclusa.
+const CALLERS: [&str; 7] = [METRICS, OPERATOR, RETENTION, ROLLOUT, HOST, PERSON, PIPELINE];
 
 /// Where things are, for an environment of this test's own.
 fn options() -> Options {
@@ -42,8 +56,10 @@ async fn the_deployed_template_keeps_its_promises() {
     let tested = tokio::spawn({
         let environment = environment.clone();
         async move {
-            let callers = Callers::of(&environment, &FUNCTIONS.map(|(_, role)| role)).await;
-            refused::each_role_is_refused_what_it_need_not_do(&environment, &callers).await;
+            let pipeline = pipeline::deployed(&environment, "pushed", &[]).await;
+            let callers = everybody(&environment, &pipeline).await;
+            refused::each_caller_is_refused_what_it_need_not_do(&environment, &callers).await;
+            pipeline::only_its_branches_may_be_it(&environment, &callers, &pipeline).await;
             patterns::each_rule_passes_on_exactly_what_it_should(&callers);
             documents::nothing_but_values_gets_through(&callers);
         }
@@ -51,4 +67,25 @@ async fn the_deployed_template_keeps_its_promises() {
     let ended = tested.await;
     environment.down().await.unwrap();
     ended.unwrap();
+}
+
+async fn everybody<'a>(environment: &'a Environment, pipeline: &str) -> Callers<'a> {
+    let mut callers = Callers::of(environment).await;
+    for (_, role) in FUNCTIONS {
+        callers.add_of_stack(role).await;
+    }
+    let account = &environment.record().account;
+    let assume = |arn: &str| json!({ "RoleArn": arn, "RoleSessionName": "test" });
+    callers.add(HOST, "assume_role", assume(&format!("arn:aws:iam::{account}:role/esclusa-host")));
+    let trust = json!({ "Version": "2012-10-17", "Statement": [{ "Effect": "Allow",
+        "Principal": { "AWS": format!("arn:aws:iam::{account}:root") },
+        "Action": "sts:AssumeRole" }] });
+    let person = json!({ "RoleName": "person", "AssumeRolePolicyDocument": trust.to_string() });
+    let made = callers.root("iam", "create_role", person);
+    let policy = &environment.record().outputs["OperatorPolicy"];
+    let attach = json!({ "RoleName": "person", "PolicyArn": policy });
+    callers.root("iam", "attach_role_policy", attach);
+    callers.add(PERSON, "assume_role", assume(made["Role"]["Arn"].as_str().unwrap()));
+    pipeline::add(&mut callers, pipeline);
+    callers
 }

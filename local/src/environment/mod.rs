@@ -25,6 +25,7 @@ mod state;
 mod status;
 mod up;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -96,6 +97,22 @@ impl Environment {
         let options = Options::new(root, &self.state);
         preflight::check_built(&options)?;
         up::deploy(&options, &self.record).await.map(drop)
+    }
+
+    /// Deploys another template of the project at `root` beside the stack, and returns its outputs.
+    ///
+    /// # Errors
+    ///
+    /// When the template is refused.
+    pub async fn deploy_beside(
+        &self,
+        root: &Path,
+        stack: &str,
+        template: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<BTreeMap<String, String>, EnvironmentError> {
+        let options = Options::new(root, &self.state);
+        up::deploy_template(&options, &self.record, (stack, template), parameters).await
     }
 
     /// Stops it and removes everything of it.

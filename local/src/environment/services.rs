@@ -57,39 +57,23 @@ pub(super) async fn prepare(
     Ok(())
 }
 
-/// The role that a team's own instance profile has on AWS: it may pull, and be managed.
+/// The role of a team's own instance profile, with the policy that the stack has for it.
 async fn make_host_role(record: &Record) -> Result<(), EnvironmentError> {
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow",
         "Principal": {"Service": "ec2.amazonaws.com"},
         "Action": "sts:AssumeRole",
     }]});
-    let pull = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
-        {
-            "Effect": "Allow",
-            "Action": [
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:GetDownloadUrlForLayer",
-            ],
-            "Resource": format!("arn:aws:ecr:{}:{}:repository/*", record.region, record.account),
-        },
-    ]});
     let version = ("Version", "2010-05-08");
     let role = ("RoleName", HOST_ROLE);
     let trust = trust.to_string();
     let document = ("AssumeRolePolicyDocument", trust.as_str());
     calls::query(record, "iam", &[("Action", "CreateRole"), version, role, document]).await?;
-    let pull = pull.to_string();
-    let policy = [
-        ("Action", "PutRolePolicy"),
-        version,
-        role,
-        ("PolicyName", "pull"),
-        ("PolicyDocument", pull.as_str()),
-    ];
-    calls::query(record, "iam", &policy).await.map(drop)
+    let policy = record.outputs.get("HostPolicy").map(String::as_str).unwrap_or_default();
+    let policy = ("PolicyArn", policy);
+    calls::query(record, "iam", &[("Action", "AttachRolePolicy"), version, role, policy])
+        .await
+        .map(drop)
 }
 
 async fn make_repository(record: &Record, service: &ServiceRecord) -> Result<(), EnvironmentError> {

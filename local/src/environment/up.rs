@@ -228,26 +228,37 @@ fn last_words(log: &Path) -> String {
     text.lines().next_back().unwrap_or("it ended without a word").to_owned()
 }
 
-/// Deploys the template with the launcher and returns the stack's outputs.
+/// Deploys the stack with the launcher and returns its outputs.
 pub(super) async fn deploy(
     options: &Options,
     record: &Record,
 ) -> Result<BTreeMap<String, String>, EnvironmentError> {
+    // A table that outlives its stack has no use here.
+    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    let parameters = [("Pace", "quick"), ("KeepLedger", "false"), ("Architecture", architecture)];
+    deploy_template(options, record, (&record.stack, "template.yaml"), &parameters).await
+}
+
+/// Deploys a template of the project's as a stack of that name, and returns its outputs.
+pub(super) async fn deploy_template(
+    options: &Options,
+    record: &Record,
+    (stack, template): (&str, &str),
+    parameters: &[(&str, &str)],
+) -> Result<BTreeMap<String, String>, EnvironmentError> {
     let mut command = Command::new(options.python());
     command.arg("-B").arg(options.launcher()).arg("deploy");
     command.args(["--endpoint", &record.aws(), "--region", &record.region]);
-    command.args(["--stack", &record.stack]);
-    command.arg("--template").arg(options.root.join("template.yaml"));
+    command.args(["--stack", stack]);
+    command.arg("--template").arg(options.root.join(template));
     command.arg("--code").arg(options.code());
-    // A table that outlives its stack has no use here.
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-    for parameter in ["Pace=quick", "KeepLedger=false", &format!("Architecture={architecture}")] {
-        command.args(["--parameter", parameter]);
+    for (name, value) in parameters {
+        command.args(["--parameter", &format!("{name}={value}")]);
     }
     command.stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await.map_err(io_at("run", &options.python()))?;
     let refused = |answer: &[u8]| EnvironmentError::Refused {
-        what: "deploying template.yaml".to_owned(),
+        what: format!("deploying {template}"),
         answer: String::from_utf8_lossy(answer).trim().to_owned(),
     };
     if !output.status.success() {

@@ -5,18 +5,25 @@ use esclusa_core::lane::Lane;
 use esclusa_core::measure::{self, Datum};
 use esclusa_core::release::Availability;
 
-use super::{Configured, HOUR, Measured, Ports, first_in, guard, once};
+use super::{Configured, HOUR, Measured, Ports, each_lane, first_in, guard, once};
 use crate::ports::{Unavailable, Wanted};
 
 /// Reads the gauges of every lane, once however often the tick comes. A lane of which something
 /// cannot be seen costs no other.
 pub(super) async fn read<P: Ports>(ports: &P, tick: &str) -> Result<Measured, Unavailable> {
-    let configured = Configured::read(ports).await?;
+    let configured = &Configured::read(ports).await?;
+    let looks = each_lane(ports, |lane| async move {
+        let mut seen = Measured::default();
+        if let Err(failure) = of_lane(ports, &lane, configured, &mut seen).await {
+            seen.trouble.push(failure.into());
+        }
+        Ok(seen)
+    });
     let mut measured = Measured::default();
-    for id in ports.lanes().await? {
-        let Some(lane) = ports.load(&id).await? else { continue };
-        if let Err(failure) = of_lane(ports, &lane, &configured, &mut measured).await {
-            measured.trouble.push(failure.into());
+    for seen in looks.await? {
+        match seen {
+            Ok(seen) => measured.add(seen),
+            Err(failure) => measured.trouble.push(failure.into()),
         }
     }
     once(ports, &format!("gauges#{tick}"), measured).await

@@ -15,11 +15,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use esclusa_core::configuration::{Configuration, EnvironmentConfiguration};
+use esclusa_core::lane::Lane;
 use esclusa_core::measure::{self, Datum};
 use esclusa_core::name::{LaneId, Service, Tag};
 use esclusa_core::observation::Sources;
 use esclusa_core::rollout::RolloutId;
 use esclusa_core::time::Timestamp;
+
+use futures_util::{StreamExt, stream};
 
 use crate::ports::{Unavailable, Wanted};
 
@@ -31,6 +34,9 @@ const REMEMBERED: Duration = Duration::from_hours(15 * 24);
 
 /// How often what asks the registry, or every alarm, is done.
 const HOUR: Duration = Duration::from_hours(1);
+
+/// Lanes that are looked at side by side: a thousand take seconds then, and AWS throttles nobody yet.
+const AT_ONCE: usize = 16;
 
 /// Rollouts among which one that has just ended is looked for.
 const RECENT: usize = 20;
@@ -94,6 +100,12 @@ pub enum Trouble {
 impl Measured {
     fn of(data: Vec<Datum>) -> Self {
         Self { data, ..Self::default() }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.data.extend(more.data);
+        self.trouble.extend(more.trouble);
+        self.notes.extend(more.notes);
     }
 }
 
@@ -175,6 +187,27 @@ async fn ended<P: Ports>(
     let committed = ports.committed(&lane.service, &rollout.candidate.digest).await?;
     let data = measure::of_rollout(lane, rollout, committed);
     once(ports, &format!("rollout#{lane}#{id}"), Measured::of(data)).await
+}
+
+/// What a look at each lane comes to, in the lanes' order.
+async fn each_lane<P: Ports, T, F>(
+    ports: &P,
+    look: impl Fn(Lane) -> F,
+) -> Result<Vec<Result<T, Unavailable>>, Unavailable>
+where
+    F: Future<Output = Result<T, Unavailable>>,
+{
+    let look = &look;
+    let looks = ports.lanes().await?.into_iter().map(|id| async move {
+        match ports.load(&id).await {
+            Ok(Some(lane)) => Some(look(lane).await),
+            // It has gone since it was listed.
+            Ok(None) => None,
+            Err(failure) => Some(Err(failure)),
+        }
+    });
+    let seen: Vec<Option<_>> = stream::iter(looks).buffered(AT_ONCE).collect().await;
+    Ok(seen.into_iter().flatten().collect())
 }
 
 /// What every service is configured to do.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use esclusa_core::measure::alarm::{of_lane, of_service};
 use esclusa_core::measure::series;
 
-use super::{Configured, HOUR, Measured, Ports, first_in};
+use super::{Configured, HOUR, Measured, Ports, each_lane, first_in};
 use crate::ports::Unavailable;
 
 /// A service is gone when it has no configuration of its own any more.
@@ -13,15 +13,22 @@ pub(super) async fn keep<P: Ports>(ports: &P) -> Result<Measured, Unavailable> {
     if !first_in(ports, HOUR, "alarms").await? {
         return Ok(Measured::default());
     }
-    let configured = Configured::read(ports).await?;
+    let configured = &Configured::read(ports).await?;
+    let looks = each_lane(ports, |lane| async move {
+        let asking = |ask: &_| ports.line(&lane.id, ask);
+        let alarms = of_lane(&lane, configured.of(&lane.id).as_ref(), asking);
+        Ok((lane.id.service, alarms))
+    });
     let (mut alarms, mut services, mut lanes) = (Vec::new(), BTreeSet::new(), 0_usize);
-    for id in ports.lanes().await?.into_iter().filter(|it| configured.has(&it.service)) {
-        let Some(lane) = ports.load(&id).await? else { continue };
+    for seen in looks.await? {
+        let (service, of_lane) = seen?;
+        if !configured.has(&service) {
+            continue;
+        }
         lanes = lanes.saturating_add(1);
-        let asking = |ask: &_| ports.line(&id, ask);
-        alarms.extend(of_lane(&lane, configured.of(&id).as_ref(), asking));
-        if services.insert(id.service.clone()) {
-            alarms.extend(of_service(&id.service));
+        alarms.extend(of_lane);
+        if services.insert(service.clone()) {
+            alarms.extend(of_service(&service));
         }
     }
     let kept = ports.keep_alarms(&alarms).await?;

@@ -9,7 +9,7 @@ use esclusa_core::measure::usage::{Restarts, Usage};
 use esclusa_core::name::{HostId, LaneId};
 
 use super::ports::{Answers, LastLook};
-use super::{Configured, Measured, Ports, REMEMBERED, Trouble};
+use super::{Configured, Measured, Ports, REMEMBERED, Trouble, each_lane};
 use crate::ports::Unavailable;
 
 /// What was answered longer ago is no news.
@@ -72,15 +72,19 @@ struct Lanes {
 
 impl Lanes {
     async fn read<P: Ports>(ports: &P) -> Result<Self, Unavailable> {
-        let configured = Configured::read(ports).await?;
+        let configured = &Configured::read(ports).await?;
         let (mut hosts, mut unbalanced) = (BTreeMap::new(), Vec::new());
-        for id in ports.lanes().await? {
-            let Some(lane) = ports.load(&id).await? else { continue };
-            let balanced = configured.of(&id).is_none_or(|it| !it.target_groups.is_empty());
-            if lane.current.is_some() && !balanced {
+        let looks = each_lane(ports, |lane| async move {
+            let balanced = configured.of(&lane.id).is_none_or(|it| !it.target_groups.is_empty());
+            let serves_alone = lane.current.is_some() && !balanced;
+            Ok((lane.id, lane.hosts.into_keys().collect(), serves_alone))
+        });
+        for seen in looks.await? {
+            let (id, members, serves_alone) = seen?;
+            if serves_alone {
                 unbalanced.push(id.clone());
             }
-            hosts.insert(id, lane.hosts.into_keys().collect());
+            hosts.insert(id, members);
         }
         Ok(Self { hosts, unbalanced })
     }

@@ -24,7 +24,7 @@ readonly override_files=(compose.override.yaml compose.override.yml
   docker-compose.override.yml docker-compose.override.yaml)
 
 images='' conflict='' outsider='' grace=10
-verb='' dir='' state='' scratch='' project='' separator=':'
+verb='' dir='' state='' scratch='' project='' platform='' separator=':'
 engine=no looked=no answered=no changed=no remember=no
 failed_at='' why='' after_answer='' problem=''
 before=none now=none restored=not-needed fence='' health=none
@@ -83,7 +83,10 @@ check_clock() {
 }
 
 check_engine() {
-  timeout --foreground --kill-after=2 30 docker version >/dev/null ||
+  # In the words of OCI. The braces are parted because Systems Manager would take two of them for
+  # the start of a parameter.
+  platform=$(timeout --foreground --kill-after=2 30 docker version \
+    --format '{''{.Server.Os}}/{''{.Server.Arch}}') ||
     finish hosts.docker 'The Docker Engine does not answer: start it with systemctl start docker.'
   engine=yes
 }
@@ -138,8 +141,8 @@ exit_code() {
 render() {
   jq --null-input --compact-output --arg verb "$verb" --arg code "$1" --arg text "$2" \
     --arg fence "$fence" --arg before "$before" --arg now "$now" --arg restored "$restored" \
-    --arg project "$project" --arg health "$health" --argjson total "$total" \
-    --argjson well "$well" --argjson extra "$extra" \
+    --arg project "$project" --arg health "$health" --arg platform "$platform" \
+    --argjson total "$total" --argjson well "$well" --argjson extra "$extra" \
     --argjson pull "${seconds[pull]}" --argjson stop "${seconds[stop]}" \
     --argjson up "${seconds[up]}" --argjson check "${seconds[health]}" '
     # What does not fit is left out: a listing of SSM keeps 2,500 characters.
@@ -150,7 +153,7 @@ render() {
     {v: 1, verb: $verb, service: env.SSM_Service, environment: env.SSM_Environment, code: $code,
      text: ($text | gsub("[[:cntrl:]]+"; " ") | .[:300]), fence: $fence, before: $before, now: $now,
      restored: $restored, project: $project, containers: $total, healthy: $well, health: $health,
-     warnings: [$ARGS.positional[] | .[:200]],
+     platform: $platform, warnings: [$ARGS.positional[] | .[:200]],
      seconds: {pull: $pull, stop: $stop, up: $up, health: $check}, at: (now | floor)}
     + $extra | fit' --args -- "${warnings[@]}"
 }

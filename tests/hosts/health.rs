@@ -37,6 +37,9 @@ fn healthy(world: &World) {
     seen.expect("ok", 0).runs(&image);
     assert_eq!((seen.text("order"), seen.text("health")), ("finished", "healthy"), "{seen}");
     assert_eq!(seen.value["has_healthcheck"], true, "{seen}");
+    let says = "{{.Server.Os}}/{{.Server.Arch}}";
+    let engine = service.run(&["docker", "version", "--format", says]);
+    assert_eq!(seen.text("platform"), engine.trim(), "{seen}");
     assert!(seen.value["present"].to_string().contains(&image[3..]), "{seen}");
 }
 

@@ -250,6 +250,7 @@ impl World {
         let running = host.map_or(Running::Nothing, |host| host.running.clone());
         Answer {
             one_way: false,
+            platform: "linux/amd64".parse().ok(),
             reason,
             fence: host.and_then(|host| host.fence),
             before: running.clone(),

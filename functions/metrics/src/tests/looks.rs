@@ -157,6 +157,23 @@ async fn what_was_passed_over_is_seen_with_the_next_gauges() {
 }
 
 #[tokio::test]
+async fn what_no_host_runs_is_not_told() {
+    for (platform, told) in [("linux/amd64", 0), ("linux/arm64", 1), ("", 1)] {
+        let mut memory = memory("");
+        memory.lanes[0].platforms =
+            TWO_HOSTS.map(|(host, _)| (host.parse().unwrap(), platform.parse().ok())).into();
+        let of = |platform: &str, findings| {
+            let platform = platform.to_owned();
+            Scanned { platform, ..scan(2, State::Done(findings)) }
+        };
+        memory.scans =
+            vec![of("linux/amd64", Vec::new()), of("linux/arm64/v8", vec![finding("CVE-1")])];
+        sent(&memory, batch(&[scanned()])).await;
+        assert_eq!(memory.told.lock().unwrap().len(), told, "{platform}");
+    }
+}
+
+#[tokio::test]
 async fn a_newer_release_without_it_is_named() {
     for (state, expected) in [
         (

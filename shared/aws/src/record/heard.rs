@@ -1,9 +1,10 @@
 //! What hosts answered.
 
 use esclusa_core::order::{Answer, ContainerHealth, Heard, PutBack};
+use esclusa_core::scan::Platform;
 use serde::{Deserialize, Serialize};
 
-use super::form::{Record, RecordError, Span};
+use super::form::{Record, RecordError, Span, Text};
 use super::order::FenceRecord;
 use super::release::{ReasonRecord, RunningRecord};
 
@@ -21,6 +22,8 @@ fields!(AnswerRecord = Answer {
     put_back: PutBackRecord,
     #[serde(default)]
     one_way: bool,
+    #[serde(default)]
+    platform: Option<Text<Platform>>,
     warnings: Vec<String>,
     took: Span,
 });

@@ -10,6 +10,7 @@ use esclusa_core::lane::{
 };
 use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::request::RequestId;
+use esclusa_core::scan::Platform;
 use serde::{Deserialize, Serialize};
 
 use super::announcement::AnnouncementRecord;
@@ -112,6 +113,8 @@ pub(super) struct LaneRecord {
     pins: BTreeMap<Text<Digest>, PinRecord>,
     hosts: BTreeMap<Text<HostId>, HostRecordRecord>,
     #[serde(default)]
+    platforms: BTreeMap<Text<HostId>, Option<Text<Platform>>>,
+    #[serde(default)]
     lost: BTreeMap<Text<HostId>, LastKnownRecord>,
     owed: BTreeMap<Text<HostId>, BTreeSet<TargetRecord>>,
     errands: BTreeMap<Text<HostId>, ErrandRecord>,
@@ -153,6 +156,7 @@ impl LaneRecord {
             quarantine: Record::of(&core.quarantine),
             pins: Record::of(&core.pins),
             hosts: Record::of(&core.hosts),
+            platforms: Record::of(&core.platforms),
             lost: Record::of(&core.lost),
             owed: Record::of(&core.owed),
             errands: Record::of(&core.errands),
@@ -190,6 +194,7 @@ impl LaneRecord {
         lane.quarantine = self.quarantine.read_in("quarantine")?;
         lane.pins = self.pins.read_in("pins")?;
         lane.hosts = self.hosts.read_in("hosts")?;
+        lane.platforms = self.platforms.read_in("platforms")?;
         lane.lost = self.lost.read_in("lost")?;
         lane.owed = self.owed.read_in("owed")?;
         lane.errands = self.errands.read_in("errands")?;

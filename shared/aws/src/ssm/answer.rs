@@ -41,6 +41,8 @@ struct Line {
     order: Option<String>,
     rollback: Option<String>,
     #[serde(default)]
+    platform: String,
+    #[serde(default)]
     warnings: Vec<Value>,
     #[serde(default)]
     seconds: Map<String, Value>,
@@ -62,6 +64,8 @@ pub(super) fn read(output: &str) -> Result<Answer, AnswerError> {
         finished: line.order.as_deref() != Some("unfinished"),
         put_back: put_back(&line.restored)?,
         one_way: line.rollback.as_deref() == Some("unsafe"),
+        // Older scripts do not say it. What is no platform is as good as unsaid: then all count.
+        platform: line.platform.parse().ok(),
         warnings: line.warnings.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect(),
         took: line.seconds.values().filter_map(Value::as_f64).filter_map(span).sum(),
         reason: Reason::new(Code::read(&line.code), line.text),

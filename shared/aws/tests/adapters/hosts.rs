@@ -214,13 +214,14 @@ fn in_words(heard: Option<Heard>) -> String {
     match heard {
         None => "under way".to_owned(),
         Some(Heard::Answered(answer)) => format!(
-            "{} {:?} {:?} {} {:?}{}",
+            "{} {:?} {:?} {} {:?}{}{}",
             answer.reason.code,
             answer.health,
             answer.put_back,
             answer.fence.map(|fence| fence.to_string()).unwrap_or_default(),
             answer.took,
             if answer.finished { "" } else { " unfinished" },
+            answer.platform.map(|it| format!(" {it}")).unwrap_or_default(),
         ),
         Some(Heard::Unclear(why)) => format!("unclear: {why}"),
         Some(Heard::Silent) => "silent".to_owned(),
@@ -281,6 +282,9 @@ async fn an_answer_is_strict_where_it_decides_and_tolerant_elsewhere() {
         (json!({ "containers": 0, "healthy": 0 }), "ok Absent NotNeeded 1.42 6.5s"),
         (json!({ "order": "unfinished" }), "ok Healthy NotNeeded 1.42 6.5s unfinished"),
         (json!({ "order": "none" }), "ok Healthy NotNeeded 1.42 6.5s"),
+        (json!({ "platform": "linux/arm64" }), "ok Healthy NotNeeded 1.42 6.5s linux/arm64"),
+        (json!({ "platform": "" }), "ok Healthy NotNeeded 1.42 6.5s"),
+        (json!({ "platform": "<no value>/" }), "ok Healthy NotNeeded 1.42 6.5s"),
         (json!({ "fence": "" }), "ok Healthy NotNeeded  6.5s"),
         (
             json!({ "code": "health.container", "restored": "yes" }),

@@ -65,6 +65,7 @@ impl Noise {
     fn answer(&mut self) -> Heard {
         Heard::Answered(Answer {
             one_way: false,
+            platform: "linux/arm64".parse().ok(),
             reason: Reason::new(Code::OK, ""),
             fence: None,
             before: Running::Digest(release(2).digest),
@@ -147,6 +148,7 @@ fn biggest() -> Lane {
         (host.clone(), HostRecord { running, seen_at: noise.at() })
     };
     lane.hosts = hosts.iter().map(record).collect();
+    lane.platforms = hosts.iter().map(|it| (it.clone(), "linux/amd64".parse().ok())).collect();
     lane.owed = hosts.iter().map(|host| (host.clone(), targets(host))).collect();
     lane.successes =
         (0..10).map(|n| Success { release: release(n), at: noise.at(), scanned: None }).collect();

@@ -153,6 +153,7 @@ impl Chance {
         let code = if ok { Code::OK } else { Code::HEALTH_CONTAINER };
         Answer {
             one_way: self.random.bool(),
+            platform: self.random.bool().then(|| "linux/amd64".parse().unwrap()),
             reason: Reason::new(code, "said"),
             fence: None,
             before: self.running(),

@@ -96,6 +96,7 @@ fn heard() -> BTreeMap<HostId, Heard> {
     let answers = answers.map(|(index, ((health, put_back), running))| {
         Heard::Answered(Answer {
             one_way: true,
+            platform: "linux/arm64".parse().ok(),
             reason: reason(),
             fence: (index > 0).then_some(Fence { epoch: 1, generation: 42 }),
             before: running.clone(),
@@ -360,10 +361,9 @@ pub(crate) fn full(phase: Phase) -> Lane {
     lane.pins = BTreeMap::from([(digest(5), Pin { until: at(28), reason, actor })]);
     let last = LastKnown { digests: BTreeSet::from([digest(1), digest(2)]), since: at(29) };
     lane.lost = BTreeMap::from([(host(6), last)]);
-    lane.hosts = (1..)
-        .map(host)
-        .zip(running().map(|running| HostRecord { running, seen_at: at(25) }))
-        .collect();
+    let records = running().map(|running| HostRecord { running, seen_at: at(25) });
+    lane.hosts = (1..).map(host).zip(records).collect();
+    lane.platforms = BTreeMap::from([(host(1), "linux/arm64/v8".parse().ok()), (host(2), None)]);
     lane.owed = BTreeMap::from([(host(5), BTreeSet::from([target(5)]))]);
     lane.errands = errands();
     lane.requests = vec![RequestId("r-1".to_owned()), RequestId("r-2".to_owned())];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::scan_gate::Stand;
+use super::scan_gate::{Passed, Stand};
 use super::secrets::unusable;
 use super::{Asked, Blocker, Hold, HostRecord, Lane, secrets};
 use crate::alarm::{AlarmState, SeenAlarm};
@@ -16,7 +16,6 @@ use crate::order::{OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Image, Release, Running};
 use crate::rollout::{Cause, End, HostRun, Phase, Rollout, RolloutId};
-use crate::scan::Verdict;
 use crate::time::Timestamp;
 use crate::traffic::GroupSettings;
 
@@ -89,22 +88,22 @@ impl Lane {
         if let Some(asked) = self.asked.clone() {
             let Some(stands) = self.still_stands(&asked, &settings, now) else { return false };
             return match stands {
-                Ok(verdict) => {
+                Ok(passed) => {
                     let starts = self.start(asked, sources, settings, &fleet, now);
-                    starts && verdict.is_none_or(|it| self.passed(&it, now))
+                    starts && passed.is_none_or(|it| self.passed(it, now))
                 }
                 Err(reason) => self.reject(asked, sources, settings, reason, now),
             };
         }
         match self.following(desired, &settings, &sources, &fleet, now) {
             Ok(Some(release)) => {
-                if let Some(verdict) = self.vet(&release, &settings, now)
+                if let Some(passed) = self.vet(&release, &settings, now)
                     && self.has_secrets(&release, &settings)
                 {
                     let (cause, actor) = (Cause::Push, String::new());
                     let asked = Asked { release, cause, actor, overriding: None };
                     return self.start(asked, sources, settings, &fleet, now)
-                        && self.passed(&verdict, now);
+                        && self.passed(passed, now);
                 }
             }
             Ok(None) => self.blocker = None,
@@ -127,7 +126,7 @@ impl Lane {
         asked: &Asked,
         settings: &EnvironmentConfiguration,
         now: Timestamp,
-    ) -> Option<Result<Option<Verdict>, Reason>> {
+    ) -> Option<Result<Option<Passed>, Reason>> {
         if asked.cause != Cause::Deploy || asked.overriding.is_some() {
             return Some(Ok(None));
         }
@@ -136,9 +135,9 @@ impl Lane {
         let (scans, secrets) = (scans?, secrets?);
         Some(match self.stand(&asked.release, settings, &scans, now) {
             Stand::Waits(reason, _) | Stand::Refused(reason) => Err(reason),
-            Stand::Passes(verdict) => match unusable(&asked.release, settings, &secrets) {
+            Stand::Passes(passed) => match unusable(&asked.release, settings, &secrets) {
                 Some(reason) => Err(reason),
-                None => Ok(Some(verdict)),
+                None => Ok(Some(passed)),
             },
         })
     }
@@ -164,10 +163,10 @@ impl Lane {
     }
 
     /// Notes what let the rollout begin that has just begun.
-    fn passed(&mut self, verdict: &Verdict, now: Timestamp) -> bool {
+    fn passed(&mut self, passed: Passed, now: Timestamp) -> bool {
         if let Some(rollout) = &mut self.rollout {
-            rollout.scanned = verdict.counts().cloned();
-            rollout.note(now, verdict.to_string());
+            rollout.scanned = passed.counts;
+            rollout.note(now, passed.text);
         }
         true
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{HostRecord, Lane};
+use super::{Blocker, HostRecord, Lane};
 use crate::name::HostId;
 use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
@@ -55,11 +55,13 @@ impl Lane {
         let (Some(fleet), Some(settings)) = (&self.facts.fleet, self.settings()) else { return };
         let settings = HostSettings::of(settings);
         let idle = self.asked.is_none();
-        if self.current.is_none() || !idle || now.since(self.inspected_at) < EVERY {
+        let first = self.current.is_none();
+        if (first && !self.kept_back_unseen()) || !idle || now.since(self.inspected_at) < EVERY {
             return;
         }
-        let known =
-            |host: &HostId| self.hosts.contains_key(host) && !self.errands.contains_key(host);
+        let known = |host: &HostId| {
+            (first || self.hosts.contains_key(host)) && !self.errands.contains_key(host)
+        };
         let hosts = fleet.hosts.keys().filter(|host| known(host));
         let hosts: Vec<_> = hosts.map(|host| (host.clone(), Image::Nothing)).collect();
         if hosts.is_empty() {
@@ -70,6 +72,13 @@ impl Lane {
         let fence = self.context(now).fence();
         let orders = Orders::new(Verb::Inspect, fence, now, OnHostFailure::Leave, hosts);
         self.inspection = Some(Inspection { orders, documents, settings });
+    }
+
+    /// Whether a scan keeps a first release back that may be judged by images which no host runs:
+    /// no host was ever asked for its platform.
+    fn kept_back_unseen(&self) -> bool {
+        let scan = |it: &Blocker| it.reason.code.as_str().starts_with("gate.scan_");
+        self.blocker.as_ref().is_some_and(scan) && self.platforms.values().any(Option::is_none)
     }
 
     fn hear_inspection(&mut self, orders: &mut Orders, now: Timestamp) -> bool {

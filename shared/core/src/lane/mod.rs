@@ -47,6 +47,7 @@ use crate::reason::Code;
 use crate::release::Release;
 use crate::request::RequestId;
 use crate::rollout::{Context, Facts, Rollout};
+use crate::scan::Platform;
 use crate::time::Timestamp;
 use crate::traffic::Target;
 
@@ -113,6 +114,8 @@ pub struct Lane {
     pub pins: BTreeMap<Digest, Pin>,
     /// What is known of each host.
     pub hosts: BTreeMap<HostId, HostRecord>,
+    /// The hosts as of the last look at them, and the platform of each that has told it.
+    pub platforms: BTreeMap<HostId, Option<Platform>>,
     /// What hosts may still run that a rollout gave up: nothing else is known of them.
     pub lost: BTreeMap<HostId, LastKnown>,
     /// What hosts were registered as that a rollout took out of service and could not verify
@@ -171,6 +174,7 @@ impl Lane {
             quarantine: BTreeMap::new(),
             pins: BTreeMap::new(),
             hosts: BTreeMap::new(),
+            platforms: BTreeMap::new(),
             lost: BTreeMap::new(),
             owed: BTreeMap::new(),
             errands: BTreeMap::new(),
@@ -219,6 +223,7 @@ impl Lane {
             due: &mut self.due,
             epoch: self.epoch,
             generation: &mut self.generation,
+            platforms: &mut self.platforms,
         }
     }
 

@@ -99,6 +99,9 @@ impl Lane {
             }
             Saw::Fleet(fleet) => {
                 self.due.remove(&Look::Fleet);
+                let told =
+                    |host: &HostId| (host.clone(), self.platforms.get(host).copied().flatten());
+                self.platforms = fleet.hosts.keys().map(told).collect();
                 facts.fleet = Some(fleet);
             }
             Saw::Settings(group, settings) => {

@@ -6,6 +6,7 @@ use super::Fence;
 use crate::name::HostId;
 use crate::reason::{Code, Reason};
 use crate::release::Running;
+use crate::scan::Platform;
 
 /// How the containers of a service on a host are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub struct Answer {
     pub put_back: PutBack,
     /// Whether the image says that what ran before must not run after it.
     pub one_way: bool,
+    /// What its engine runs, where it says so.
+    pub platform: Option<Platform>,
     /// What a person should know, one sentence each.
     pub warnings: Vec<String>,
     /// How long the host itself took.

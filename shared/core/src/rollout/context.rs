@@ -6,12 +6,12 @@ use std::sync::Arc;
 use crate::alarm::SeenAlarm;
 use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
 use crate::digest::Digest;
-use crate::name::Tag;
+use crate::name::{HostId, Tag};
 use crate::observation::{Fleet, Look, PartKey, Sources};
-use crate::order::{CommandId, Fence, Invocation, Orders, PartState};
+use crate::order::{CommandId, Fence, Heard, Invocation, Orders, PartState};
 use crate::reason::Reason;
 use crate::release::Release;
-use crate::scan::Scanned;
+use crate::scan::{Platform, Scanned};
 use crate::secret::SecretState;
 use crate::time::Timestamp;
 use crate::traffic::{GroupSettings, SeenTarget};
@@ -40,6 +40,7 @@ pub(crate) struct Context<'a> {
     pub(crate) due: &'a mut BTreeSet<Look>,
     pub(crate) epoch: u64,
     pub(crate) generation: &'a mut u64,
+    pub(crate) platforms: &'a mut BTreeMap<HostId, Option<Platform>>,
 }
 
 impl<'a> Context<'a> {
@@ -109,6 +110,13 @@ impl<'a> Context<'a> {
                     self.due.insert(Look::Command(command));
                 }
                 None => {}
+            }
+        }
+        for (host, heard) in &orders.heard {
+            if let Heard::Answered(answer) = heard
+                && answer.platform.is_some()
+            {
+                self.platforms.insert(host.clone(), answer.platform);
             }
         }
         orders.expire(self.now);

@@ -4,6 +4,7 @@
 //! platforms of its hosts. What is not known is never taken for clean: a scan that has expired has
 //! no findings either.
 
+mod platform;
 mod verdict;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ use std::fmt;
 use crate::configuration::Severity;
 use crate::digest::Digest;
 
+pub use platform::{Platform, UnknownPlatform, for_hosts};
 pub use verdict::{Judge, Verdict, counted};
 
 /// One vulnerability in one package.

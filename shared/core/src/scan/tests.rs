@@ -112,11 +112,7 @@ fn every_image_that_could_run_counts() {
             "it is not scanned: linux/arm64 (000000000000): UNSUPPORTED_IMAGE".to_owned(),
             "",
         ),
-        (
-            vec![],
-            "its scan says nothing: it names no image that its hosts could run".to_owned(),
-            missing,
-        ),
+        (vec![], "it names no image that its hosts could run".to_owned(), missing),
     ] {
         assert_eq!(judged("", None, &scans), (text, code.to_owned()));
     }
@@ -161,5 +157,61 @@ fn a_release_may_not_be_worse_than_the_one_that_runs() {
     ] {
         let scans = [scanned(1, "", done(&twice))];
         assert_eq!(judged("", running.as_ref(), &scans), (text.to_owned(), code.to_owned()));
+    }
+}
+
+#[test]
+fn a_platform_is_read_strictly_and_without_its_variant() {
+    for (text, expected) in [
+        ("linux/amd64", "linux/amd64"),
+        ("linux/arm64/v8", "linux/arm64"),
+        ("linux/arm/v7", "linux/arm"),
+        ("linux/x86_64", "`linux/x86_64` is no platform that is known"),
+        ("Linux/amd64", "`Linux/amd64` is no platform that is known"),
+        ("linux/amd64\n", "`linux/amd64\n` is no platform that is known"),
+        ("linux", "`linux` is no platform that is known"),
+        ("/", "`/` is no platform that is known"),
+        ("", "`` is no platform that is known"),
+    ] {
+        let read = text.parse::<Platform>().map_or_else(|it| it.to_string(), |it| it.to_string());
+        assert_eq!(read, expected);
+    }
+}
+
+#[test]
+fn an_index_is_judged_by_what_its_hosts_would_run() {
+    for (hosts, images, judged) in [
+        (&["linux/amd64"][..], &["linux/amd64", "linux/arm64"][..], &["linux/amd64"][..]),
+        (
+            &["linux/amd64", "linux/arm64"],
+            &["linux/amd64", "linux/arm64", "linux/s390x"],
+            &["linux/amd64", "linux/arm64"],
+        ),
+        // A variant is one of its platform's, and every one of them counts.
+        (&["linux/arm64"], &["linux/amd64", "linux/arm64/v8"], &["linux/arm64/v8"]),
+        (&["linux/arm64/v8"], &["linux/amd64", "linux/arm64"], &["linux/arm64"]),
+        (&["linux/arm"], &["linux/arm/v6", "linux/arm/v7"], &["linux/arm/v6", "linux/arm/v7"]),
+        // What is no index says nothing, and an engine may take a name that is not known.
+        (&["linux/arm64"], &[""], &[""]),
+        (
+            &["linux/amd64"],
+            &["linux/amd64", "linux/x86_64", "amd64/v2", "windows/amd64"],
+            &["linux/amd64", "linux/x86_64", "amd64/v2"],
+        ),
+        // An engine falls back on 32 bits, where there is nothing better.
+        (&["linux/arm64"], &["linux/arm64", "linux/arm/v7"], &["linux/arm64"]),
+        (
+            &["linux/amd64", "linux/arm64"],
+            &["linux/amd64", "linux/arm/v7"],
+            &["linux/amd64", "linux/arm/v7"],
+        ),
+        (&["linux/amd64"], &["linux/arm64", "windows/amd64"], &[]),
+    ] {
+        let hosts = hosts.iter().map(|it| it.parse().unwrap()).collect();
+        let scans: Vec<_> = images.iter().map(|it| scanned(1, it, done(&[]))).collect();
+        let (run, passed_over) = for_hosts(&scans, &hosts);
+        let names: Vec<_> = run.iter().map(|it| it.platform.as_str()).collect();
+        assert_eq!(names, judged, "{images:?} on {hosts:?}");
+        assert_eq!(run.len() + passed_over.len(), scans.len());
     }
 }

@@ -28,6 +28,8 @@ pub enum Verdict {
     Missing(String),
     /// Nothing scans it; why.
     Unscanned(String),
+    /// It has no image that a host could run.
+    Unsuited,
 }
 
 /// What a release is judged by.
@@ -70,7 +72,7 @@ impl Judge<'_> {
             return Verdict::Unscanned(why);
         }
         if scans.is_empty() {
-            return Verdict::Missing("it names no image that its hosts could run".to_owned());
+            return Verdict::Unsuited;
         }
         self.of_findings(found)
     }
@@ -134,7 +136,7 @@ impl Verdict {
             | Self::Waived(counts, _)
             | Self::Blocked(counts, _)
             | Self::Worse(counts, ..) => Some(counts),
-            Self::Pending(_) | Self::Missing(_) | Self::Unscanned(_) => None,
+            Self::Pending(_) | Self::Missing(_) | Self::Unscanned(_) | Self::Unsuited => None,
         }
     }
 
@@ -147,6 +149,7 @@ impl Verdict {
             Self::Worse(..) => "push an image with fewer of them",
             Self::Missing(_) => "have it scanned again with `aws ecr start-image-scan`",
             Self::Unscanned(_) => "switch scan on push on for the repository, and push it again",
+            Self::Unsuited => "push an image for a platform that its hosts have",
         }
     }
 
@@ -159,7 +162,7 @@ impl Verdict {
             Self::Blocked(..) | Self::Worse(..) => Code::GATE_SCAN_BLOCKED,
             Self::Missing(_) if gate.when_missing == WhenMissing::Allow => return None,
             Self::Unscanned(_) if gate.require_scan == Scan::Optional => return None,
-            Self::Missing(_) | Self::Unscanned(_) => Code::GATE_SCAN_MISSING,
+            Self::Missing(_) | Self::Unscanned(_) | Self::Unsuited => Code::GATE_SCAN_MISSING,
         };
         Some(Reason::new(code, self.to_string()))
     }
@@ -193,6 +196,7 @@ impl fmt::Display for Verdict {
             Self::Pending(why) => write!(f, "its scan is not done: {why}"),
             Self::Missing(why) => write!(f, "its scan says nothing: {why}"),
             Self::Unscanned(why) => write!(f, "it is not scanned: {why}"),
+            Self::Unsuited => f.write_str("it names no image that its hosts could run"),
         }
     }
 }

@@ -63,7 +63,7 @@ pub(super) async fn look<P: Ports>(
     measured: &mut Measured,
 ) -> Result<(), Unavailable> {
     let Some(current) = &lane.current else { return Ok(()) };
-    let scans = ports.scans(&lane.id.service, &current.digest).await?;
+    let (scans, _) = lane.would_run(&ports.scans(&lane.id.service, &current.digest).await?);
     measured.data.extend(measure::vulnerabilities(lane, &scans, ports.now()));
     scan_again(ports, lane, &scans, measured).await?;
     let exposed = exposed(&scans, settings, ports.now());
@@ -95,7 +95,7 @@ async fn instead<P: Ports>(
     let Some(newer) = lane.desired.clone().filter(|it| Some(&it.digest) != running) else {
         return Ok(Instead::Nothing);
     };
-    let scans = ports.scans(&lane.id.service, &newer.digest).await?;
+    let (scans, _) = lane.would_run(&ports.scans(&lane.id.service, &newer.digest).await?);
     let known = !scans.is_empty() && scans.iter().all(|it| matches!(it.state, State::Done(_)));
     let clean = known && exposed(&scans, settings, ports.now()).is_empty();
     Ok(if clean { Instead::Clean(newer) } else { Instead::Doubtful(newer) })

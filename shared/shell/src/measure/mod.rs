@@ -35,7 +35,7 @@ const REMEMBERED: Duration = Duration::from_hours(15 * 24);
 /// How often what asks the registry, or every alarm, is done.
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Lanes that are looked at side by side: a thousand take seconds then, and AWS throttles nobody yet.
+/// Lanes that are looked at side by side: then a thousand take seconds, and AWS throttles nobody.
 const AT_ONCE: usize = 16;
 
 /// Rollouts among which one that has just ended is looked for.

@@ -91,11 +91,14 @@ async fn an_override_is_recorded(stage: &Stage) {
     assert_eq!(overriding, Some(&json!("a hotfix")), "{history}");
 }
 
-/// The tag points to an index, which ECR does not scan; nor does anyone scan the attestation.
+/// The tag points to an index, which ECR does not scan; nor does anyone scan the attestation. What
+/// it names for another architecture has what blocks, and is run by no host.
 async fn an_index_is_judged_by_the_image_that_it_names(stage: &Stage) {
-    let part = stage.push_index("v2.0.0", &["v2.0.0", "latest"]).await.unwrap();
+    let part =
+        stage.push_index("v2.0.0", &["v2.0.0", "latest"], &[("arm64", "v1.2.0")]).await.unwrap();
     let text = until_kept_back(stage, "gate.scan_pending").await;
-    assert!(text.contains("linux/amd64"), "{text}");
+    let passed_over = "not judged: linux/arm64, which no host of production has";
+    assert!(text.contains("linux/amd64") && text.contains(passed_over), "{text}");
     stage.scanned_as(&part, "COMPLETE", critical()).await.unwrap();
     let text = until_kept_back(stage, "gate.scan_blocked").await;
     assert!(text.contains("CVE-2026-0001 (CRITICAL) in openssl 3.0.1"), "{text}");

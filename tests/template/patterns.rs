@@ -17,7 +17,7 @@ const INSTANCE: &str = "ec2-instance-state-change-pending.json";
 const SECRET: &str = "secretsmanager-secret-label-updated.json";
 
 /// Published payloads as they are, with the rules that pass them on.
-const PUBLISHED: [(&str, &[&str]); 19] = [
+const PUBLISHED: [(&str, &[&str]); 23] = [
     (PUSH, &["ImagePushed"]),
     ("ecr-image-action-push-full-digest.json", &["ImagePushed"]),
     (SCAN, &["ScanEnded"]),
@@ -38,8 +38,12 @@ const PUBLISHED: [(&str, &[&str]); 19] = [
     ("ecr-replication-action.json", &[]),
     ("ecr-scan-resource-change.json", &[]),
     ("eventbridge-scheduled-event.json", &[]),
-    // No event of the bus, so not even well-formed for it.
+    // No events of the bus, so not even well-formed for it.
     ("cloudwatch-alarm-lambda-action-metric.json", &[]),
+    ("lambda-function-url-request.json", &[]),
+    ("secretsmanager-rotation-invocation.json", &[]),
+    ("sqs-batch-response.json", &[]),
+    ("sqs-event.json", &[]),
 ];
 
 /// Members by their pointers, and what they are set to.

@@ -13,12 +13,18 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 impl Stage {
     /// Builds a version of the example, pushes it as an index under `tags`, in that order, and
-    /// returns the digest of the image that the index names for a platform.
+    /// returns the digest of the image that the index names for this platform. For each of
+    /// `others`, an architecture, the index names the image that bears a tag.
     ///
     /// # Errors
     ///
     /// What Docker, the registry or ECR refused.
-    pub async fn push_index(&self, version: &str, tags: &[&str]) -> Result<String, StageError> {
+    pub async fn push_index(
+        &self,
+        version: &str,
+        tags: &[&str],
+        others: &[(&str, &str)],
+    ) -> Result<String, StageError> {
         let part = format!("{version}-amd64");
         self.push(version, &[&part]).await?;
         let (media_type, image) = self.manifest(&part).await?;
@@ -36,12 +42,13 @@ impl Stage {
         });
         let attestation = attestation.to_string();
         self.put(&password, &digest_of(attestation.as_bytes()), (MANIFEST, &attestation)).await?;
-        let index = json!({
-            "schemaVersion": 2, "mediaType": INDEX,
-            "manifests": [
-                part_of(&media_type, &image, "amd64"), part_of(MANIFEST, &attestation, "unknown"),
-            ],
-        });
+        let mut parts =
+            vec![part_of(&media_type, &image, "amd64"), part_of(MANIFEST, &attestation, "unknown")];
+        for (architecture, tag) in others {
+            let (media_type, image) = self.manifest(tag).await?;
+            parts.push(part_of(&media_type, &image, architecture));
+        }
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": parts });
         for tag in tags {
             self.put(&password, tag, (INDEX, &index.to_string())).await?;
         }

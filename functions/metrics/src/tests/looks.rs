@@ -157,6 +157,15 @@ async fn what_was_passed_over_is_seen_with_the_next_gauges() {
 }
 
 #[tokio::test]
+async fn a_service_that_is_gone_is_not_looked_at() {
+    let mut memory = memory("");
+    memory.scans = vec![scan(2, State::Done(vec![finding("CVE-1")]))];
+    memory.configured.clear();
+    sent(&memory, batch(&[scanned()])).await;
+    assert_eq!(memory.told.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
 async fn what_no_host_runs_is_not_told() {
     for (platform, told) in [("linux/amd64", 0), ("linux/arm64", 1), ("", 1)] {
         let mut memory = memory("");

@@ -12,7 +12,7 @@ use crate::ports::{Unavailable, Wanted};
 /// cannot be seen costs no other.
 pub(super) async fn read<P: Ports>(ports: &P, tick: &str) -> Result<Measured, Unavailable> {
     let configured = &Configured::read(ports).await?;
-    let looks = each_lane(ports, |lane| async move {
+    let looks = each_lane(ports, ports.lanes().await?, |lane| async move {
         let mut seen = Measured::default();
         if let Err(failure) = of_lane(ports, &lane, configured, &mut seen).await {
             seen.trouble.push(failure.into());
@@ -20,7 +20,7 @@ pub(super) async fn read<P: Ports>(ports: &P, tick: &str) -> Result<Measured, Un
         Ok(seen)
     });
     let mut measured = Measured::default();
-    for seen in looks.await? {
+    for seen in looks.await {
         match seen {
             Ok(seen) => measured.add(seen),
             Err(failure) => measured.trouble.push(failure.into()),

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use esclusa_core::configuration::{Configuration, EnvironmentConfiguration};
+use esclusa_core::configuration::EnvironmentConfiguration;
 use esclusa_core::lane::Lane;
 use esclusa_core::measure;
 use esclusa_core::measure::guard::{Instead, exposed, found};
 use esclusa_core::name::{LaneId, Service};
 use esclusa_core::scan::{Scanned, State};
 
-use super::{Measured, Ports, first_in, in_span};
+use super::{Configured, Measured, Ports, first_in, in_span};
 use crate::ports::Unavailable;
 
 /// Findings of so long are one look.
@@ -27,18 +27,17 @@ pub(super) async fn scanned<P: Ports>(
 ) -> Result<Measured, Unavailable> {
     let mut measured = Measured::default();
     let lanes = ports.lanes().await?.into_iter().filter(|it| it.service == *service);
-    let mut sources = None;
+    let mut configured = None;
     for id in lanes {
         if !first_in(ports, BURST, &format!("guard#{id}")).await? {
             first_in(ports, BURST, &passed_over(&id)).await?;
             continue;
         }
         let Some(lane) = ports.load(&id).await? else { continue };
-        if sources.is_none() {
-            sources = Some(ports.sources(service).await?);
+        if configured.is_none() {
+            configured = Some(Configured::read_one(ports, service).await?);
         }
-        let settings = sources.as_ref().map(|it| Configuration::of(it, &id));
-        if let Some(Ok(settings)) = settings {
+        if let Some(settings) = configured.as_ref().and_then(|it| it.of(&id)) {
             look(ports, &lane, &settings, &mut measured).await?;
         }
     }

@@ -189,25 +189,25 @@ async fn ended<P: Ports>(
     once(ports, &format!("rollout#{lane}#{id}"), Measured::of(data)).await
 }
 
-/// What a look at each lane comes to, in the lanes' order.
+/// What a look at each of these lanes comes to, in their order; nothing of one that has gone.
 async fn each_lane<P: Ports, T, F>(
     ports: &P,
+    lanes: impl IntoIterator<Item = LaneId>,
     look: impl Fn(Lane) -> F,
-) -> Result<Vec<Result<T, Unavailable>>, Unavailable>
+) -> Vec<Result<T, Unavailable>>
 where
     F: Future<Output = Result<T, Unavailable>>,
 {
     let look = &look;
-    let looks = ports.lanes().await?.into_iter().map(|id| async move {
+    let looks = lanes.into_iter().map(|id| async move {
         match ports.load(&id).await {
             Ok(Some(lane)) => Some(look(lane).await),
-            // It has gone since it was listed.
             Ok(None) => None,
             Err(failure) => Some(Err(failure)),
         }
     });
     let seen: Vec<Option<_>> = stream::iter(looks).buffered(AT_ONCE).collect().await;
-    Ok(seen.into_iter().flatten().collect())
+    seen.into_iter().flatten().collect()
 }
 
 /// What every service is configured to do.
@@ -216,6 +216,13 @@ struct Configured(BTreeMap<Service, Sources>);
 impl Configured {
     async fn read<P: Ports>(ports: &P) -> Result<Self, Unavailable> {
         Ok(Self(ports.configured().await?.into_iter().collect()))
+    }
+
+    /// The same of one service.
+    async fn read_one<P: Ports>(ports: &P, service: &Service) -> Result<Self, Unavailable> {
+        let sources = ports.sources(service).await?;
+        let own = sources.service.is_some().then(|| (service.clone(), sources));
+        Ok(Self(own.into_iter().collect()))
     }
 
     /// Whether the service has a configuration of its own, readable or not.

@@ -14,17 +14,15 @@ pub(super) async fn keep<P: Ports>(ports: &P) -> Result<Measured, Unavailable> {
         return Ok(Measured::default());
     }
     let configured = &Configured::read(ports).await?;
-    let looks = each_lane(ports, |lane| async move {
+    let ids = ports.lanes().await?.into_iter().filter(|it| configured.has(&it.service));
+    let looks = each_lane(ports, ids, |lane| async move {
         let asking = |ask: &_| ports.line(&lane.id, ask);
         let alarms = of_lane(&lane, configured.of(&lane.id).as_ref(), asking);
         Ok((lane.id.service, alarms))
     });
     let (mut alarms, mut services, mut lanes) = (Vec::new(), BTreeSet::new(), 0_usize);
-    for seen in looks.await? {
+    for seen in looks.await {
         let (service, of_lane) = seen?;
-        if !configured.has(&service) {
-            continue;
-        }
         lanes = lanes.saturating_add(1);
         alarms.extend(of_lane);
         if services.insert(service.clone()) {

@@ -74,12 +74,12 @@ impl Lanes {
     async fn read<P: Ports>(ports: &P) -> Result<Self, Unavailable> {
         let configured = &Configured::read(ports).await?;
         let (mut hosts, mut unbalanced) = (BTreeMap::new(), Vec::new());
-        let looks = each_lane(ports, |lane| async move {
+        let looks = each_lane(ports, ports.lanes().await?, |lane| async move {
             let balanced = configured.of(&lane.id).is_none_or(|it| !it.target_groups.is_empty());
             let serves_alone = lane.current.is_some() && !balanced;
             Ok((lane.id, lane.hosts.into_keys().collect(), serves_alone))
         });
-        for seen in looks.await? {
+        for seen in looks.await {
             let (id, members, serves_alone) = seen?;
             if serves_alone {
                 unbalanced.push(id.clone());

@@ -71,5 +71,5 @@ bench: build ## measure: ratios to a bare function, of one run; nothing is judge
 	cargo bench --profile simulation --locked --package esclusa-sim
 
 .PHONY: test
-test: check build package ## check, then every test; needs root or sudo for the hosts
+test: check package ## check, then every test; needs root or sudo for the hosts
 	SUDO='$(SUDO)' scripts/test

@@ -45,7 +45,8 @@ impl Facts for Aws<Gauges> {
 
     async fn is_marked(&self, identity: &str) -> Result<bool, Unavailable> {
         let found = self.fact(identity).await;
-        found.map(|it| it.is_some()).map_err(unavailable(format!("see whether `{identity}` is")))
+        let doing = format!("see whether `{identity}` is marked");
+        found.map(|it| it.is_some()).map_err(unavailable(doing))
     }
 
     async fn note_commit(

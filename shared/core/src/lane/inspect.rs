@@ -6,6 +6,7 @@ use super::{Blocker, HostRecord, Lane};
 use crate::name::HostId;
 use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
+use crate::reason::Code;
 use crate::release::{Image, Running};
 use crate::rollout::sends;
 use crate::time::Timestamp;
@@ -77,7 +78,8 @@ impl Lane {
     /// Whether a scan keeps a first release back that may be judged by images which no host runs:
     /// no host was ever asked for its platform.
     fn kept_back_unseen(&self) -> bool {
-        let scan = |it: &Blocker| it.reason.code.as_str().starts_with("gate.scan_");
+        let of_scans = [Code::GATE_SCAN_PENDING, Code::GATE_SCAN_BLOCKED, Code::GATE_SCAN_MISSING];
+        let scan = |it: &Blocker| of_scans.contains(&it.reason.code);
         self.blocker.as_ref().is_some_and(scan) && self.platforms.values().any(Option::is_none)
     }
 

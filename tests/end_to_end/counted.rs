@@ -101,26 +101,22 @@ async fn gauges_are_read(stage: &Stage) {
 
 /// Real containers on real hosts, through the read-only document.
 async fn containers_are_measured(stage: &Stage) {
-    until_measured(stage, "ContainerMemory").await;
+    let memory = || measured(stage, "ContainerMemory");
+    eventually("containers are measured", Duration::from_mins(2), memory).await;
     let memory = until_counted(stage, "ContainerMemory", &OF_LANE).await;
     assert!((0.0..200.0).contains(&memory), "{memory}");
     assert!(until_counted(stage, "ContainerCpu", &OF_LANE).await >= 0.0);
     assert_is(until_counted(stage, "ContainerRestarts", &OF_LANE).await, 0.0);
     let host = stage.running().unwrap().into_keys().next().unwrap();
     stage.crash(&host).unwrap();
-    let restarts = || async {
-        until_measured(stage, "ContainerRestarts").await;
-        Some(until_counted(stage, "ContainerRestarts", &OF_LANE).await).filter(|it| *it > 0.0)
-    };
+    let restarts = || async { measured(stage, "ContainerRestarts").await.filter(|it| *it > 0.0) };
     assert_is(eventually("a restart", Duration::from_mins(2), restarts).await, 1.0);
 }
 
-/// Ticks until hosts have answered. One whose question they are still answering counts nothing.
-async fn until_measured(stage: &Stage, metric: &str) {
-    let measured = || async {
-        tick(stage, &format!("at {:?}", SystemTime::now())).await;
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        stage.sum(metric, &OF_LANE).await.unwrap()
-    };
-    eventually(metric, Duration::from_mins(2), measured).await;
+/// What a metric of containers comes to after another tick. One that comes while hosts are still
+/// answering the question of the last counts nothing.
+async fn measured(stage: &Stage, metric: &str) -> Option<f64> {
+    tick(stage, &format!("at {:?}", SystemTime::now())).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    stage.sum(metric, &OF_LANE).await.unwrap()
 }

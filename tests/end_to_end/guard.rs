@@ -5,7 +5,7 @@ use std::time::Duration;
 use esclusa_local::stage::{SERVICE, Stage};
 use serde_json::{Value, json};
 
-use crate::numbers::{assert_is, tick, until_counted, until_least};
+use crate::numbers::{assert_is, tick, until_counted, until_least, until_numbers};
 use crate::on_stage;
 use crate::scans::critical;
 use crate::told::Told;
@@ -72,7 +72,7 @@ async fn what_was_found_is_told_once(stage: &Stage, told: &mut Told) {
     let finding: Value = json!({ "status": "ACTIVE", "resources": [resource] });
     stage.tell("aws.inspector2", "Inspector2 Finding", &finding).await.unwrap();
     tick(stage, "second").await;
-    until_counted(stage, "HostsDrifted", &STAGING).await;
+    until_numbers(stage, "HostsDrifted", &STAGING, 2.0).await;
     assert_is(until_counted(stage, "VulnerabilitiesFound", &PRODUCTION).await, 1.0);
 }
 

@@ -7,6 +7,9 @@ use serde_json::json;
 
 use crate::eventually;
 
+/// Longer than any of these tests takes.
+const BACK: Duration = Duration::from_mins(30);
+
 /// Waits for a metric, and returns its sum.
 pub(crate) async fn until_counted(stage: &Stage, metric: &str, dimensions: &[(&str, &str)]) -> f64 {
     let sum = || async { stage.sum(metric, dimensions).await.unwrap() };
@@ -21,11 +24,25 @@ pub(crate) async fn until_least(
     expected: f64,
 ) {
     let least = || async {
-        let numbers = stage.numbers((metric, dimensions), "Minimum", 60, Duration::from_mins(30));
-        let least = numbers.await.unwrap().into_values().min_by(f64::total_cmp)?;
+        let numbers = stage.numbers((metric, dimensions), "Minimum", 60, BACK).await.unwrap();
+        let least = numbers.into_values().min_by(f64::total_cmp)?;
         ((least - expected).abs() < 1e-9).then_some(())
     };
     eventually(metric, Duration::from_mins(1), least).await;
+}
+
+/// Waits until at least so many numbers of a metric have arrived.
+pub(crate) async fn until_numbers(
+    stage: &Stage,
+    metric: &str,
+    dimensions: &[(&str, &str)],
+    count: f64,
+) {
+    let arrived = || async {
+        let numbers = stage.numbers((metric, dimensions), "SampleCount", 60, BACK).await.unwrap();
+        (numbers.into_values().sum::<f64>() >= count).then_some(())
+    };
+    eventually(metric, Duration::from_mins(1), arrived).await;
 }
 
 #[track_caller]

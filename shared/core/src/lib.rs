@@ -8,6 +8,7 @@ pub mod announcement;
 pub mod configuration;
 pub mod digest;
 pub mod fingerprint;
+pub mod host;
 pub mod lane;
 pub mod measure;
 pub mod name;

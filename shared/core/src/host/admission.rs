@@ -1,0 +1,85 @@
+//! Whether an order may begin: fences, expiry, and what was carried out already.
+
+use std::time::Duration;
+
+use super::journal::{Finished, Kept};
+use super::order::Order;
+use super::report::Refusal;
+use crate::order::Verb;
+use crate::time::Timestamp;
+
+/// How far the sender's clock may be ahead of the host's.
+const CLOCK_SKEW: Duration = Duration::from_mins(1);
+
+/// What becomes of an order that arrives.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Admission {
+    /// It is not carried out.
+    Refused(Refusal),
+    /// It was carried out already, and is answered as it was then.
+    Repeated(Box<Finished>),
+    /// It was cut off, and goes on.
+    CarriedOn,
+    /// It begins.
+    Begun,
+}
+
+/// Refuses an order whose sender's clock is ahead of this host's, or whose time has passed.
+///
+/// # Errors
+///
+/// `hosts.clock`, `order.expired`.
+pub fn check_time(order: &Order, now: Timestamp) -> Result<(), Refusal> {
+    let behind = order.issued_at.since(now);
+    if behind > CLOCK_SKEW {
+        let text = format!(
+            "This host's clock is {} s behind: check its time service (chronyd).",
+            behind.as_secs()
+        );
+        return Err(Refusal::new("hosts.clock", text));
+    }
+    if order.verb != Verb::Inspect && now >= order.not_after {
+        let text = format!(
+            "Order {} was to begin before {}, and it is {now} on this host: nothing was changed.",
+            order.fence, order.not_after
+        );
+        return Err(Refusal::new("order.expired", text));
+    }
+    Ok(())
+}
+
+/// Decides what becomes of an order, once the service's lock is held.
+#[must_use]
+pub fn admit(order: &Order, kept: &Kept, now: Timestamp) -> Admission {
+    if let Err(refusal) = check_time(order, now) {
+        return Admission::Refused(refusal);
+    }
+    if let Some(newest) = kept.fence_of(&order.lane).filter(|newest| *newest > order.fence) {
+        let text =
+            format!("Order {} is older than {newest}, which this host has seen.", order.fence);
+        return Admission::Refused(Refusal::new("order.stale", text));
+    }
+    if order.verb != Verb::Activate || kept.fence_of(&order.lane).is_none() {
+        return Admission::Begun;
+    }
+    let told = (order.wanted.to_string(), order.mode.to_string());
+    if let Some(finished) = kept.finished.as_ref().filter(|it| it.fence == order.fence) {
+        if (&finished.wanted, &finished.mode) == (&told.0, &told.1) {
+            return Admission::Repeated(Box::new(finished.clone()));
+        }
+        return refuse_reuse(order, &finished.wanted, &finished.mode);
+    }
+    if let Some(journal) = kept.journal.as_ref().filter(|it| it.is_of(order)) {
+        let wanted = journal.wanted.to_string();
+        if (&wanted, &journal.mode) == (&told.0, &told.1) {
+            return Admission::CarriedOn;
+        }
+        return refuse_reuse(order, &wanted, &journal.mode);
+    }
+    Admission::Begun
+}
+
+fn refuse_reuse(order: &Order, wanted: &str, mode: &str) -> Admission {
+    let text = format!("Order {} was already used on this host, for {wanted} {mode}.", order.fence);
+    Admission::Refused(Refusal::new("order.stale", text))
+}

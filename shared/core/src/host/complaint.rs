@@ -1,0 +1,79 @@
+//! The cause of a failure, out of all that a tool wrote beside it.
+
+/// What Compose calls the things whose progress it tells.
+const PROGRESS: [&str; 6] = ["Container ", "Network ", "Volume ", "Image ", "Service ", "[+] "];
+
+/// Finds the cause in what Compose or Docker wrote to its error output.
+///
+/// Warnings and progress are dropped, and the last cause is kept: tools end with what stopped them.
+/// The whole text decides what it is about; only an answer cuts it, by [`shorten`].
+#[must_use]
+pub fn find_cause(text: &str) -> String {
+    let lines: Vec<String> =
+        text.lines().map(strip_colour).filter_map(|it| read_line(&it)).collect();
+    let Some((last, before)) = lines.split_last() else {
+        return "it wrote no reason".to_owned();
+    };
+    match before.last() {
+        Some(heading) if heading.ends_with(':') => format!("{heading} {last}"),
+        _ => last.clone(),
+    }
+}
+
+/// What a line says, if it says anything but progress.
+fn read_line(line: &str) -> Option<String> {
+    let line = line.trim();
+    let is_warning = line.contains("level=warning") || line.starts_with("WARN");
+    let is_info = line.contains("level=info") || line.contains("level=debug");
+    if line.is_empty() || is_warning || is_info || is_progress(line) {
+        return None;
+    }
+    Some(read_message(line).unwrap_or_else(|| line.to_owned()))
+}
+
+fn is_progress(line: &str) -> bool {
+    let line = line.strip_prefix("DRY-RUN MODE -").map_or(line, str::trim);
+    let line = line.trim_start_matches(['✔', '✘', '⠿', ' ']);
+    if PROGRESS.iter().any(|it| line.starts_with(it)) {
+        // `Container web-1  Error` ends with a word; a sentence has more to say.
+        return !line.contains(": ");
+    }
+    let last = line.rsplit(' ').next().unwrap_or_default();
+    let words = ["Pulling", "Pulled", "Waiting", "Downloading", "Extracting", "Error", "complete"];
+    line.split_whitespace().count() <= 2 && words.contains(&last)
+}
+
+/// The message of a line such as `time="…" level=fatal msg="…"`.
+fn read_message(line: &str) -> Option<String> {
+    let (_, message) = line.split_once("msg=\"")?;
+    let message = message.strip_suffix('"').unwrap_or(message);
+    Some(message.replace("\\\"", "\"").replace("\\n", " "))
+}
+
+fn strip_colour(line: &str) -> String {
+    let mut plain = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((before, after)) = rest.split_once('\u{1b}') {
+        plain.push_str(before);
+        let end = after.find(|it: char| it.is_ascii_alphabetic()).map_or(after.len(), |it| it + 1);
+        rest = after.get(end..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// Cuts a sentence to so many characters, from its middle: its beginning says what was tried, its end
+/// why that failed.
+#[must_use]
+pub fn shorten(text: &str, longest: usize) -> String {
+    let clean: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    let count = clean.chars().count();
+    if count <= longest {
+        return clean;
+    }
+    let head = longest / 3;
+    let tail = longest.saturating_sub(head).saturating_sub(3);
+    let start: String = clean.chars().take(head).collect();
+    let end: String = clean.chars().skip(count.saturating_sub(tail)).collect();
+    format!("{start} … {end}")
+}

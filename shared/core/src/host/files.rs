@@ -1,0 +1,132 @@
+//! Which files and which name a project has.
+
+use std::collections::BTreeSet;
+
+use super::project::{Container, Problem, ProblemKind};
+use crate::configuration::Compose;
+use crate::time::Timestamp;
+
+/// The override that names the images of a release; ours.
+pub const PIN: &str = "esclusa.release.yaml";
+/// The Compose file that came with the image; ours.
+pub const SHIPPED: &str = "esclusa.compose.yaml";
+/// The one that comes with the next image; ours.
+pub const NEXT_SHIPPED: &str = "esclusa.compose.next.yaml";
+
+/// The names that Compose itself looks for, in its order; the first that exists counts.
+const DEFAULTS: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+const OVERRIDES: [&str; 4] = [
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// The files that Compose is given, without the pin, and the project's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Paths, relative to the directory where they lie in it.
+    pub listed: Vec<String>,
+    /// What parts them in `COMPOSE_FILE`.
+    pub separator: String,
+    /// Files with variables, where `.env` is not the one that counts.
+    pub environment: Vec<String>,
+    /// The project's name.
+    pub project: String,
+}
+
+/// What the choice of files hangs on.
+#[derive(Clone, Debug, Default)]
+pub struct FileChoice<'a> {
+    /// The service's directory as the order names it, and without links.
+    pub directories: BTreeSet<String>,
+    /// Where the Compose file comes from.
+    pub compose: Option<Compose>,
+    /// Whether the next shipped file is to be used, not the one of the running release.
+    pub is_next: bool,
+    /// `COMPOSE_FILE` as Compose reads it from `.env`; empty where it is not set.
+    pub variable: String,
+    /// `COMPOSE_PATH_SEPARATOR` as Compose reads it; empty where it is not set.
+    pub separator: String,
+    /// When `.env` was last changed; nothing where there is none.
+    pub variable_changed_at: Option<Timestamp>,
+    /// The names among Compose's defaults that exist in the directory.
+    pub present: BTreeSet<String>,
+    /// The files that the last activation used, where `.env` does not list them.
+    pub kept: Vec<String>,
+    /// The service's own containers.
+    pub containers: Vec<&'a Container>,
+}
+
+/// Finds the team's own Compose files, without those of ours.
+///
+/// What `.env` lists counts, then what the containers were started with, then Compose's defaults.
+/// A list that was written after containers were started with other files is an edit and counts; an
+/// older one says less than what runs.
+///
+/// # Errors
+///
+/// When there is none, or when a file is gone that the containers were started with.
+pub fn choose_files(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
+    if choice.compose == Some(Compose::Image) {
+        let own = if choice.is_next { NEXT_SHIPPED } else { SHIPPED };
+        return Ok(std::iter::once(own.to_owned()).chain(find_first(&OVERRIDES, choice)).collect());
+    }
+    let listed: Vec<String> = split_list(&choice.variable, &choice.separator);
+    let listed: Vec<String> = listed.into_iter().filter(|it| !is_ours(it)).collect();
+    let started = started_with(choice);
+    match started {
+        Some((files, at)) if listed.is_empty() || choice.variable_changed_at <= Some(at) => {
+            Ok(files)
+        }
+        _ if !listed.is_empty() => Ok(listed),
+        _ if !choice.kept.is_empty() => Ok(choice.kept.clone()),
+        _ => find_defaults(choice),
+    }
+}
+
+/// The parts of a list as `COMPOSE_FILE` holds it.
+pub(super) fn split_list(list: &str, separator: &str) -> Vec<String> {
+    let separator = if separator.is_empty() { ":" } else { separator };
+    list.split(separator).filter(|it| !it.is_empty()).map(str::to_owned).collect()
+}
+
+fn is_ours(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    [PIN, SHIPPED, NEXT_SHIPPED].contains(&name)
+}
+
+/// What containers that we did not start were started with, and when the last of them was made;
+/// nothing where there are none, or where they do not agree.
+fn started_with(choice: &FileChoice<'_>) -> Option<(Vec<String>, Timestamp)> {
+    let own = choice.containers.iter().filter(|it| it.is_started_in(&choice.directories));
+    let own: Vec<_> = own.filter(|it| !it.files.is_empty()).collect();
+    if own.iter().any(|it| it.files.iter().any(|file| is_ours(file))) {
+        return None;
+    }
+    let lists: BTreeSet<&Vec<String>> = own.iter().map(|it| &it.files).collect();
+    let [files] = lists.into_iter().collect::<Vec<_>>()[..] else { return None };
+    let at = own.iter().map(|it| it.created_at).max()?;
+    Some((files.iter().map(|file| relative(file, &choice.directories)).collect(), at))
+}
+
+fn relative(file: &str, directories: &BTreeSet<String>) -> String {
+    let below = |directory: &String| file.strip_prefix(directory.as_str())?.strip_prefix('/');
+    directories.iter().find_map(below).unwrap_or(file).to_owned()
+}
+
+fn find_first(names: &[&str], choice: &FileChoice<'_>) -> Option<String> {
+    names.iter().find(|name| choice.present.contains(**name)).map(|name| (*name).to_owned())
+}
+
+fn find_defaults(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
+    let directory = choice.directories.iter().next().map_or("", String::as_str);
+    let first = find_first(&DEFAULTS, choice).ok_or_else(|| Problem {
+        kind: ProblemKind::Missing,
+        text: format!(
+            "There is no Compose file in {directory}: put the service's compose.yaml there."
+        ),
+    })?;
+    Ok(std::iter::once(first).chain(find_first(&OVERRIDES, choice)).collect())
+}

@@ -1,0 +1,142 @@
+//! What the files would now give against what runs: a difference that nobody's edit explains means
+//! that the containers were started with something that is not in the files.
+
+use super::definition::{Definition, MountDefinition, Port, ServiceDefinition};
+use super::order::Order;
+use super::plan::Plan;
+use super::project::{Container, Image, Mount, Observation};
+use super::report::Refusal;
+
+/// Refuses differences that no edit explains, and tells of mounts that an edit takes away.
+///
+/// Containers that Esclusa made came from the files, so whatever differs since is an edit.
+pub(super) fn check_unexplained(
+    order: &Order,
+    definition: &Definition,
+    seen: &Observation,
+    plan: &mut Plan,
+) -> Result<(), Refusal> {
+    if order.compose == crate::configuration::Compose::Image {
+        return Ok(());
+    }
+    let made = seen.kept.finished.as_ref().map(|it| &it.containers);
+    let is_ours = |it: &Container| made.is_some_and(|ids| ids.contains(&it.id));
+    for container in seen.project_containers().filter(|it| it.state.is_up()) {
+        let name = container.service.as_deref().unwrap_or_default();
+        let Some(service) = definition.services.get(name) else { continue };
+        if !plan.targets.contains_key(name) {
+            continue;
+        }
+        let was_edited = is_ours(container) || seen.edited_at > Some(container.created_at);
+        let lost = find_lost_mount(service, container);
+        if was_edited {
+            plan.warnings.extend(lost.map(|it| {
+                format!("{} {it}: the edited Compose files no longer give it.", container.name)
+            }));
+            continue;
+        }
+        let image = seen.images.get(&container.image);
+        if let Some(difference) = lost.or_else(|| find_difference(service, container, image)) {
+            return Err(refuse(container, &difference, seen));
+        }
+    }
+    Ok(())
+}
+
+fn refuse(container: &Container, difference: &str, seen: &Observation) -> Refusal {
+    let directory = seen.directories.iter().next().map_or("", String::as_str);
+    Refusal::new(
+        "hosts.compose",
+        format!(
+            "{} {difference}, which the Compose files in {directory} do not give: it was started with \
+             other files or variables. Write them into the files or into .env, or start it from them \
+             once (docker compose up -d).",
+            container.name
+        ),
+    )
+}
+
+/// A mount of data that would be lost or go elsewhere.
+fn find_lost_mount(service: &ServiceDefinition, container: &Container) -> Option<String> {
+    let borrowed = !service.shares_with.is_empty();
+    let named = |it: &&Mount| it.holds_data && !it.is_anonymous && !borrowed;
+    let given = |it: &Mount, wanted: &MountDefinition| {
+        let same_source = |source: &String| trim(source) == trim(&it.source);
+        trim(&wanted.target) == trim(&it.target) && wanted.source.as_ref().is_none_or(same_source)
+    };
+    let mounts = container.mounts.iter().filter(named);
+    let lost = mounts
+        .filter(|it| !service.mounts.iter().any(|wanted| given(it, wanted)))
+        .min_by(|one, other| one.target.cmp(&other.target))?;
+    Some(format!("has {} at {}", lost.source, lost.target))
+}
+
+fn trim(path: &str) -> &str {
+    if path.len() > 1 { path.trim_end_matches('/') } else { path }
+}
+
+/// Anything else that the files say otherwise, in a few words, without a value.
+fn find_difference(
+    service: &ServiceDefinition,
+    container: &Container,
+    image: Option<&Image>,
+) -> Option<String> {
+    find_variable(service, container, image)
+        .map(|name| format!("has another value of the variable {name}"))
+        .or_else(|| {
+            runs_otherwise(service, container, image).then(|| "has another command".to_owned())
+        })
+        .or_else(|| find_port(service, container).map(|port| format!("publishes port {port}")))
+}
+
+/// A variable whose value in the container is not what the files or the image would give.
+fn find_variable(
+    service: &ServiceDefinition,
+    container: &Container,
+    image: Option<&Image>,
+) -> Option<String> {
+    let has = |name: &String| container.environment.get(name);
+    let given = service.environment.iter();
+    let other = given.clone().find(|(name, value)| has(name) != Some(*value)).map(|(name, _)| name);
+    let of_image = |name: &String| image.is_none_or(|it| it.environment.contains_key(name));
+    let mut extra = container.environment.keys();
+    other
+        .or_else(|| extra.find(|name| !service.environment.contains_key(*name) && !of_image(name)))
+        .cloned()
+}
+
+fn runs_otherwise(
+    service: &ServiceDefinition,
+    container: &Container,
+    image: Option<&Image>,
+) -> bool {
+    let Some(image) = image else { return false };
+    let entrypoint = service.entrypoint.as_ref().unwrap_or(&image.runs.entrypoint);
+    let none = Vec::new();
+    let of_image = if service.entrypoint.is_some() { &none } else { &image.runs.command };
+    let command = service.command.as_ref().unwrap_or(of_image);
+    (entrypoint, command) != (&container.runs.entrypoint, &container.runs.command)
+}
+
+/// A port that is published otherwise than the files say. Ranges and ports of the engine's choice
+/// are given by the container's port alone.
+fn find_port(service: &ServiceDefinition, container: &Container) -> Option<String> {
+    let gives = |held: &Port| {
+        service.ports.iter().any(|it| {
+            let published = it.published == 0 || it.published == held.published;
+            it.target == held.target && it.protocol == held.protocol && published
+        })
+    };
+    let held = |given: &Port| {
+        container.ports.iter().any(|it| {
+            let published = given.published == 0 || given.published == it.published;
+            it.target == given.target && it.protocol == given.protocol && published
+        })
+    };
+    let extra = container.ports.iter().find(|it| !gives(it));
+    if let Some(port) = extra {
+        return Some(format!("{}:{}", port.published, port.target));
+    }
+    let missing = service.ports.iter().find(|it| !held(it))?;
+    Some(format!("not {}:{}", missing.published, missing.target))
+}

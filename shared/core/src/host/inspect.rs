@@ -1,0 +1,65 @@
+//! What a host runs, for a lane that asks.
+
+use super::health::{Tally, Verdict, Watch, is_job, judge_container};
+use super::order::Order;
+use super::project::{Container, Observation};
+use super::running::{containers_of, running_of};
+use crate::release::Running;
+
+/// What an inspection found.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// What runs, in one word.
+    pub running: Running,
+    /// How it is.
+    pub tally: Tally,
+    /// Whether every container that runs has a healthcheck.
+    pub has_healthcheck: bool,
+    /// Names of containers that are not well.
+    pub unwell: Vec<String>,
+}
+
+/// Looks at the containers of a service.
+///
+/// A service that is to run and has no container is not well: absence passes no check.
+#[must_use]
+pub fn inspect(order: &Order, seen: &Observation) -> Inspection {
+    let watch =
+        Watch { now: seen.now, made_since: super::activate::always(), since: None, deadline: None };
+    let own = containers_of(seen, &order.repository);
+    let mut tally = Tally::default();
+    let mut unwell = Vec::new();
+    for container in &own {
+        let verdict = judge_container(container, is_job(container, seen), &watch);
+        if verdict != Verdict::Well {
+            unwell.push(container.name.clone());
+        }
+        tally.count(&container.name, &verdict);
+    }
+    if let Some(text) = find_absent(order, seen, &own) {
+        tally.bad.get_or_insert(text);
+    }
+    Inspection {
+        running: running_of(seen, &order.repository),
+        has_healthcheck: !own.is_empty() && own.iter().all(|it| it.patience.is_some()),
+        tally,
+        unwell,
+    }
+}
+
+/// A service that the last activation left running, and that has fewer containers now; without one,
+/// an active service without any container beside others that have some.
+fn find_absent(order: &Order, seen: &Observation, own: &[&Container]) -> Option<String> {
+    let count = |name: &str| own.iter().filter(|it| it.service.as_deref() == Some(name)).count();
+    if let Some(finished) = seen.kept.finished.as_ref().filter(|it| !it.targets.is_empty()) {
+        return finished.targets.iter().find_map(|(name, wanted)| {
+            let (found, wanted) = (count(name), usize::try_from(*wanted).unwrap_or(usize::MAX));
+            let text = || format!("The service {name} has {found} of {wanted} containers.");
+            (found < wanted).then(text)
+        });
+    }
+    let definition = seen.definition.as_ref().ok().filter(|_| !own.is_empty())?;
+    let mut active = definition.services_of(&order.repository).filter(|(_, it)| it.is_active);
+    let absent = active.find(|(name, it)| it.replicas > 0 && count(name) == 0);
+    absent.map(|(name, _)| format!("The service {name} has no container."))
+}

@@ -1,0 +1,211 @@
+//! What a host writes down of the orders of one service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::order::{Order, Wanted};
+use super::snapshot::Snapshot;
+use crate::name::LaneId;
+use crate::order::Fence;
+use crate::reason::Reason;
+use crate::release::Running;
+use crate::time::Timestamp;
+
+/// All that is kept of a service on a host.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Whose orders were seen, and the newest of their fences.
+    pub fence: Option<(LaneId, Fence)>,
+    /// The order that is being carried out, or was cut off.
+    pub journal: Option<Journal>,
+    /// The last order that ended.
+    pub finished: Option<Finished>,
+    /// What ran before an order, by the order's fence; the newest ones.
+    pub snapshots: BTreeMap<Fence, Snapshot>,
+    /// Snapshots whose containers the engine could make again as they were, by fence.
+    pub remembered: BTreeSet<Fence>,
+    /// Images that were activated, the newest first, as orders named them.
+    pub history: Vec<String>,
+    /// The image that was fetched last.
+    pub fetched: Option<String>,
+    /// References that Esclusa pulled here: only those are ever removed.
+    pub pulled: BTreeSet<String>,
+}
+
+/// An activation that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Journal {
+    /// Of the order.
+    pub fence: Fence,
+    /// What it is to run.
+    pub wanted: Wanted,
+    /// `change` or `restart`.
+    pub mode: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// When it began, by the host's clock.
+    pub began: Timestamp,
+    /// When its present phase began.
+    pub phase_began: Timestamp,
+    /// Whose snapshot is the way back: this order's own, or that of one that was cut off before it.
+    pub snapshot: Fence,
+    /// What ran when it began.
+    pub before: Running,
+    /// The files that Compose was given.
+    pub files: super::files::Files,
+    /// How many containers of each service of the repository are to run.
+    pub targets: BTreeMap<String, u32>,
+    /// How many the files ask for, by service.
+    pub replicas_of_files: BTreeMap<String, u32>,
+    /// Services of other images that were to be made, in their order.
+    pub dependencies: Vec<String>,
+    /// Services of other images that are made again, because they share something with a target.
+    pub sharers: Vec<String>,
+    /// Services of other images that are restarted afterwards.
+    pub restarts: Vec<String>,
+    /// Sentences for a person.
+    pub warnings: Vec<String>,
+    /// Why it turned back; nothing while it goes forward.
+    pub failure: Option<Reason>,
+    /// New ids of containers that were made again on the way back, by their old ones.
+    pub replaced: BTreeMap<String, String>,
+}
+
+/// How far an activation is. Each phase is written down before its step is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The way back is written down, and nothing is changed.
+    Opened,
+    /// The pin is being written.
+    Pinning,
+    /// Dependencies are being started.
+    StartingDependencies,
+    /// Dependencies are watched until they are well.
+    AwaitingDependencies,
+    /// Compose brings the targets up.
+    Changing,
+    /// What shares something with the targets is made again.
+    RecreatingSharers,
+    /// Dependants are being restarted.
+    RestartingDependants,
+    /// The containers are watched until they are well.
+    Judging,
+    /// The HTTP probe is asked.
+    Probing,
+    /// What answered is looked at once more.
+    Settling,
+    /// What ran before is being put back.
+    Restoring,
+    /// What was put back is watched.
+    JudgingRestored,
+    /// Containers are being stopped, because nothing is to run.
+    Stopping,
+}
+
+/// An order that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Of the order.
+    pub fence: Fence,
+    /// What it was to run, as the order named it.
+    pub wanted: String,
+    /// `change` or `restart`.
+    pub mode: String,
+    /// The line that was answered.
+    pub answer: String,
+    /// The exit code that went with it.
+    pub exit: u8,
+    /// How many containers of each service are to run since; empty after a failure.
+    pub targets: BTreeMap<String, u32>,
+    /// How many the files asked for at that time, by service.
+    pub replicas_of_files: BTreeMap<String, u32>,
+    /// The files that Compose was given.
+    pub files: super::files::Files,
+    /// Containers that were there when it ended, by id.
+    pub containers: BTreeSet<String>,
+}
+
+impl Phase {
+    /// Every phase, in the order of an activation.
+    pub const ALL: [Self; 13] = [
+        Self::Opened,
+        Self::Pinning,
+        Self::StartingDependencies,
+        Self::AwaitingDependencies,
+        Self::Changing,
+        Self::RecreatingSharers,
+        Self::RestartingDependants,
+        Self::Judging,
+        Self::Probing,
+        Self::Settling,
+        Self::Restoring,
+        Self::JudgingRestored,
+        Self::Stopping,
+    ];
+
+    /// The word that is written down.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Pinning => "pinning",
+            Self::StartingDependencies => "starting-dependencies",
+            Self::AwaitingDependencies => "awaiting-dependencies",
+            Self::Changing => "changing",
+            Self::RecreatingSharers => "recreating-sharers",
+            Self::RestartingDependants => "restarting-dependants",
+            Self::Judging => "judging",
+            Self::Probing => "probing",
+            Self::Settling => "settling",
+            Self::Restoring => "restoring",
+            Self::JudgingRestored => "judging-restored",
+            Self::Stopping => "stopping",
+        }
+    }
+
+    /// Whether an order in this phase goes back.
+    #[must_use]
+    pub const fn goes_back(self) -> bool {
+        matches!(self, Self::Restoring | Self::JudgingRestored)
+    }
+}
+
+impl Journal {
+    /// The same, in another phase since now.
+    #[must_use]
+    pub fn entering(&self, phase: Phase, now: Timestamp) -> Self {
+        Self { phase, phase_began: now, ..self.clone() }
+    }
+
+    /// The same, on the way back for this reason.
+    #[must_use]
+    pub fn turning_back(&self, reason: Reason, now: Timestamp) -> Self {
+        Self { failure: Some(reason), ..self.entering(Phase::Restoring, now) }
+    }
+
+    /// Whether it is of this order.
+    #[must_use]
+    pub fn is_of(&self, order: &Order) -> bool {
+        self.fence == order.fence
+    }
+}
+
+impl Kept {
+    /// The newest fence of a lane; nothing where another lane's orders were seen last.
+    #[must_use]
+    pub fn fence_of(&self, lane: &LaneId) -> Option<Fence> {
+        self.fence.as_ref().filter(|(of, _)| of == lane).map(|(_, fence)| *fence)
+    }
+
+    /// Whether the order with the newest fence was begun, and whether it ended.
+    #[must_use]
+    pub fn order_word(&self, lane: &LaneId) -> &'static str {
+        let Some(fence) = self.fence_of(lane) else { return "none" };
+        if self.finished.as_ref().is_some_and(|it| it.fence == fence) {
+            "finished"
+        } else if self.journal.as_ref().is_some_and(|it| it.fence == fence) {
+            "unfinished"
+        } else {
+            "none"
+        }
+    }
+}

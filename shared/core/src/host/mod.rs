@@ -1,0 +1,54 @@
+//! What a host decides: from an order and what is seen on the host to the next step and the answer.
+//!
+//! The program in `hosts/` observes, takes the step that [`next_turn`] names, and reports; whatever
+//! plays a host does the same. Nothing is remembered between two turns but what a step wrote down,
+//! so an order that was cut off at any point carries on when it is given again.
+
+mod activate;
+mod admission;
+mod complaint;
+mod definition;
+mod files;
+mod guard;
+mod health;
+mod image;
+mod inspect;
+mod journal;
+mod network;
+mod order;
+mod plan;
+mod prefetch;
+mod project;
+mod prune;
+mod report;
+mod restore;
+mod running;
+mod snapshot;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use activate::{containers_after, next_activation_turn};
+pub use admission::{Admission, admit, check_time};
+pub use complaint::{find_cause, shorten};
+pub use definition::{
+    Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, Port,
+    ServiceDefinition, VolumeDefinition,
+};
+pub use files::{FileChoice, Files, NEXT_SHIPPED, PIN, SHIPPED, choose_files};
+pub use health::{LONGEST_WAIT, Patience, Tally, Verdict, Watch, is_job, judge_container};
+pub use image::{COMPOSE_LABEL, ROLLBACK_LABEL};
+pub use inspect::{Inspection, inspect};
+pub use journal::{Finished, Journal, Kept, Phase};
+pub use order::{Mode, Order, OrderError, Wanted, parse_fence};
+pub use plan::{Plan, plan_activation};
+pub use prefetch::next_prefetch_turn;
+pub use project::{
+    Command, Container, ContainerState, HealthWord, Image, Mount, Network, Observation, Problem,
+    ProblemKind, Volume,
+};
+pub use prune::{Prunable, choose_prunable};
+pub use report::{Refusal, Report, Restored, exit_code};
+pub use running::{keep_tag, running_of};
+pub use snapshot::{Snapshot, SnapshotContainer};
+pub use step::{Step, Turn};

@@ -1,0 +1,247 @@
+//! The way back: to the containers that a snapshot describes, not to a digest.
+//!
+//! Old containers are started where they still exist. Where they are gone, the engine makes them
+//! again as it had them; only where it no longer knows how, after a reboot, Compose does, from the
+//! files and images of the snapshot. What had ended is not run again, and only what was made since
+//! is removed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::activate::report_failure;
+use super::health::{Tally, Verdict, Watch, is_job, judge_container};
+use super::image::merge_pin;
+use super::journal::{Journal, Phase};
+use super::order::Order;
+use super::project::{Container, ContainerState, Observation};
+use super::report::{Report, Restored};
+use super::snapshot::{Snapshot, SnapshotContainer};
+use super::step::{Step, Turn};
+use crate::reason::{Code, Reason};
+
+/// What happens next on the way back.
+pub(super) fn next_restore_turn(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
+    let Some(snapshot) = seen.kept.snapshots.get(&journal.snapshot) else {
+        let text = format!("What ran before order {} is not written down here.", journal.snapshot);
+        return report_restore(order, journal, Some(&Reason::new(Code::read("hosts.up"), text)));
+    };
+    if journal.phase == Phase::JudgingRestored {
+        return judge_restored(order, seen, journal, snapshot);
+    }
+    let missing = find_missing(seen, journal, snapshot);
+    let by_compose = !missing.is_empty() && !seen.kept.remembered.contains(&snapshot.source);
+    restore_files(order, seen, journal, snapshot, by_compose)
+        .or_else(|| remove_new(seen, journal, snapshot))
+        .unwrap_or_else(|| {
+            if by_compose {
+                return bring_back_by_compose(seen, journal, snapshot, &missing);
+            }
+            bring_back(seen, journal, snapshot)
+        })
+}
+
+/// The pin as it was; where Compose has to make containers again, with the very images that ran.
+fn restore_files(
+    order: &Order,
+    seen: &Observation,
+    journal: &Journal,
+    snapshot: &Snapshot,
+    by_compose: bool,
+) -> Option<Turn> {
+    let mut own: BTreeMap<String, String> = BTreeMap::new();
+    for service in &snapshot.services {
+        if let Some(image) = snapshot.pin.get(service) {
+            own.insert(service.clone(), image.clone());
+        }
+    }
+    if by_compose {
+        let up = snapshot.containers.iter().filter(|it| it.was_up);
+        own.extend(up.map(|it| (it.service.clone(), it.keep_tag.clone())));
+    }
+    let mut images = merge_pin(seen, &order.repository, &own);
+    images.retain(|service, _| own.contains_key(service) || !snapshot.services.contains(service));
+    let is_as_it_was = match &seen.pin {
+        None => images.is_empty(),
+        Some(pin) => *pin == images && !images.is_empty(),
+    };
+    if is_as_it_was {
+        return None;
+    }
+    let files = snapshot.files.clone();
+    Some(Turn::Act(Step::RestoreFiles { images, files, snapshot: journal.snapshot }, None))
+}
+
+/// Removes what was made since the snapshot, and nothing else.
+fn remove_new(seen: &Observation, journal: &Journal, snapshot: &Snapshot) -> Option<Turn> {
+    let is_made_back = |id: &String| journal.replaced.values().any(|it| it == id);
+    let concerned = |it: &Container| {
+        it.service.as_ref().is_some_and(|service| {
+            snapshot.services.contains(service)
+                || journal.targets.contains_key(service)
+                || journal.sharers.contains(service)
+        })
+    };
+    let new = seen
+        .project_containers()
+        .filter(|it| concerned(it) && !snapshot.known.contains(&it.id) && !is_made_back(&it.id));
+    let ids: Vec<String> = new.map(|it| it.id.clone()).collect();
+    (!ids.is_empty()).then(|| Turn::Act(Step::RemoveContainers(ids), None))
+}
+
+/// The container that stands for one of the snapshot: itself, or what was made in its place.
+fn find_present<'a>(
+    seen: &'a Observation,
+    journal: &Journal,
+    wanted: &SnapshotContainer,
+) -> Option<&'a Container> {
+    let replaced = journal.replaced.get(&wanted.id);
+    seen.container(replaced.unwrap_or(&wanted.id)).filter(|it| it.state != ContainerState::Dead)
+}
+
+fn find_missing<'a>(
+    seen: &Observation,
+    journal: &Journal,
+    snapshot: &'a Snapshot,
+) -> Vec<&'a SnapshotContainer> {
+    let up = snapshot.to_run().into_iter();
+    up.filter(|it| find_present(seen, journal, it).is_none()).collect()
+}
+
+/// Brings back one container after the other.
+fn bring_back(seen: &Observation, journal: &Journal, snapshot: &Snapshot) -> Turn {
+    for wanted in snapshot.to_run() {
+        if let Some(step) = bring_one_back(seen, journal, snapshot, wanted) {
+            return Turn::Act(step, None);
+        }
+    }
+    let then = journal.entering(Phase::JudgingRestored, seen.now);
+    Turn::Act(Step::Wait(Duration::ZERO), Some(Box::new(then)))
+}
+
+fn bring_one_back(
+    seen: &Observation,
+    journal: &Journal,
+    snapshot: &Snapshot,
+    wanted: &SnapshotContainer,
+) -> Option<Step> {
+    let recreate = || Step::RecreateContainer {
+        snapshot: snapshot.source,
+        container: Box::new(wanted.clone()),
+        replaced: journal.replaced.clone(),
+    };
+    let Some(container) = find_present(seen, journal, wanted) else { return Some(recreate()) };
+    let owner_is_new = wanted.shares_with.iter().any(|it| journal.replaced.contains_key(it));
+    if owner_is_new && container.id == wanted.id {
+        return Some(Step::RemoveContainers(vec![container.id.clone()]));
+    }
+    if container.name != wanted.name {
+        return Some(Step::Rename { id: container.id.clone(), name: wanted.name.clone() });
+    }
+    if !container.state.is_up() {
+        return Some(Step::StartContainer(container.id.clone()));
+    }
+    let owners = wanted.shares_with.iter().filter_map(|it| seen.container(it));
+    let owner_is_younger = owners.into_iter().any(|it| it.started_at > container.started_at);
+    owner_is_younger.then(|| Step::RestartContainer(container.id.clone()))
+}
+
+/// What only the files still tell how to make.
+fn bring_back_by_compose(
+    seen: &Observation,
+    journal: &Journal,
+    snapshot: &Snapshot,
+    missing: &[&SnapshotContainer],
+) -> Turn {
+    let mut services: BTreeMap<String, Option<u32>> = BTreeMap::new();
+    for wanted in missing {
+        let all = snapshot.containers.iter().filter(|it| it.was_up && it.service == wanted.service);
+        services.insert(wanted.service.clone(), u32::try_from(all.count()).ok());
+    }
+    let files = snapshot.files.clone();
+    let mut then = journal.entering(Phase::JudgingRestored, seen.now);
+    then.warnings.push(
+        "The host was restarted meanwhile: containers were made again from the Compose files as they \
+         are now."
+            .to_owned(),
+    );
+    let up = Step::Up { services, recreates: false, keeps_existing: false, files };
+    Turn::Act(up, Some(Box::new(then)))
+}
+
+/// Waits until what was put back is as well as it was.
+fn judge_restored(
+    order: &Order,
+    seen: &Observation,
+    journal: &Journal,
+    snapshot: &Snapshot,
+) -> Turn {
+    let watch = Watch {
+        now: seen.now,
+        made_since: journal.phase_began,
+        since: Some(journal.phase_began),
+        deadline: order.deadline,
+    };
+    let mut tally = Tally::default();
+    let mut unwell_before = Vec::new();
+    for wanted in snapshot.to_run() {
+        let same = |it: &&Container| {
+            it.service.as_ref() == Some(&wanted.service) && it.number == wanted.number
+        };
+        let present =
+            find_present(seen, journal, wanted).or_else(|| seen.project_containers().find(same));
+        let Some(container) = present else {
+            tally.bad.get_or_insert_with(|| format!("The container {} is gone.", wanted.name));
+            continue;
+        };
+        match judge_container(container, is_job(container, seen), &watch) {
+            Verdict::Well => tally.count(&wanted.name, &Verdict::Well),
+            Verdict::Waiting(_) | Verdict::Bad(_) if !wanted.was_well => {
+                unwell_before.push(wanted.name.clone());
+            }
+            other => tally.count(&wanted.name, &other),
+        }
+    }
+    if let Some(why) = tally.bad {
+        let reason = Reason::new(Code::HEALTH_CONTAINER, why);
+        return report_restore(order, journal, Some(&reason));
+    }
+    if tally.waiting.is_some() {
+        return Turn::Act(Step::Wait(Duration::from_millis(500)), None);
+    }
+    let mut journal = journal.clone();
+    if !unwell_before.is_empty() {
+        let names = unwell_before.join(", ");
+        journal.warnings.push(format!("{names} is back, and as unhealthy as before."));
+    }
+    report_put_back(order, &journal, snapshot.to_run().is_empty())
+}
+
+fn report_put_back(order: &Order, journal: &Journal, is_nothing: bool) -> Turn {
+    let restored = if is_nothing { Restored::NotNeeded } else { Restored::Yes };
+    let text = format!("{} is as it was before order {}.", order.lane.service, journal.snapshot);
+    Turn::End(Box::new(match &journal.failure {
+        Some(reason) => report_failure(journal, reason, restored),
+        None => Report {
+            restored,
+            is_activated: false,
+            ..Report::done(text, Some(journal.before.clone()), journal.warnings.clone())
+        },
+    }))
+}
+
+/// Ends the way back with what did not go well.
+pub(super) fn report_restore(order: &Order, journal: &Journal, failure: Option<&Reason>) -> Turn {
+    let Some(failure) = failure else { return report_put_back(order, journal, false) };
+    let mut journal = journal.clone();
+    let reason = match &journal.failure {
+        Some(first) => {
+            let first = first.clone();
+            journal
+                .warnings
+                .insert(0, format!("What ran before could not be put back: {}", failure.text));
+            first
+        }
+        None => failure.clone(),
+    };
+    Turn::End(Box::new(report_failure(&journal, &reason, Restored::Failed)))
+}

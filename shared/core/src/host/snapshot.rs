@@ -1,0 +1,125 @@
+//! What ran on a host before an order: what going back means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::files::Files;
+use super::health::{Verdict, Watch, is_job, judge_container};
+use super::project::{Container, Observation};
+use crate::order::Fence;
+use crate::release::Running;
+use crate::time::Timestamp;
+
+/// What was there when an order began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Under whose fence the engine's own description of its containers lies.
+    pub source: Fence,
+    /// When it was taken.
+    pub at: Timestamp,
+    /// What the repository's services ran, in one word.
+    pub running: Option<Running>,
+    /// The services that the order may touch: those of the repository and those that share with them.
+    pub services: BTreeSet<String>,
+    /// Their containers.
+    pub containers: Vec<SnapshotContainer>,
+    /// Every container of the project by id: none of them was made by the order.
+    pub known: BTreeSet<String>,
+    /// The files that Compose was given before; empty where none were known.
+    pub files: Files,
+    /// The pin as it was: images by service.
+    pub pin: BTreeMap<String, String>,
+    /// Whether there was a pin of ours at all.
+    pub had_pin: bool,
+}
+
+/// One container of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotContainer {
+    /// The engine's id of it.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its service.
+    pub service: String,
+    /// Its number within the service.
+    pub number: u32,
+    /// The engine's id of its image.
+    pub image: String,
+    /// The image as it was named.
+    pub reference: String,
+    /// The local tag that keeps the image.
+    pub keep_tag: String,
+    /// Whether it ran: what had ended is not run again.
+    pub was_up: bool,
+    /// Whether it was well.
+    pub was_well: bool,
+    /// When it was started, for the order in which they are started again.
+    pub started_at: Timestamp,
+    /// Containers of the snapshot, by id, whose network, processes or volumes it used.
+    pub shares_with: BTreeSet<String>,
+}
+
+impl Snapshot {
+    /// Takes the snapshot of what an order is about to change.
+    #[must_use]
+    pub fn take(
+        seen: &Observation,
+        fence: Fence,
+        repository: &str,
+        services: BTreeSet<String>,
+    ) -> Self {
+        let project: Vec<&Container> = seen.project_containers().collect();
+        let touched =
+            |it: &&&Container| it.service.as_ref().is_some_and(|it| services.contains(it));
+        let containers = project.iter().filter(touched).filter_map(|it| describe(seen, it));
+        Self {
+            source: fence,
+            at: seen.now,
+            running: Some(super::running::running_of(seen, repository)),
+            containers: containers.collect(),
+            known: project.iter().map(|it| it.id.clone()).collect(),
+            files: seen.files.clone(),
+            pin: seen.pin.clone().unwrap_or_default(),
+            had_pin: seen.pin.is_some(),
+            services,
+        }
+    }
+
+    /// What it was, in one word.
+    #[must_use]
+    pub fn running(&self) -> Running {
+        self.running.clone().unwrap_or(Running::Nothing)
+    }
+
+    /// The containers that ran, the first started first, what shares with another after it.
+    #[must_use]
+    pub fn to_run(&self) -> Vec<&SnapshotContainer> {
+        let mut up: Vec<&SnapshotContainer> =
+            self.containers.iter().filter(|it| it.was_up).collect();
+        up.sort_by_key(|it| (!it.shares_with.is_empty(), it.started_at));
+        up
+    }
+}
+
+fn describe(seen: &Observation, container: &Container) -> Option<SnapshotContainer> {
+    let watch =
+        Watch { now: seen.now, made_since: Timestamp::default(), since: None, deadline: None };
+    let as_it_is = judge_container(container, is_job(container, seen), &watch);
+    let shares = container.shares_with.iter().filter_map(|with| {
+        let of = |it: &&Container| it.id == *with || it.name == *with;
+        seen.containers.iter().find(of).map(|it| it.id.clone())
+    });
+    Some(SnapshotContainer {
+        id: container.id.clone(),
+        name: container.name.clone(),
+        service: container.service.clone()?,
+        number: container.number,
+        image: container.image.clone(),
+        reference: container.reference.clone(),
+        keep_tag: super::running::keep_tag(&seen.files.project, &super::running::key_of(container)),
+        was_up: container.state.is_up(),
+        was_well: !matches!(as_it_is, Verdict::Bad(_)),
+        started_at: container.started_at,
+        shares_with: shares.collect(),
+    })
+}

@@ -16,6 +16,7 @@ mod inspect;
 mod journal;
 mod network;
 mod order;
+mod pin;
 mod plan;
 mod prefetch;
 mod project;
@@ -41,7 +42,8 @@ pub use image::{COMPOSE_LABEL, ROLLBACK_LABEL};
 pub use inspect::{Inspection, inspect};
 pub use journal::{Finished, Journal, Kept, Phase};
 pub use order::{Mode, Order, OrderError, Wanted, parse_fence};
-pub use plan::{Plan, plan_activation};
+pub use pin::{parse_pin, render_pin, set_variables};
+pub use plan::{Plan, find_elsewhere, plan_activation};
 pub use prefetch::next_prefetch_turn;
 pub use project::{
     Command, Container, ContainerState, HealthWord, Image, Mount, Network, Observation, Problem,

@@ -52,7 +52,12 @@ pub fn plan_activation(order: &Order, seen: &Observation) -> Result<Plan, Refusa
     Ok(plan)
 }
 
-/// The same image elsewhere would go on running beside what is rolled out here.
+/// The same image elsewhere, which would go on running beside what is rolled out here.
+#[must_use]
+pub fn find_elsewhere(order: &Order, seen: &Observation) -> Option<Refusal> {
+    check_elsewhere(order, seen, &mut Plan::default()).err()
+}
+
 fn check_elsewhere(order: &Order, seen: &Observation, plan: &mut Plan) -> Result<(), Refusal> {
     let project = &seen.files.project;
     let up = seen.containers.iter().filter(|it| it.state.is_up() && !it.is_one_off);

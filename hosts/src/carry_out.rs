@@ -1,0 +1,287 @@
+//! Carrying out an order: look, decide, take the step, write down, and look again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use esclusa_core::host::{
+    Admission, Finished, Inspection, Observation, Order, ROLLBACK_LABEL, Refusal, Report, Step,
+    Turn, admit, check_time, choose_prunable, containers_after, inspect, next_activation_turn,
+    next_prefetch_turn,
+};
+use esclusa_core::order::Verb;
+use esclusa_core::reason::Reason;
+use serde_json::{Map, Value};
+
+use crate::answer::{Answer, Sight};
+use crate::engine::Engine;
+use crate::observe::{Observer, now};
+use crate::step::{Executor, with_made};
+use crate::store::Lock;
+
+/// The longest wait for another order of the service.
+const BUSY: Duration = Duration::from_mins(1);
+
+/// Carries out a prefetch or an activation, and returns the exit code of its answer.
+pub(crate) async fn run(order: Order) -> ExitCode {
+    let lane = (order.lane.service.to_string(), order.lane.environment.to_string());
+    let verb = order.verb;
+    match Box::pin(try_run(order)).await {
+        Ok(answer) => answer.write(),
+        Err(reason) => {
+            let report = Report::refused(Refusal(reason), Vec::new());
+            Answer::without_a_look(verb, &lane.0, &lane.1, &report).write()
+        }
+    }
+}
+
+async fn try_run(order: Order) -> Result<Answer, Reason> {
+    check_time(&order, now()).map_err(|it| it.0)?;
+    let engine = Engine::connect().await?;
+    let mut observer = Observer::new(engine, order.clone());
+    observer.compose.check().await?;
+    observer.store.prepare()?;
+    let patience = order.not_after.since(now()).min(BUSY);
+    let locks = async {
+        let own = observer.store.lock_path();
+        let service = order.lane.service.to_string();
+        let own = Lock::take(&own, patience, &service).await?;
+        // Another lane may have its files in the same directory.
+        let directory = observer.directory().canonicalize().ok();
+        let shared = match directory {
+            Some(at) => Some(Lock::take(&at, patience, &service).await?),
+            None => None,
+        };
+        Ok::<_, Reason>((own, shared))
+    };
+    let _locks = match locks.await {
+        Ok(locks) => locks,
+        Err(reason) => return refuse(&mut observer, &order, reason).await,
+    };
+    let kept = observer.store.read()?;
+    match admit(&order, &kept, now()) {
+        Admission::Refused(refusal) => return refuse(&mut observer, &order, refusal.0).await,
+        Admission::Repeated(finished) => return Ok(Answer::again(finished.answer, finished.exit)),
+        Admission::CarriedOn => eprintln!("carrying on with an order that was cut off"),
+        Admission::Begun => {
+            observer.store.write_fence(
+                &order.lane,
+                order.fence,
+                kept.fence_of(&order.lane).is_none(),
+            )?;
+            let next = observer.directory().join(esclusa_core::host::NEXT_SHIPPED);
+            let _absent = std::fs::remove_file(next);
+        }
+    }
+    turn_by_turn(&mut observer, &order).await
+}
+
+/// Answers a refusal with what runs, where that can be seen.
+async fn refuse(observer: &mut Observer, order: &Order, reason: Reason) -> Result<Answer, Reason> {
+    let report = Report::refused(Refusal(reason.clone()), Vec::new());
+    let Ok(seen) = observer.look().await else { return Err(reason) };
+    Ok(render(order, &report, &seen, &inspect(order, &seen), &BTreeMap::new(), None))
+}
+
+async fn turn_by_turn(observer: &mut Observer, order: &Order) -> Result<Answer, Reason> {
+    let mut executor = Executor::new(order.clone());
+    let mut failure: Option<Reason> = None;
+    let mut last: Option<Observation> = None;
+    loop {
+        let seen = match (observer.look().await, &last) {
+            (Ok(seen), _) => seen,
+            // An engine that does not answer in the middle of an order is the order's failure.
+            (Err(reason), Some(seen)) => {
+                failure = Some(reason);
+                seen.clone()
+            }
+            (Err(reason), None) => return Err(reason),
+        };
+        let turn = match order.verb {
+            Verb::Activate => next_activation_turn(order, &seen, failure.as_ref()),
+            Verb::Prefetch | Verb::Inspect => next_prefetch_turn(order, &seen, failure.as_ref()),
+        };
+        failure = None;
+        let (step, then) = match turn {
+            Turn::Act(step, then) => (step, then),
+            Turn::End(report) => return end(observer, order, *report, &seen, &executor).await,
+        };
+        tell(&step);
+        match executor.take(observer, &step).await {
+            Ok(made) => {
+                let journal = match then {
+                    Some(journal) => Some(*journal),
+                    None => seen.kept.journal.clone().filter(|_| made.replaced.is_some()),
+                };
+                if let Some(journal) = journal {
+                    observer.store.write_journal(&with_made(journal, &made))?;
+                }
+            }
+            Err(reason) => {
+                eprintln!("failed: {reason}");
+                failure = Some(reason);
+            }
+        }
+        last = Some(seen);
+    }
+}
+
+fn tell(step: &Step) {
+    let text = match step {
+        Step::Wait(_) => return,
+        Step::TakeSnapshot(fence, _) => format!("writing down what runs, for order {fence}"),
+        Step::Up { services, .. } => {
+            format!(
+                "docker compose up of {}",
+                services.keys().cloned().collect::<Vec<_>>().join(" ")
+            )
+        }
+        Step::RecreateContainer { container, .. } => format!("making {} again", container.name),
+        other => {
+            let text = format!("{other:?}");
+            text.split([' ', '(']).next().unwrap_or_default().to_owned()
+        }
+    };
+    eprintln!("{text}");
+}
+
+/// Writes the order's last word down, and answers.
+async fn end(
+    observer: &mut Observer,
+    order: &Order,
+    report: Report,
+    seen: &Observation,
+    executor: &Executor,
+) -> Result<Answer, Reason> {
+    let seen = observer.look().await.unwrap_or_else(|_| seen.clone());
+    let found = inspect(order, &seen);
+    let is_ok = report.reason.code.as_str() == "ok";
+    let is_fetched = order.verb == Verb::Prefetch && is_ok;
+    let rollback = if is_fetched { rollback_of(order, &seen) } else { None };
+    let answer = render(order, &report, &seen, &found, &executor.seconds, rollback);
+    match order.verb {
+        Verb::Activate if report.is_final && (report.changed || is_ok) => {
+            finish(observer, order, &report, &seen, &answer)?;
+            if report.is_activated
+                && let Err(reason) = prune(observer).await
+            {
+                eprintln!("old images stay: {reason}");
+            }
+        }
+        Verb::Prefetch if rollback.is_some() => {
+            observer.store.write_fetched(&order.wanted.to_string())?;
+        }
+        Verb::Activate | Verb::Prefetch | Verb::Inspect => {}
+    }
+    Ok(answer)
+}
+
+fn finish(
+    observer: &mut Observer,
+    order: &Order,
+    report: &Report,
+    seen: &Observation,
+    answer: &Answer,
+) -> Result<(), Reason> {
+    let journal = seen.kept.journal.as_ref().filter(|it| it.is_of(order));
+    let targets = journal.filter(|_| report.is_activated).map(|it| it.targets.clone());
+    let replicas = journal.filter(|_| report.is_activated).map(|it| it.replicas_of_files.clone());
+    let before = seen.kept.finished.clone();
+    // What was put back runs as the order before had left it.
+    let kept = |then: fn(&Finished) -> BTreeMap<String, u32>| {
+        before.as_ref().map(then).unwrap_or_default()
+    };
+    let runs_nothing = order.wanted == esclusa_core::host::Wanted::Nothing;
+    let containers: BTreeSet<String> = containers_after(order, seen);
+    let finished = Finished {
+        fence: order.fence,
+        wanted: order.wanted.to_string(),
+        mode: order.mode.to_string(),
+        answer: answer.line.clone(),
+        exit: answer.exit,
+        targets: match targets {
+            Some(targets) => targets,
+            None if runs_nothing || containers.is_empty() => BTreeMap::new(),
+            None => kept(|it| it.targets.clone()),
+        },
+        replicas_of_files: replicas.unwrap_or_else(|| kept(|it| it.replicas_of_files.clone())),
+        files: journal.map_or_else(|| seen.files.clone(), |it| it.files.clone()),
+        containers,
+    };
+    let is_release = report.is_activated && !runs_nothing;
+    if is_release {
+        let mut history = vec![order.wanted.to_string()];
+        // What ran before comes second, though no order of ours may have brought it.
+        history.extend(match &report.before {
+            Some(esclusa_core::release::Running::Digest(digest)) => {
+                Some(format!("before@{digest}"))
+            }
+            Some(esclusa_core::release::Running::Local(id)) => Some(format!("local@{id}")),
+            _ => None,
+        });
+        history.extend(seen.kept.history.iter().cloned());
+        observer.store.write_history(&history)?;
+    }
+    observer.store.write_finished(&finished)?;
+    Ok(())
+}
+
+/// Removes images that nobody needs any more, after a release that went well.
+pub(crate) async fn prune(observer: &mut Observer) -> Result<(), Reason> {
+    observer.forget_images();
+    let seen = observer.look().await?;
+    let mut pulled = seen.kept.pulled.clone();
+    for name in choose_prunable(&seen) {
+        eprintln!("removing the image {}", name.0);
+        observer.engine.remove_image_name(&name.0).await;
+        pulled.remove(&name.0);
+    }
+    if pulled != seen.kept.pulled {
+        observer.store.write_pulled(&pulled)?;
+    }
+    Ok(())
+}
+
+/// What the image says about going back from it; nothing where there is no image.
+fn rollback_of(order: &Order, seen: &Observation) -> Option<&'static str> {
+    let reference = order.wanted.reference(&order.repository)?;
+    let label = seen.images.get(&reference).and_then(|it| it.labels.get(ROLLBACK_LABEL));
+    Some(if label.is_some_and(|it| it == "unsafe") { "unsafe" } else { "safe" })
+}
+
+fn render(
+    order: &Order,
+    report: &Report,
+    seen: &Observation,
+    found: &Inspection,
+    millis: &BTreeMap<&'static str, u64>,
+    rollback: Option<&'static str>,
+) -> Answer {
+    let mut extra = Map::new();
+    if let Some(rollback) = rollback {
+        extra.insert("rollback".to_owned(), Value::from(rollback));
+    }
+    let sight = Sight { extra, ..see(order, seen, found, millis) };
+    let lane = (order.lane.service.as_str(), order.lane.environment.as_str());
+    Answer::new(order.verb, lane, report, &sight)
+}
+
+/// What was seen, in the words of the answer.
+pub(crate) fn see(
+    order: &Order,
+    seen: &Observation,
+    found: &Inspection,
+    millis: &BTreeMap<&'static str, u64>,
+) -> Sight {
+    let fence = seen.kept.fence_of(&order.lane).map(|it| it.to_string()).unwrap_or_default();
+    Sight {
+        fence,
+        now: found.running.to_string(),
+        project: seen.files.project.clone(),
+        containers: (found.tally.total, found.tally.well),
+        health: found.tally.word(),
+        platform: seen.platform.map(|it| it.to_string()).unwrap_or_default(),
+        seconds: millis.iter().map(|(name, it)| (*name, it.div_ceil(1000))).collect(),
+        extra: Map::new(),
+    }
+}

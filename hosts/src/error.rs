@@ -1,0 +1,40 @@
+//! Why something on the host failed, as a code of the protocol and a sentence.
+
+use esclusa_core::reason::{Code, Reason};
+
+/// The Docker Engine did not answer.
+pub(crate) const DOCKER: &str = "hosts.docker";
+/// Compose, its files or the project.
+pub(crate) const COMPOSE: &str = "hosts.compose";
+/// The disk is full or cannot be written.
+pub(crate) const DISK: &str = "hosts.disk";
+/// What is kept of the service cannot be used.
+pub(crate) const STATE: &str = "hosts.state";
+/// The registry or its login.
+pub(crate) const REGISTRY: &str = "hosts.registry";
+/// Bringing containers up.
+pub(crate) const UP: &str = "hosts.up";
+/// The release's image is not to be had.
+pub(crate) const NOT_IN_REGISTRY: &str = "release.not_in_registry";
+
+/// A reason of this code.
+pub(crate) fn reason(code: &str, text: impl Into<String>) -> Reason {
+    Reason::new(Code::read(code), text)
+}
+
+/// Why a file could not be read or written.
+pub(crate) fn of_file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Reason {
+    use std::io::ErrorKind;
+    let code = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem | ErrorKind::QuotaExceeded => DISK,
+        _ => STATE,
+    };
+    let hint = match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room there",
+        ErrorKind::ReadOnlyFilesystem => {
+            ": remount it for writing, and see the kernel's log for why"
+        }
+        _ => "",
+    };
+    reason(code, format!("Cannot {doing} {}: {error}{hint}.", path.display()))
+}

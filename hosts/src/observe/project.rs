@@ -1,0 +1,216 @@
+//! Which project this is, and what its files say.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use esclusa_core::host::{
+    Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, ProblemKind,
+    SHIPPED, choose_files,
+};
+use esclusa_core::time::Timestamp;
+
+use super::{Known, Observer};
+use crate::compose::Variables;
+
+/// Files that are looked at for edits, at most: a service's directory may hold its data too.
+const MOST_FILES: usize = 2000;
+/// How deep the directory is looked through.
+const DEEPEST: usize = 4;
+
+impl Observer {
+    /// Finds the project's files and its name, and has Compose read them.
+    pub(super) async fn read_project(
+        &self,
+        kept: &Kept,
+        containers: &[Container],
+        directories: &BTreeSet<String>,
+    ) -> Known {
+        let fallback =
+            Files { project: self.name_of_running(containers, directories), ..Files::default() };
+        match self.find_project(kept, containers, directories).await {
+            Ok((files, definition)) => Known {
+                edited_at: find_last_edit(self.directory(), &files),
+                definition: Ok(definition),
+                files,
+            },
+            Err((problem, files)) => Known {
+                edited_at: None,
+                definition: Err(problem),
+                files: files.unwrap_or(fallback),
+            },
+        }
+    }
+
+    async fn find_project(
+        &self,
+        kept: &Kept,
+        containers: &[Container],
+        directories: &BTreeSet<String>,
+    ) -> Result<(Files, Definition), (Problem, Option<Files>)> {
+        let directory = self.directory();
+        let missing = |text: String| (Problem { kind: ProblemKind::Missing, text }, None);
+        let unread = |text: String| Problem { kind: ProblemKind::Unreadable, text };
+        if !directory.is_dir() {
+            let text = format!(
+                "{} does not exist: put the service's Compose files there.",
+                directory.display()
+            );
+            return Err(missing(text));
+        }
+        let own = |it: &&Container| it.is_started_in(directories) && !it.is_one_off;
+        let own: Vec<&Container> = containers.iter().filter(own).collect();
+        let environment = find_environment_files(&own, directory);
+        if let Some(gone) = environment.iter().find(|it| !directory.join(it).is_file()) {
+            let text = format!(
+                "The service was started with --env-file {gone}, which is gone: put it back, or start the \
+                 service once without it."
+            );
+            return Err(missing(text));
+        }
+        let dot_env = directory.join(".env");
+        let variables = if dot_env.is_file() || !environment.is_empty() {
+            self.compose.read_variables(&environment).await.map_err(|it| (unread(it), None))?
+        } else {
+            Variables::default()
+        };
+        let choice = FileChoice {
+            directories: directories.clone(),
+            compose: Some(self.order.compose),
+            is_next: Self::reads_next_file(kept, &self.order),
+            variable: variables.files.clone(),
+            separator: variables.separator.clone(),
+            variable_changed_at: changed_at(&dot_env),
+            present: list_names(directory),
+            kept: kept.finished.as_ref().map(|it| it.files.listed.clone()).unwrap_or_default(),
+            containers: own,
+        };
+        let listed = self.choose_listed(&choice).map_err(|it| (it, None))?;
+        if let Some(gone) = listed.iter().find(|it| !directory.join(it).is_file()) {
+            let text = format!(
+                "The Compose file {gone} does not exist in {}, although the service uses it: put it back.",
+                directory.display()
+            );
+            return Err(missing(text));
+        }
+        let mut files = Files {
+            listed,
+            separator: variables.separator.clone(),
+            environment,
+            project: String::new(),
+        };
+        let is_default = |name: &str| self.is_default_name(name, directories);
+        if !variables.project.is_empty() && !is_default(&variables.project) {
+            files.project.clone_from(&variables.project);
+        }
+        let running = self.name_of_running(containers, directories);
+        let failed = |text: String, files: &Files| {
+            let files = Files { project: running.clone(), ..files.clone() };
+            (unread(text), Some(files))
+        };
+        let read = self.compose.read_definition(&files).await;
+        let mut definition = read.map_err(|it| failed(it, &files))?;
+        if files.project.is_empty()
+            && is_default(&definition.project)
+            && definition.project != running
+        {
+            files.project.clone_from(&running);
+            let read = self.compose.read_definition(&files).await;
+            definition = read.map_err(|it| failed(it, &files))?;
+        }
+        files.project.clone_from(&definition.project);
+        Ok((files, definition))
+    }
+
+    /// With a Compose file that comes with the image, before that was copied out of it, the files that
+    /// lie there are the ones to read.
+    fn choose_listed(&self, choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
+        let listed = choose_files(choice)?;
+        let first = listed.first().map_or("", String::as_str);
+        let is_shipped = first == NEXT_SHIPPED || first == SHIPPED;
+        if !is_shipped || self.directory().join(first).is_file() {
+            return Ok(listed);
+        }
+        if first == NEXT_SHIPPED && self.directory().join(SHIPPED).is_file() {
+            let rest = listed.into_iter().skip(1);
+            return Ok(std::iter::once(SHIPPED.to_owned()).chain(rest).collect());
+        }
+        choose_files(&FileChoice { compose: None, ..choice.clone() })
+    }
+
+    /// Whether a name is only that of the directory, which nobody chose.
+    fn is_default_name(&self, name: &str, directories: &BTreeSet<String>) -> bool {
+        let bases = directories.iter().filter_map(|it| it.rsplit('/').next());
+        name == self.order.project || bases.into_iter().any(|it| it.to_lowercase() == name)
+    }
+
+    /// A project that runs keeps its name: with another one its volumes would be left behind.
+    fn name_of_running(&self, containers: &[Container], directories: &BTreeSet<String>) -> String {
+        let here = containers.iter().filter(|it| it.is_started_in(directories));
+        let names: BTreeSet<&String> = here.filter_map(|it| it.project.as_ref()).collect();
+        match names.into_iter().collect::<Vec<_>>()[..] {
+            [name] => name.clone(),
+            _ => self.order.project.clone(),
+        }
+    }
+}
+
+/// The files that containers were started with by `--env-file`.
+fn find_environment_files(own: &[&Container], directory: &Path) -> Vec<String> {
+    let dot_env = directory.join(".env");
+    let real = dot_env.canonicalize().unwrap_or_else(|_| dot_env.clone());
+    let is_default = |it: &String| {
+        let path = directory.join(it);
+        path == dot_env || path.canonicalize().is_ok_and(|it| it == real)
+    };
+    let lists: BTreeSet<&Vec<String>> = own.iter().map(|it| &it.environment_files).collect();
+    let lists = lists.into_iter().filter(|it| !it.is_empty() && !it.iter().all(is_default));
+    lists.last().cloned().unwrap_or_default()
+}
+
+fn list_names(directory: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let files = entries.filter(|it| it.path().is_file());
+    files.filter_map(|it| it.file_name().into_string().ok()).collect()
+}
+
+/// When a file was last changed, as the file system keeps it: copying tools set the other time back.
+fn changed_at(path: &Path) -> Option<Timestamp> {
+    let about = fs::metadata(path).ok()?;
+    let seconds = u64::try_from(about.ctime()).ok()?;
+    let nanos = u64::try_from(about.ctime_nsec()).unwrap_or(0);
+    Some(Timestamp::from_millis(seconds.saturating_mul(1000).saturating_add(nanos / 1_000_000)))
+}
+
+/// When a file that Compose reads was last changed: those that are listed, and every file beside or
+/// below them that looks like one that they include.
+fn find_last_edit(directory: &Path, files: &Files) -> Option<Timestamp> {
+    let named = files.listed.iter().chain(&files.environment).map(|it| directory.join(it));
+    let mut newest = named.filter_map(|it| changed_at(&it)).max();
+    let mut open: Vec<(PathBuf, usize)> = vec![(directory.to_owned(), 0)];
+    let mut seen = 0_usize;
+    while let Some((at, depth)) = open.pop() {
+        for entry in fs::read_dir(&at).into_iter().flatten().flatten() {
+            seen = seen.saturating_add(1);
+            if seen > MOST_FILES {
+                return newest;
+            }
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_directory = entry.file_type().is_ok_and(|it| it.is_dir());
+            if is_directory && depth < DEEPEST {
+                open.push((entry.path(), depth.saturating_add(1)));
+            } else if looks_like_input(&name) {
+                newest = newest.max(changed_at(&entry.path()));
+            }
+        }
+    }
+    newest
+}
+
+fn looks_like_input(name: &str) -> bool {
+    let ours = [PIN, SHIPPED, NEXT_SHIPPED];
+    let ends = [".yml", ".yaml", ".env", ".json"];
+    let wanted = ends.iter().any(|it| name.ends_with(it)) || name.starts_with(".env");
+    wanted && !ours.contains(&name)
+}

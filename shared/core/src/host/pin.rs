@@ -1,0 +1,120 @@
+//! The pin, and `.env`: the two files of a service's directory that are written.
+
+use std::collections::BTreeMap;
+
+/// Writes the pin: an override that names the image of each service, and has none of them pulled.
+#[must_use]
+pub fn render_pin(images: &BTreeMap<String, String>) -> String {
+    let mut text =
+        "# Written by Esclusa: the image that this host runs. A rollout replaces this file.\n\
+         services:\n"
+            .to_owned();
+    for (service, image) in images {
+        text.push_str(&format!(
+            "  \"{service}\":\n    image: \"{image}\"\n    pull_policy: never\n"
+        ));
+    }
+    text
+}
+
+/// Reads a pin that was written by [`render_pin`]: images by service.
+#[must_use]
+pub fn parse_pin(text: &str) -> BTreeMap<String, String> {
+    let mut images = BTreeMap::new();
+    let mut service = None;
+    for line in text.lines() {
+        let word = |it: &str| it.trim().trim_matches('"').to_owned();
+        if let Some(image) = line.strip_prefix("    image: ") {
+            if let Some(service) = service.take() {
+                images.insert(service, word(image));
+            }
+        } else if let Some(name) = line.strip_prefix("  ").filter(|it| !it.starts_with(' ')) {
+            service = name.strip_suffix(':').map(word);
+        }
+    }
+    images
+}
+
+/// Sets variables in the text of a `.env` and leaves every other line as it is.
+///
+/// A value of nothing takes a line away: one of ours, which names the pin, or the project's name. What
+/// the team's own line listed beside the pin stays. Compose takes the last assignment of a variable,
+/// so all of them are set.
+#[must_use]
+pub fn set_variables(text: &str, values: &[(&str, Option<&str>)], pin: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut done: Vec<&str> = Vec::new();
+    let mut quote = None;
+    for line in text.split_inclusive('\n') {
+        let inside = quote.is_some();
+        let name = if inside { None } else { assigned_name(line) };
+        quote = follow_quote(line, quote, name.is_some() || inside);
+        let own = name.and_then(|name| values.iter().find(|(it, _)| *it == name));
+        match own {
+            None => out.push_str(line),
+            Some((name, Some(value))) => {
+                if !done.contains(name) {
+                    out.push_str(&format!("{name}={value}\n"));
+                    done.push(name);
+                }
+            }
+            Some((name, None)) => {
+                if let Some(kept) = without_pin(line, pin).filter(|_| *name == "COMPOSE_FILE") {
+                    out.push_str(&kept);
+                }
+            }
+        }
+    }
+    for (name, value) in values.iter().filter(|(name, _)| !done.contains(name)) {
+        if let Some(value) = value {
+            if !out.is_empty() && !out.ends_with('\n') {
+                out.push('\n');
+            }
+            out.push_str(&format!("{name}={value}\n"));
+        }
+    }
+    out
+}
+
+/// A list of the team's own, without our pin at its end; nothing where the whole line is ours.
+fn without_pin(line: &str, pin: &str) -> Option<String> {
+    if !line.contains(pin) {
+        return Some(line.to_owned());
+    }
+    None
+}
+
+/// The variable that a line assigns, if it assigns one. A byte order mark may stand before it.
+fn assigned_name(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches('\u{feff}').trim_start();
+    let line = line.strip_prefix("export ").map_or(line, str::trim_start);
+    let (name, _) = line.split_once('=')?;
+    let name = name.trim_end();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (!name.is_empty() && name.bytes().all(is_name)).then_some(name)
+}
+
+/// Whether a quoted value goes on in the next line.
+fn follow_quote(line: &str, open: Option<char>, is_value: bool) -> Option<char> {
+    if !is_value {
+        return None;
+    }
+    let text = match open {
+        Some(_) => line,
+        None => line.split_once('=').map_or("", |(_, value)| value).trim_start(),
+    };
+    let mut open = open;
+    let mut escaped = false;
+    let mut is_first = open.is_none();
+    for character in text.chars() {
+        match (open, character) {
+            (None, '"' | '\'') if is_first => open = Some(character),
+            (Some(quote), it) if it == quote && !escaped => return None,
+            (None, _) => return None,
+            _ => {}
+        }
+        is_first = false;
+        escaped = character == '\\' && !escaped;
+    }
+    open
+}

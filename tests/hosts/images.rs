@@ -17,7 +17,7 @@ const SLOW: &str = "b=/bin/busybox; trap 'exit 0' TERM; $b sleep 6; $b mkdir /ww
                     echo up >/www/index.html; $b httpd -f -h /www & wait";
 
 /// Name, healthcheck, script. `web` answers on port 80 with its version.
-const KINDS: [(&str, &str, &str); 11] = [
+const KINDS: [(&str, &str, &str); 14] = [
     ("sick", PROBE, WAIT),
     ("crash", "", "/bin/busybox sleep 0.2; exit 3"),
     ("web1", PROBE, SERVE),
@@ -29,6 +29,9 @@ const KINDS: [(&str, &str, &str); 11] = [
     ("shipping2", PROBE, WAIT),
     ("oneway", "", WAIT),
     ("unclear", "", WAIT),
+    ("usage", PROBE, "echo 'usage: server PORT'; exit 0"),
+    ("assets1", "", WAIT),
+    ("assets2", "", WAIT),
 ];
 
 /// What each kind's image says about itself.
@@ -36,6 +39,7 @@ fn label(name: &str) -> &'static str {
     match name {
         "shipping1" | "shipping2" => "LABEL esclusa.compose=/compose.yaml",
         "oneway" => "LABEL esclusa.rollback=unsafe",
+        "assets1" | "assets2" => "VOLUME /assets",
         "unclear" => "LABEL esclusa.rollback=Unsafe",
         _ => "",
     }

@@ -10,17 +10,22 @@
 )]
 
 mod adoption;
+mod as_compose_reads;
 mod changes;
+mod dependants;
 mod endpoints;
 mod files;
+mod going_back;
 mod health;
 mod images;
 mod kills;
 mod labels;
 mod machines;
+mod meddling;
 mod order;
 mod orders;
 mod refusals;
+mod started_with;
 mod world;
 
 use std::collections::VecDeque;
@@ -43,7 +48,8 @@ fn services_on_a_host() {
     // The longest first, so that none of them begins when all others are done.
     let rows = [kills::ROWS, health::ROWS, adoption::ROWS, changes::ROWS, orders::ROWS]
         .into_iter()
-        .chain([files::ROWS, refusals::ROWS, labels::ROWS]);
+        .chain([files::ROWS, refusals::ROWS, labels::ROWS, going_back::ROWS, started_with::ROWS])
+        .chain([dependants::ROWS, as_compose_reads::ROWS, meddling::ROWS]);
     let queue: Mutex<VecDeque<Row>> = Mutex::new(rows.flatten().copied().collect());
     let wanted = std::env::var("ROW").unwrap_or_default();
     queue.lock().unwrap().retain(|(name, _)| name.contains(&wanted));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -100,7 +100,7 @@ impl<'world> Service<'world> {
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let endpoint = format!("http://127.0.0.1:{}", self.world.aws);
-        Order { service: self, document: document(verb), values, endpoint }
+        Order { service: self, verb: verb.to_owned(), document: document(verb), values, endpoint, variables: Vec::new() }
     }
 
     pub(crate) fn prefetch(&self, image: &str, fence: &str) -> Answer {
@@ -161,6 +161,18 @@ impl Drop for Service<'_> {
     }
 }
 
+/// Where the tests put the program that is tested.
+pub(crate) const PROGRAM: &str = "/var/lib/esclusa-test/esclusa-host";
+
+/// Puts the program into a host.
+pub(crate) fn install(host: &Host) {
+    let built = std::env::current_exe().unwrap();
+    let built = built.ancestors().nth(2).unwrap().join("esclusa-host");
+    let at = host.path(PROGRAM).unwrap();
+    fs::create_dir_all(at.parent().unwrap()).unwrap();
+    fs::copy(&built, &at).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
+}
+
 fn document(verb: &str) -> &'static Document {
     DOCUMENTS.iter().find(|it| it.script == format!("{verb}.sh")).unwrap()
 }
@@ -168,9 +180,11 @@ fn document(verb: &str) -> &'static Document {
 /// One order, as Systems Manager would hand it to the host's agent.
 pub(crate) struct Order<'service> {
     service: &'service Service<'service>,
+    verb: String,
     document: &'static Document,
     values: Vec<(String, String)>,
     endpoint: String,
+    variables: Vec<(String, String)>,
 }
 
 impl Order<'_> {
@@ -187,6 +201,12 @@ impl Order<'_> {
         self
     }
 
+    /// Sets a variable of the agent's environment.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Moves the moment until which the order holds.
     pub(crate) fn valid_for(self, seconds: i64) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
@@ -200,36 +220,25 @@ impl Order<'_> {
         let mut all: Vec<_> =
             parameters.map(|(name, value)| (format!("SSM_{name}"), value.clone())).collect();
         all.push(("AWS_ENDPOINT_URL".to_owned(), self.endpoint.clone()));
+        all.extend(self.variables.iter().cloned());
         all
-    }
-
-    /// Writes the document's script into the host and answers its path there.
-    pub(crate) fn script(&self) -> String {
-        let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts");
-        let text = self.document.text(&hosts).unwrap();
-        let inside =
-            format!("/var/lib/esclusa-test/{}-{}", self.service.project, self.document.script);
-        let outside = self.service.host.path(&inside).unwrap();
-        fs::create_dir_all(outside.parent().unwrap()).unwrap();
-        fs::write(&outside, text).unwrap();
-        inside
     }
 
     /// A command that carries the order out.
     pub(crate) fn command(&self) -> Command {
-        let mut command = self.service.host.command(&["bash", &self.script()]).unwrap();
+        let words = [PROGRAM, self.verb.as_str()];
+        let mut command = self.service.host.command(&words).unwrap();
         command.envs(self.environment());
         command
     }
 
     pub(crate) fn run(self) -> Answer {
-        let script = self.script();
         let environment = self.environment();
         let environment: Vec<_> =
             environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         let limits = Limits::seconds(180);
         let host = &self.service.host;
-        Answer::read(host.exec(&["bash", &script], &environment, b"", limits).unwrap())
+        Answer::read(host.exec(&[PROGRAM, &self.verb], &environment, b"", limits).unwrap())
     }
 }
 
@@ -248,7 +257,7 @@ impl Answer {
         let log = String::from_utf8_lossy(&finished.stderr).into_owned();
         let value = serde_json::from_str(first);
         let value = value.unwrap_or_else(|error| panic!("{error} in {text:?}, log:\n{log}"));
-        assert!(first.len() <= 2000, "the answer has {} bytes", first.len());
+        assert!(first.len() <= 1100, "the answer has {} bytes", first.len());
         Self { value, code: finished.code, rest: rest.to_owned(), log }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use esclusa_local::host::{Finished, Host, HostOptions, Limits, remove_all};
 use esclusa_local::registry::Registry;
 
-use crate::{endpoints, images};
+use crate::{endpoints, images, order};
 
 const TOKEN: &str = "a-token-that-only-the-login-gives";
 
@@ -53,6 +53,7 @@ impl World {
     pub(crate) fn connect(&self, host: &Host) {
         endpoints::forward(host, self.port);
         endpoints::serve_aws(host, self.aws, TOKEN);
+        order::install(host);
     }
 
     /// Pushes one of the images under a repository and tag: `tag@sha256:…`.

@@ -105,6 +105,10 @@ struct Placed {
 struct Check {
     disable: bool,
     test: Option<Value>,
+    interval: Option<String>,
+    timeout: Option<String>,
+    retries: Option<u32>,
+    start_period: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -231,10 +235,27 @@ fn convert_service(
             Some(check) if check.test.is_some() => Healthcheck::Own,
             Some(_) | None => Healthcheck::OfImage,
         },
+        patience: service.healthcheck.as_ref().filter(|it| it.test.is_some()).map(Check::total),
         stop_grace: service.stop_grace_period.as_deref().map_or(Duration::from_secs(10), span),
         restarts_always: matches!(service.restart.as_deref(), Some("always" | "unless-stopped")),
         container_name: service.container_name.clone(),
         networks: service.networks.keys().cloned().collect(),
+    }
+}
+
+impl Check {
+    /// The engine's own defaults stand where the files say nothing.
+    fn total(&self) -> Duration {
+        let or = |text: &Option<String>, default: u64| {
+            text.as_deref().map_or(Duration::from_secs(default), span)
+        };
+        let patience = Patience {
+            start_period: or(&self.start_period, 0),
+            interval: or(&self.interval, 30),
+            timeout: or(&self.timeout, 30),
+            retries: self.retries.unwrap_or(3),
+        };
+        patience.total()
     }
 }
 

@@ -43,6 +43,8 @@ pub struct ServiceDefinition {
     pub mounts: Vec<MountDefinition>,
     /// The healthcheck, where the files have a word on it.
     pub healthcheck: Healthcheck,
+    /// How long the healthcheck of the files may take to decide; nothing where they give none.
+    pub patience: Option<Duration>,
     /// How long it may take to stop.
     pub stop_grace: Duration,
     /// Whether it is started again whenever it ends (`always`, `unless-stopped`).

@@ -127,7 +127,8 @@ fn warn_of_healthchecks(
             unchecked.join(", ")
         ));
     }
-    let patience = image.patience.map(|it| it.total()).unwrap_or_default();
+    let of_files = plan.targets.keys().filter_map(|it| definition.services.get(it)?.patience).max();
+    let patience = of_files.or(image.patience.map(|it| it.total())).unwrap_or_default();
     (order.deadline.is_none() && patience > LONGEST_WAIT).then(|| warn_of_patience(patience))
 }
 

@@ -29,7 +29,8 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use world::World;
+use esclusa_local::host::Engine;
+use world::{World, newest_engine};
 
 /// A row of the table: what holds, and what shows it.
 type Row = (&'static str, fn(&World));
@@ -38,8 +39,21 @@ type Row = (&'static str, fn(&World));
 const AT_ONCE: usize = 6;
 
 #[test]
-fn services_on_a_host() {
-    let world = World::start("services");
+fn services_on_the_machines_engine() {
+    check_rows("installed", Engine::Machine);
+}
+
+#[test]
+fn services_on_the_newest_engine() {
+    if let Some(engine) = newest_engine() {
+        check_rows("newest", engine);
+    }
+}
+
+fn check_rows(name: &str, engine: Engine) {
+    let from = Instant::now();
+    let world = World::start(name, engine);
+    println!("{:>5.1} s  until the rows can begin", from.elapsed().as_secs_f32());
     // The longest first, so that none of them begins when all others are done.
     let rows = [kills::ROWS, health::ROWS, adoption::ROWS, changes::ROWS, orders::ROWS]
         .into_iter()

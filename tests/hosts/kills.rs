@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-
 use crate::Row;
 use crate::order::Service;
 use crate::world::World;

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-
 use crate::Row;
 use crate::order::Service;
 use crate::world::World;

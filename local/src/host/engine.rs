@@ -18,7 +18,8 @@ const PLUGINS: &str = "usr/libexec/docker/cli-plugins";
 /// The programs that run a host's containers: engine, containerd, CLI and Compose.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Engine {
-    /// Those that are installed on the machine, with the image store that they choose.
+    /// Those that are installed on the machine, with the engine's own image store: an image's id is
+    /// the digest of its configuration.
     #[default]
     Machine,
     /// Packages unpacked in this directory, with the containerd image store: an image's id is the
@@ -54,11 +55,8 @@ impl Engine {
         }
     }
 
-    fn features(&self) -> &'static str {
-        match self {
-            Self::Machine => "{}",
-            Self::Newest(_) => r#"{"containerd-snapshotter": true}"#,
-        }
+    fn has_containerd_images(&self) -> bool {
+        matches!(self, Self::Newest(_))
     }
 }
 
@@ -80,7 +78,7 @@ pub(super) fn configure(host: &Host) -> Result<(), HostError> {
   "cgroup-parent": "/{name}",
   "data-root": "/var/lib/docker",
   "exec-root": "/run/docker",
-  "features": {features},
+  "features": {{"containerd-snapshotter": {containerd_images}}},
   "hosts": ["unix:///run/docker.sock"],
   "log-level": "warn",
   "pidfile": "{PID_FILE}",
@@ -88,7 +86,7 @@ pub(super) fn configure(host: &Host) -> Result<(), HostError> {
 }}
 "#,
         name = host.name,
-        features = host.options.engine.features()
+        containerd_images = host.options.engine.has_containerd_images()
     );
     let path = host.directory.join("daemon.json");
     fs::write(&path, text).map_err(io("write", &path))?;

@@ -72,4 +72,5 @@ bench: build ## measure: ratios to a bare function, of one run; nothing is judge
 
 .PHONY: test
 test: check package ## check, then every test; needs root or sudo for the hosts
+	scripts/setup engine
 	SUDO='$(SUDO)' scripts/test

@@ -9,11 +9,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
-use esclusa_local::host::HostOptions;
-
 use crate::Row;
 use crate::order::Service;
-use crate::world::{World, new_host};
+use crate::world::World;
 
 pub(crate) const ROWS: &[Row] = &[
     ("killed where it may, a good release runs after the repetition", good),
@@ -185,7 +183,7 @@ fn prefetch(world: &World) {
 
 fn power_cut(world: &World) {
     let mut service = Service::bare(world, "kill/power");
-    service.host = new_host(&world.state, 5, HostOptions::default());
+    service.host = world.another_host(5, None);
     world.connect(&service.host);
     fs::create_dir_all(service.path("")).unwrap();
     service.write("compose.yaml", &format!("services:\n{WEB}"));

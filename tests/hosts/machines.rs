@@ -7,7 +7,7 @@ use std::process::Command;
 use esclusa_local::documents::DOCUMENTS;
 use esclusa_local::host::{EnvironmentId, Host, HostOptions, Limits, remove_all};
 
-use crate::world::new_host;
+use crate::world::{new_host, newest_engine};
 
 #[test]
 fn the_scripts_pass_shellcheck() {
@@ -25,16 +25,31 @@ fn the_scripts_pass_shellcheck() {
 
 #[test]
 fn a_host_survives_power_cuts_and_leaves_nothing_when_removed() {
-    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("hosts-machines");
+    make_cut_and_remove("machines", HostOptions::default());
+}
+
+#[test]
+fn so_does_a_host_with_the_newest_engine_which_it_keeps() {
+    let Some(engine) = newest_engine() else { return };
+    let host = make_cut_and_remove("machines-newest", HostOptions { engine, disk_mib: None });
+    assert!(host.contains("/run/engine/"), "{host}");
+    assert!(host.contains("io.containerd.snapshotter"), "{host}");
+}
+
+/// Answers what the host said of its engine after the power cut.
+fn make_cut_and_remove(name: &str, options: HostOptions) -> String {
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{name}"));
     remove_all(&state).unwrap_or_else(|error| panic!("{error}"));
-    let (host, other) = (new_host(&state, 1, small()), new_host(&state, 2, small()));
+    let (host, other) = (new_host(&state, 1, options.clone()), new_host(&state, 2, options));
     assert_ne!(host.address(), other.address());
     run(&host, "echo there >/srv/file; docker volume create kept");
     host.kill().unwrap();
+    let host = Host::open(&state, 1).unwrap();
     assert!(!host.is_running());
     assert!(host.exec(&["true"], &[], b"", Limits::seconds(5)).is_err());
     host.start().unwrap();
     assert_eq!(run(&host, "cat /srv/file; docker volume ls -q"), "there\nkept\n");
+    let told = run(&host, "type -P docker dockerd; docker info --format '{{.DriverStatus}}'");
     host.pause().unwrap();
     assert!(host.exec(&["docker", "ps"], &[], b"", Limits::seconds(1)).unwrap().timed_out);
     host.resume().unwrap();
@@ -46,11 +61,7 @@ fn a_host_survives_power_cuts_and_leaves_nothing_when_removed() {
     assert!(Host::open(&state, 1).is_err());
     remove_all(&state).unwrap();
     assert_nothing_left(&state, &host);
-}
-
-/// What the host keeps shall not cost this machine anything after the test.
-fn small() -> HostOptions {
-    HostOptions::default()
+    told
 }
 
 fn run(host: &Host, script: &str) -> String {

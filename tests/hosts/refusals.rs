@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use esclusa_local::host::HostOptions;
-
 use crate::Row;
 use crate::order::Service;
-use crate::world::{World, new_host};
+use crate::world::World;
 
 pub(crate) const ROWS: &[Row] = &[
     ("a disk that is too full is named before the pull", full_disk),
@@ -20,7 +18,7 @@ const WEB: &str = "  web: {image: IMAGE, restart: always}\n";
 /// A service like [`Service::new`]'s, on another host.
 fn on<'world>(world: &'world World, number: u8, disk: Option<u32>, name: &str) -> Service<'world> {
     let mut service = Service::bare(world, name);
-    service.host = new_host(&world.state, number, HostOptions { disk_mib: disk });
+    service.host = world.another_host(number, disk);
     fs::create_dir_all(service.path("")).unwrap();
     service.write("compose.yaml", &format!("services:\n{WEB}"));
     service

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use esclusa_local::host::{Finished, Host, HostOptions, Limits, remove_all};
+use esclusa_local::host::{Engine, Finished, Host, HostOptions, Limits, remove_all};
 use esclusa_local::registry::Registry;
 
 use crate::{endpoints, images, order};
@@ -14,8 +14,9 @@ const TOKEN: &str = "a-token-that-only-the-login-gives";
 
 /// Everything that the rows share.
 pub(crate) struct World {
-    pub(crate) state: PathBuf,
+    state: PathBuf,
     _cleaner: Cleaner,
+    engine: Engine,
     pub(crate) host: Host,
     builder: Host,
     pub(crate) port: u16,
@@ -26,18 +27,18 @@ pub(crate) struct World {
 
 impl World {
     /// Starts it in a directory of its own; what an earlier run left there is removed first.
-    pub(crate) fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str, engine: Engine) -> Self {
         let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{name}"));
         clear(&state);
         fs::create_dir_all(&state).unwrap();
         let cleaner = Cleaner(state.clone());
         let (port, aws) = (free_port(), free_port());
-        let host = new_host(&state, 1, HostOptions::default());
+        let host = new_host(&state, 1, HostOptions { engine: engine.clone(), disk_mib: None });
         let builder = new_host(&state, 2, HostOptions::default());
         let started = Registry::of(&state).start(port, TOKEN, None);
         started.unwrap_or_else(|error| panic!("{error}"));
         let pushing = Mutex::default();
-        let world = Self { state, _cleaner: cleaner, host, builder, port, aws, pushing };
+        let world = Self { state, _cleaner: cleaner, engine, host, builder, port, aws, pushing };
         world.connect(&world.host);
         endpoints::forward(&world.builder, port);
         images::make(&world.builder);
@@ -47,6 +48,11 @@ impl World {
         let done = world.builder.exec(&login, &[], TOKEN.as_bytes(), Limits::seconds(30)).unwrap();
         assert_eq!(done.code, Some(0), "{}", String::from_utf8_lossy(&done.stderr));
         world
+    }
+
+    /// Makes a host beside the shared one, with the same engine.
+    pub(crate) fn another_host(&self, number: u8, disk_mib: Option<u32>) -> Host {
+        new_host(&self.state, number, HostOptions { disk_mib, engine: self.engine.clone() })
     }
 
     /// Gives a host what an EC2 machine finds around it.
@@ -88,6 +94,20 @@ impl Drop for Cleaner {
     fn drop(&mut self) {
         clear(&self.0);
     }
+}
+
+/// The engine that `scripts/setup engine` unpacks beside the Python tools; [`None`] where it found
+/// that this system's archives carry none.
+pub(crate) fn newest_engine() -> Option<Engine> {
+    let beside = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
+    let tools = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let directory = tools.unwrap_or_else(|| root.join(".tools")).join("engine");
+    let directory = directory.canonicalize().unwrap_or(directory);
+    let versions = fs::read_to_string(directory.join("versions"))
+        .expect("the newest engine is not unpacked: run scripts/setup engine");
+    println!("{versions}");
+    directory.join("usr").is_dir().then_some(Engine::Newest(directory))
 }
 
 pub(crate) fn new_host(state: &Path, number: u8, options: HostOptions) -> Host {

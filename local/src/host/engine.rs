@@ -1,6 +1,7 @@
 //! The host's own Docker Engine.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use super::Host;
 use super::exec::Limits;
@@ -8,6 +9,67 @@ use super::start::wait_for;
 use super::tools::{HostError, io};
 
 const PID_FILE: &str = "/run/docker.pid";
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// Where a host sees the directory of an engine that is not the machine's.
+const UNPACKED: &str = "/run/engine";
+/// Where an engine's packages have the plugins of its CLI.
+const PLUGINS: &str = "usr/libexec/docker/cli-plugins";
+
+/// The programs that run a host's containers: engine, containerd, CLI and Compose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// Those that are installed on the machine, with the engine's own image store: an image's id is
+    /// the digest of its configuration.
+    #[default]
+    Machine,
+    /// Packages unpacked in this directory, with the containerd image store: an image's id is the
+    /// digest of its manifest. What the packages lack is the machine's.
+    Newest(PathBuf),
+}
+
+impl Engine {
+    /// The directory of an engine that is not the machine's.
+    pub(super) fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Machine => None,
+            Self::Newest(directory) => Some(directory),
+        }
+    }
+
+    /// The search path of everything that the host runs.
+    pub(super) fn search_path(&self) -> String {
+        match self {
+            Self::Machine => PATH.to_owned(),
+            Self::Newest(_) => format!("{UNPACKED}/usr/sbin:{UNPACKED}/usr/bin:{PATH}"),
+        }
+    }
+
+    /// The plugins of the CLI that the host would not see by itself.
+    pub(super) fn plugins(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Machine => plugin_in_a_home().into_iter().collect(),
+            Self::Newest(directory) => {
+                let entries = fs::read_dir(directory.join(PLUGINS)).into_iter().flatten();
+                entries.flatten().map(|it| it.path()).collect()
+            }
+        }
+    }
+
+    fn has_containerd_images(&self) -> bool {
+        matches!(self, Self::Newest(_))
+    }
+}
+
+/// The Compose plugin, when it lies where the host will not see it: in a person's home.
+fn plugin_in_a_home() -> Option<PathBuf> {
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
+    let sudo = std::env::var("SUDO_USER").map(|user| Path::new("/home").join(user));
+    [Some(home), sudo.ok(), Some(PathBuf::from("/root"))]
+        .into_iter()
+        .flatten()
+        .map(|it| it.join(".docker/cli-plugins/docker-compose"))
+        .find(|it| it.is_file())
+}
 
 /// Writes the engine's configuration, so that the machine's own is not read.
 pub(super) fn configure(host: &Host) -> Result<(), HostError> {
@@ -16,13 +78,15 @@ pub(super) fn configure(host: &Host) -> Result<(), HostError> {
   "cgroup-parent": "/{name}",
   "data-root": "/var/lib/docker",
   "exec-root": "/run/docker",
+  "features": {{"containerd-snapshotter": {containerd_images}}},
   "hosts": ["unix:///run/docker.sock"],
   "log-level": "warn",
   "pidfile": "{PID_FILE}",
   "shutdown-timeout": 5
 }}
 "#,
-        name = host.name
+        name = host.name,
+        containerd_images = host.options.engine.has_containerd_images()
     );
     let path = host.directory.join("daemon.json");
     fs::write(&path, text).map_err(io("write", &path))?;

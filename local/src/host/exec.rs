@@ -13,8 +13,6 @@ use nix::unistd::Pid;
 use super::Host;
 use super::tools::HostError;
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// How long a command may run.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -59,7 +57,8 @@ impl Host {
             .arg("--")
             .args(arguments)
             .env_clear()
-            .envs([("HOME", "/root"), ("PATH", PATH), ("LANG", "C.UTF-8")])
+            .envs([("HOME", "/root"), ("LANG", "C.UTF-8")])
+            .env("PATH", self.options.engine.search_path())
             .stdin(Stdio::null())
             .process_group(0);
         Ok(command)

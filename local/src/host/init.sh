@@ -3,10 +3,10 @@
 # namespaces, gives the host directories of its own, and then does nothing but reap: whatever the
 # host runs is its descendant, so when it ends the kernel ends all of it and every mount goes too.
 #
-# usage: init.sh esclusa-host=<name> <directory> <disk MiB or 0> [compose plugin]
+# usage: init.sh esclusa-host=<name> <directory> <disk MiB or 0> <engine or ''> [plugin...]
 set -euo pipefail
 
-readonly name=${1#esclusa-host=} home=$2 disk=$3 plugin=${4:-}
+readonly name=${1#esclusa-host=} home=$2 disk=$3 engine=$4 plugins=("${@:5}")
 
 main() {
   # A slave, not a private copy: what the machine unmounts must not stay pinned in here.
@@ -16,7 +16,8 @@ main() {
   hostname "$name"
   # Relative and not canonicalised: a target may hide the path by which a later source is known.
   cd "$home"
-  lend_plugin
+  lend_engine
+  lend_plugins
   own var-lib /var/lib
   own srv /srv
   own run /run
@@ -41,14 +42,23 @@ limit_disk() {
   fi
 }
 
+# The directory of an engine that is not the machine's may lie where the host does not see it.
+lend_engine() {
+  if [[ -n $engine ]]; then
+    mkdir -p ./run/engine
+    mount --no-canonicalize --bind "$engine" ./run/engine
+  fi
+}
+
 # A plugin in a person's home would vanish behind the host's own /root.
-lend_plugin() {
-  local place=./root/.docker/cli-plugins/docker-compose
-  if [[ -n $plugin ]]; then
+lend_plugins() {
+  local place plugin
+  for plugin in "${plugins[@]}"; do
+    place=./root/.docker/cli-plugins/${plugin##*/}
     mkdir -p "${place%/*}"
     touch "$place"
     mount --no-canonicalize --bind "$plugin" "$place"
-  fi
+  done
 }
 
 main

@@ -18,6 +18,7 @@ mod tools;
 
 use std::path::{Path, PathBuf};
 
+pub use engine::Engine;
 pub use exec::{Finished, Limits};
 pub use names::EnvironmentId;
 pub use remove::remove_all;
@@ -27,10 +28,12 @@ pub use tools::HostError;
 pub const MAX_HOSTS: u8 = 60;
 
 /// What may differ between hosts.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct HostOptions {
     /// Size in MiB of the engine's disk; without it the engine shares the machine's disk.
     pub disk_mib: Option<u32>,
+    /// The programs that run the host's containers.
+    pub engine: Engine,
 }
 
 /// One host of a local environment.

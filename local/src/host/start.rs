@@ -1,6 +1,8 @@
 //! Making a host's directories and bringing its first process and engine up.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::tools::{HostError, io};
-use super::{Host, HostOptions, engine, network, processes};
+use super::{Engine, Host, HostOptions, engine, network, processes};
 
 /// The directories a host has of its own: below its directory, and where it sees them.
 pub(super) const OWN: [(&str, &str); 5] =
@@ -120,20 +122,30 @@ pub(super) fn make_directories(host: &Host) -> Result<(), HostError> {
 /// Writes down what another process cannot derive from the names.
 pub(super) fn record(host: &Host) -> Result<(), HostError> {
     let [a, b, c] = host.subnet;
-    let text = format!("{a} {b} {c} {}\n", host.options.disk_mib.unwrap_or(0));
+    let mut text = format!("{a} {b} {c} {}\n", host.options.disk_mib.unwrap_or(0)).into_bytes();
+    if let Some(directory) = host.options.engine.directory() {
+        text.extend(directory.as_os_str().as_encoded_bytes());
+    }
     let path = host.directory.join("address");
     fs::write(&path, text).map_err(io("write", &path))
 }
 
 pub(super) fn recall(host: &mut Host) -> Result<(), HostError> {
-    let text = fs::read_to_string(host.directory.join("address")).unwrap_or_default();
-    let words: Vec<u32> = text.split_whitespace().filter_map(|it| it.parse().ok()).collect();
+    let text = fs::read(host.directory.join("address")).unwrap_or_default();
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    let (numbers, engine) = text.split_at(end);
+    let numbers = String::from_utf8_lossy(numbers);
+    let words: Vec<u32> = numbers.split_whitespace().filter_map(|it| it.parse().ok()).collect();
     let unknown = || HostError::Unknown { name: host.name.clone() };
     let &[a, b, c, disk] = words.as_slice() else { return Err(unknown()) };
     let byte = |it: u32| u8::try_from(it).map_err(|_| unknown());
     let subnet = [byte(a)?, byte(b)?, byte(c)?];
     host.subnet = subnet;
-    host.options = HostOptions { disk_mib: (disk > 0).then_some(disk) };
+    let engine = match engine.get(1..) {
+        None | Some([]) => Engine::Machine,
+        Some(directory) => Engine::Newest(OsStr::from_bytes(directory).into()),
+    };
+    host.options = HostOptions { disk_mib: (disk > 0).then_some(disk), engine };
     Ok(())
 }
 
@@ -160,23 +172,13 @@ fn launch(host: &Host) -> Result<(), HostError> {
         .arg(processes::marker(&host.name))
         .arg(&host.directory)
         .arg(host.options.disk_mib.unwrap_or(0).to_string())
-        .args(compose_plugin())
+        .arg(host.options.engine.directory().unwrap_or_else(|| Path::new("")))
+        .args(host.options.engine.plugins())
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors);
     shell.status().map_err(io("start", &host.directory))?;
     wait_for("the start of the host", &host.log("init"), || ready.exists())
-}
-
-/// The Compose plugin, when it lies where the host will not see it: in a person's home.
-fn compose_plugin() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-    let sudo = std::env::var("SUDO_USER").map(|user| Path::new("/home").join(user));
-    [Some(home), sudo.ok(), Some(PathBuf::from("/root"))]
-        .into_iter()
-        .flatten()
-        .map(|it| it.join(".docker/cli-plugins/docker-compose"))
-        .find(|it| it.is_file())
 }
 
 /// Looks every 20 ms until something is true.

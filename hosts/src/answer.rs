@@ -70,7 +70,12 @@ impl Answer {
     }
 
     /// An answer of a host that could not look.
-    pub(crate) fn without_a_look(verb: Verb, service: &str, environment: &str, report: &Report) -> Self {
+    pub(crate) fn without_a_look(
+        verb: Verb,
+        service: &str,
+        environment: &str,
+        report: &Report,
+    ) -> Self {
         let sight = Sight { now: "none".to_owned(), health: "none", ..Sight::default() };
         Self::new(verb, (service, environment), report, &sight)
     }

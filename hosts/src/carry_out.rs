@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use esclusa_core::host::{
-    Admission, Finished, Inspection, Observation, Order, ROLLBACK_LABEL, Refusal, Report, Step,
-    Turn, admit, check_time, choose_prunable, containers_after, inspect, next_activation_turn,
-    next_prefetch_turn,
+    Admission, Finished, Inspection, Kept, Observation, Order, ROLLBACK_LABEL, Refusal, Report,
+    Step, Turn, admit, check_time, choose_prunable, containers_after, inspect,
+    next_activation_turn, next_prefetch_turn,
 };
 use esclusa_core::order::Verb;
 use esclusa_core::reason::Reason;
@@ -62,7 +62,10 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
     match admit(&order, &kept, now()) {
         Admission::Refused(refusal) => return refuse(&mut observer, &order, refusal.0).await,
         Admission::Repeated(finished) => return Ok(Answer::again(finished.answer, finished.exit)),
-        Admission::CarriedOn => eprintln!("carrying on with an order that was cut off"),
+        Admission::CarriedOn => {
+            eprintln!("carrying on with an order that was cut off");
+            keep_old_way_back(&observer, &kept)?;
+        }
         Admission::Begun => {
             observer.store.write_fence(
                 &order.lane,
@@ -74,6 +77,18 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
         }
     }
     turn_by_turn(&mut observer, &order).await
+}
+
+/// An order of the scripts that came before carries its way back in itself; from now on it lies beside
+/// the others.
+fn keep_old_way_back(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
+    let Some(journal) = &kept.journal else { return Ok(()) };
+    match kept.snapshots.get(&journal.snapshot) {
+        Some(snapshot) if !kept.remembered.contains(&snapshot.source) => {
+            observer.store.write_snapshot(journal.snapshot, snapshot, None)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Answers a refusal with what runs, where that can be seen.
@@ -137,8 +152,18 @@ fn tell(step: &Step) {
             )
         }
         Step::RecreateContainer { container, .. } => format!("making {} again", container.name),
-        other => {
-            let text = format!("{other:?}");
+        Step::TagImage { .. }
+        | Step::Pull { .. }
+        | Step::ShipComposeFile { .. }
+        | Step::WritePin { .. }
+        | Step::RestoreFiles { .. }
+        | Step::Restart { .. }
+        | Step::RemoveContainers(_)
+        | Step::Rename { .. }
+        | Step::StartContainer(_)
+        | Step::RestartContainer(_)
+        | Step::Probe { .. } => {
+            let text = format!("{step:?}");
             text.split([' ', '(']).next().unwrap_or_default().to_owned()
         }
     };
@@ -222,8 +247,10 @@ fn finish(
         history.extend(seen.kept.history.iter().cloned());
         observer.store.write_history(&history)?;
     }
-    observer.store.write_finished(&finished)?;
-    Ok(())
+    if let Some(journal) = journal.filter(|it| !it.replaced.is_empty()) {
+        observer.store.replace_in_snapshot(journal.snapshot, &journal.replaced)?;
+    }
+    observer.store.write_finished(&finished)
 }
 
 /// Removes images that nobody needs any more, after a release that went well.

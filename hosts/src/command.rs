@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use esclusa_core::order::Verb as Ordered;
 
 use crate::{carry_out, inspect, measure, parameters, status};
 
@@ -40,7 +41,6 @@ pub(crate) async fn run() -> ExitCode {
         Ok(order) => Ok(order),
         Err(error) => Err(parameters::refuse(verb, &error)),
     };
-    use esclusa_core::order::Verb as Ordered;
     match verb {
         Verb::Prefetch => match order(Ordered::Prefetch) {
             Ok(order) => carry_out::run(order).await,

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::engine::Engine;
 use crate::store::Store;
 
 /// Tells what is known of one service, or of all.
@@ -15,6 +16,10 @@ pub(crate) async fn run(service: Option<&str>) -> ExitCode {
             service.map(|it| format!(" under the name {it}")).unwrap_or_default()
         );
         return ExitCode::from(1);
+    }
+    match Engine::connect().await {
+        Ok(engine) => println!("Docker Engine {}", engine.version),
+        Err(reason) => eprintln!("{reason}"),
     }
     for project in chosen {
         match Store::of(project).read() {

@@ -57,7 +57,11 @@ impl Executor {
     /// # Errors
     ///
     /// Why it could not be taken; nothing is half done that a repetition would not mend.
-    pub(crate) async fn take(&mut self, observer: &mut Observer, step: &Step) -> Result<Made, Reason> {
+    pub(crate) async fn take(
+        &mut self,
+        observer: &mut Observer,
+        step: &Step,
+    ) -> Result<Made, Reason> {
         let began = tokio::time::Instant::now();
         let taken = self.take_timed(observer, step).await;
         let part = match step {

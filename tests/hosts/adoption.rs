@@ -109,27 +109,20 @@ fn elsewhere(world: &World) {
 }
 
 fn lost_mount(world: &World) {
-    let service = Service::new(world, "adopt/mount", WEB);
-    service.write(
-        "volumes.yml",
-        "services: {web: {volumes: ['store:/store']}}\nvolumes: {store: {}}\n",
+    let service = Service::new(
+        world,
+        "adopt/mount",
+        "  web: {image: 'IMAGE:latest', restart: always, volumes: ['${WHERE:-plain}:/store']}\n\
+         volumes: {plain: {}, store: {}}\n",
     );
     let adopted = pull(&service, "idle1");
-    service.write(".env", "COMPOSE_FILE=compose.yaml:volumes.yml\n");
-    // File times have whole seconds here, and an edit after the start would explain the change.
-    std::thread::sleep(std::time::Duration::from_millis(1100));
-    service.compose("up --detach");
+    // File times have milliseconds here, and an edit after the start would explain the change.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    service.run(&["bash", "-c", "cd /srv/adopt--mount && WHERE=store docker compose up --detach"]);
     let next = service.push("idle2", "v2");
-    service.prefetch(&next, "1.0").expect("ok", 0);
-    world.run(&[
-        "bash",
-        "-c",
-        "cd /srv/adopt--mount && touch -d 2020-01-01 .env compose.yaml && \
-                 printf 'COMPOSE_FILE=compose.yaml\\n' >.env && touch -d 2020-01-01 .env",
-    ]);
     let answer = service.prefetch(&next, "1.1");
     answer.expect("hosts.compose", 11).says("/store").runs(&adopted);
     service.activate(&next, "1.1").expect("hosts.compose", 11).runs(&adopted);
-    world.run(&["touch", "/srv/adopt--mount/compose.yaml"]);
+    service.run(&["touch", "/srv/adopt--mount/compose.yaml"]);
     service.roll_out(&next, "1.2").warns("/store");
 }

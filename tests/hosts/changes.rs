@@ -83,17 +83,20 @@ fn port_conflict(world: &World) {
     let service = Service::new(world, "change/port", "  web: {image: IMAGE, restart: always}\n");
     let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");
-    world.run(&["docker", "run", "--detach", "--publish=18102:80", "esclusa-test/other"]);
     service.write(
         "compose.yaml",
-        "services:\n  web: {image: IMAGE, restart: always, ports: ['${PORT:-18102}:80']}\n",
+        "services:\n  web: {image: IMAGE, restart: always, ports: ['18102:80']}\n",
     );
     service.prefetch(&second, "1.2").expect("ok", 0);
-    // The port is taken for the release before as well: it cannot be put back.
+    // By a process that is no container: only the engine can tell, once it tries.
+    let listen = ["/bin/busybox", "nc", "-l", "-p", "18102"];
+    let mut holder = service.host.command(&listen).unwrap().spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(300));
     let answer = service.activate(&second, "1.2");
-    answer.expect("hosts.up", 14).restored("failed").says("port is already allocated");
-    service.write(".env", &format!("{}PORT=18103\n", service.read(".env")));
-    service.activate(&first, "1.3").expect("ok", 0).runs(&first);
+    answer.expect("hosts.up", 13).restored("yes").runs(&first).says("in use");
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    service.activate(&second, "1.3").expect("ok", 0).runs(&second);
 }
 
 fn pull_policy(world: &World) {
@@ -162,7 +165,8 @@ fn kept_images(world: &World) {
     // Without the tag that keeps it, Docker calls an image that was pulled by digest dangling.
     world.run(&["docker", "image", "prune", "--force"]);
     service.activate(&images[3], "1.9").expect("ok", 0).runs(&images[3]);
-    service.activate(&images[0], "1.10").expect("release.not_in_registry", 12).runs(&images[3]);
+    // What was pruned is fetched again.
+    service.activate(&images[0], "1.10").expect("ok", 0).runs(&images[0]);
 }
 
 fn removed_service(world: &World) {

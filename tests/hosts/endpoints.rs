@@ -65,8 +65,9 @@ fn answer(mut stream: TcpStream, token: &str) {
         Some(body) => ("200 OK", body),
         None => ("404 Not Found", String::new()),
     };
+    let ttl = "X-aws-ec2-metadata-token-ttl-seconds: 21600";
     let text = format!(
-        "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nConnection: close\r\n{ttl}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let _client_gone = stream.write_all(text.as_bytes());
@@ -93,7 +94,9 @@ fn respond(head: &str, token: &str) -> Option<String> {
         _ if !has("X-aws-ec2-metadata-token: metadata-token") => return None,
         "iam/security-credentials/" => "host-role",
         "iam/security-credentials/host-role" => {
-            r#"{"AccessKeyId":"AKIDLOCAL","SecretAccessKey":"sec/ret+","Token":"session/token=="}"#
+            r#"{"Code":"Success","LastUpdated":"2026-01-01T00:00:00Z","Type":"AWS-HMAC",
+                "AccessKeyId":"AKIDLOCAL","SecretAccessKey":"sec/ret+","Token":"session/token==",
+                "Expiration":"2099-01-01T00:00:00Z"}"#
         }
         "placement/region" => "eu-south-1",
         _ => return None,

@@ -14,7 +14,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("a missing Compose file is named", missing_file),
     ("a Compose file that does not use the image is named", other_image),
     ("a Compose file that cannot be read is named", broken_file),
-    ("a variable in COMPOSE_FILE is refused", variable_in_list),
+    ("a variable in COMPOSE_FILE counts as Compose reads it", variable_in_list),
 ];
 
 const WEB: &str = "services:\n  web: {image: IMAGE, restart: always}\n";
@@ -125,8 +125,14 @@ fn broken_file(world: &World) {
 }
 
 fn variable_in_list(world: &World) {
-    let service = Service::new(world, "files/variable", "  web: {image: IMAGE}\n");
+    let service = Service::bare(world, "files/variable");
+    service.write("parts/compose.yaml", WEB);
     service.write(".env", "COMPOSE_FILE=${BASE}/compose.yaml\n");
     let image = service.push("idle1", "v1");
-    service.prefetch(&image, "1.1").expect("hosts.compose", 11).says("COMPOSE_FILE");
+    service
+        .prefetch(&image, "1.1")
+        .expect("hosts.compose", 11)
+        .says("/compose.yaml does not exist");
+    service.write(".env", "BASE=parts\nCOMPOSE_FILE=${BASE}/compose.yaml\n");
+    service.roll_out(&image, "1.2");
 }

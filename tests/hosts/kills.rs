@@ -30,10 +30,10 @@ const WEB: &str =
 type Seen = fn(&Attempt) -> bool;
 
 const STEPS: &[(&str, Seen)] = &[
-    ("the order is written down", |attempt| attempt.phase("changing")),
+    ("the order is written down", |attempt| attempt.has_begun()),
     ("the pin is written", |attempt| attempt.pinned()),
     ("a new container is there", |attempt| attempt.has_container_of(attempt.candidate)),
-    ("all are up", |attempt| attempt.phase("changed")),
+    ("all are up", |attempt| attempt.phase("judging")),
 ];
 
 const BAD_STEPS: &[(&str, Seen)] = &[
@@ -52,6 +52,11 @@ struct Attempt<'row> {
 }
 
 impl Attempt<'_> {
+    fn has_begun(&self) -> bool {
+        let order = fs::read_to_string(self.service.kept("order")).unwrap_or_default();
+        order.contains(&format!(r#""fence":"{}""#, self.fence))
+    }
+
     fn phase(&self, phase: &str) -> bool {
         let order = fs::read_to_string(self.service.kept("order")).unwrap_or_default();
         order.contains(&format!(r#""fence":"{}""#, self.fence))
@@ -80,7 +85,7 @@ fn kill_at(service: &Service, candidate: &str, fence: &str, seen: Seen) -> bool 
             return false;
         }
         assert!(Instant::now() < end, "the step never came");
-        sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(2));
     }
     killpg(Pid::from_raw(child.id().cast_signed()), Signal::SIGKILL).unwrap();
     child.wait().unwrap();

@@ -70,16 +70,17 @@ fn two_lanes(world: &World) {
     other.activate(&sick, "1.2").expect("health.container", 13).restored("yes").runs(&api);
     one.inspect().expect("ok", 0).runs(&second);
     assert_eq!(one.read("esclusa.release.yaml"), pin);
-    one.run(&["bash", "-c", "docker rm --force $(docker ps -aq --filter \
-        label=com.docker.compose.project=shared-by-two)"]);
+    one.run(&[
+        "bash",
+        "-c",
+        "docker rm --force $(docker ps -aq --filter \
+        label=com.docker.compose.project=shared-by-two)",
+    ]);
 }
 
 /// Makes the second service's directory a link to the first's.
 fn service_link(one: &Service, other: &Service) {
-    let line = format!(
-        "rmdir /srv/{1} && ln -s /srv/{0} /srv/{1}",
-        one.project, other.project
-    );
+    let line = format!("rmdir /srv/{1} && ln -s /srv/{0} /srv/{1}", one.project, other.project);
     one.run(&["bash", "-c", &line]);
 }
 
@@ -277,7 +278,10 @@ fn linked(world: &World) {
     service.run(&[
         "bash",
         "-c",
-        &format!("printf 'services:\\n{}' >/srv/real-place/compose.yaml", WEB.replace("IMAGE", &service.image()).trim_end()),
+        &format!(
+            "printf 'services:\\n{}' >/srv/real-place/compose.yaml",
+            WEB.replace("IMAGE", &service.image()).trim_end()
+        ),
     ]);
     let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
     service.roll_out(&first, "1.1");

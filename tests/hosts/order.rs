@@ -100,7 +100,14 @@ impl<'world> Service<'world> {
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
         let endpoint = format!("http://127.0.0.1:{}", self.world.aws);
-        Order { service: self, verb: verb.to_owned(), document: document(verb), values, endpoint, variables: Vec::new() }
+        Order {
+            service: self,
+            verb: verb.to_owned(),
+            document: document(verb),
+            values,
+            endpoint,
+            variables: Vec::new(),
+        }
     }
 
     pub(crate) fn prefetch(&self, image: &str, fence: &str) -> Answer {

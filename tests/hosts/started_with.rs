@@ -102,8 +102,7 @@ fn shell_variable(world: &World) {
 }
 
 fn shell_command(world: &World) {
-    let services =
-        "  web: {image: IMAGE, restart: always, command: ['sleep ${LONG:-1000}']}\n";
+    let services = "  web: {image: IMAGE, restart: always, command: ['sleep ${LONG:-1000}']}\n";
     refuses(world, "with/command", services, "LONG=2000", "another command");
 }
 

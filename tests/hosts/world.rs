@@ -52,7 +52,10 @@ impl World {
 
     /// Makes a host beside the shared one, with the same engine.
     pub(crate) fn another_host(&self, number: u8, disk_mib: Option<u32>) -> Host {
-        new_host(&self.state, number, HostOptions { disk_mib, engine: self.engine.clone() })
+        let host =
+            new_host(&self.state, number, HostOptions { disk_mib, engine: self.engine.clone() });
+        order::install(&host);
+        host
     }
 
     /// Gives a host what an EC2 machine finds around it.

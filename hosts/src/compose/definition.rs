@@ -6,7 +6,7 @@ use std::time::Duration;
 use esclusa_core::fingerprint::fingerprint;
 use esclusa_core::host::{
     Condition, Definition, Dependency, Files, Healthcheck, MountDefinition, NetworkDefinition,
-    Port, ServiceDefinition, VolumeDefinition, find_cause,
+    Patience, Port, ServiceDefinition, VolumeDefinition, find_cause,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -173,7 +173,9 @@ impl Compose {
                     Failed::Ended(text) => {
                         format!("docker compose config fails in {directory}: {}", find_cause(&text))
                     }
-                    other => other.reason(crate::error::COMPOSE, "docker compose config").text,
+                    other @ (Failed::Absent(_) | Failed::Late(_)) => {
+                        other.reason(crate::error::COMPOSE, "docker compose config").text
+                    }
                 },
             )?;
         let active = parse(&active.text)?;

@@ -163,27 +163,20 @@ pub(crate) async fn run_to_end(
     }
     let pid = child.id().and_then(|it| i32::try_from(it).ok());
     let mut ended = std::pin::pin!(child.wait_with_output());
-    let output = match timeout(limit, &mut ended).await {
-        Ok(output) => output,
-        Err(_) => {
-            if let Some(pid) = pid {
-                let pid = nix::unistd::Pid::from_raw(pid);
-                let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-            }
-            let _killed_when_dropped = timeout(Duration::from_secs(5), ended).await;
-            return Err(Failed::Late(limit));
+    let Ok(output) = timeout(limit, &mut ended).await else {
+        if let Some(pid) = pid {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
         }
+        let _killed_when_dropped = timeout(Duration::from_secs(5), ended).await;
+        return Err(Failed::Late(limit));
     };
     let output =
         output.map_err(|error| Failed::Absent(format!("docker cannot be run: {error}.")))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     eprint!("{complaint}");
-    if output.status.success() {
-        Ok(Output { text })
-    } else {
-        Err(Failed::Ended(complaint))
-    }
+    if output.status.success() { Ok(Output { text }) } else { Err(Failed::Ended(complaint)) }
 }
 
 fn refuse_compose(seen: &str) -> Reason {

@@ -60,7 +60,9 @@ impl Compose {
             Failed::Ended(text) => {
                 format!("Compose does not read {directory}/.env: {}", find_cause(&text))
             }
-            other => other.reason(crate::error::COMPOSE, "docker compose config").text,
+            other @ (Failed::Absent(_) | Failed::Late(_)) => {
+                other.reason(crate::error::COMPOSE, "docker compose config").text
+            }
         })?;
         let read: Read = serde_json::from_str(&output.text)
             .map_err(|error| format!("Compose's answer cannot be read: {error}."))?;

@@ -35,7 +35,10 @@ impl Engine {
     /// # Errors
     ///
     /// `hosts.docker`.
-    pub(crate) async fn remember(&self, containers: &[SnapshotContainer]) -> Result<Remembered, Reason> {
+    pub(crate) async fn remember(
+        &self,
+        containers: &[SnapshotContainer],
+    ) -> Result<Remembered, Reason> {
         let mut remembered = Remembered::default();
         for container in containers.iter().filter(|it| it.was_up) {
             match self.docker.inspect_container(&container.id, None).await {
@@ -73,13 +76,9 @@ impl Engine {
         body.networking_config = first.map(|(name, settings)| NetworkingConfig {
             endpoints_config: Some(HashMap::from([(name, settings)])),
         });
+        body.image = Some(self.name_of_image(container).await);
         let options = CreateContainerOptionsBuilder::new().name(&container.name).build();
-        let mut created = self.docker.create_container(Some(options.clone()), body.clone()).await;
-        if created.as_ref().is_err_and(is_absent) {
-            // The name of the image is gone: its id, or the tag that keeps it, is not.
-            body.image = Some(container.keep_tag.clone());
-            created = self.docker.create_container(Some(options), body).await;
-        }
+        let created = self.docker.create_container(Some(options), body).await;
         let id = created.map_err(|it| refused(&doing, &it))?.id;
         for (name, settings) in networks {
             let request =
@@ -89,6 +88,35 @@ impl Engine {
         }
         self.start(&id).await?;
         Ok(id)
+    }
+}
+
+impl Engine {
+    /// A name that leads to the very image that a container ran: the one that it was made with, unless
+    /// that leads elsewhere by now; else the tag that keeps the image, or its id.
+    async fn name_of_image(&self, container: &SnapshotContainer) -> String {
+        for name in [&container.reference, &container.keep_tag] {
+            let found = self.docker.inspect_image(name).await.ok().and_then(|it| it.id);
+            if found.as_ref() == Some(&container.image) {
+                return name.clone();
+            }
+        }
+        container.image.clone()
+    }
+}
+
+impl Remembered {
+    /// The same once some containers were made again: they are known by their new ids.
+    pub(crate) fn with_replaced(mut self, replaced: &BTreeMap<String, String>) -> Self {
+        for (old, new) in replaced {
+            if let Some(made) = self.containers.remove(old) {
+                self.containers.insert(new.clone(), made);
+            }
+        }
+        for made in self.containers.values_mut() {
+            point_at_new(&mut made.body, replaced);
+        }
+        self
     }
 }
 

@@ -100,7 +100,11 @@ impl Observer {
             environment,
             project: String::new(),
         };
-        let is_default = |name: &str| self.is_default_name(name, directories);
+        // Compose calls a project after the directory of its first file.
+        let below = files.listed.first().and_then(|it| Path::new(it).parent()?.file_name());
+        let below = below.map(|it| it.to_string_lossy().to_lowercase());
+        let is_default =
+            |name: &str| self.is_default_name(name, directories) || below.as_deref() == Some(name);
         if !variables.project.is_empty() && !is_default(&variables.project) {
             files.project.clone_from(&variables.project);
         }

@@ -24,7 +24,11 @@ impl Lock {
     /// # Errors
     ///
     /// `order.busy` when another has it for the whole of `patience`.
-    pub(crate) async fn take(path: &Path, patience: Duration, service: &str) -> Result<Self, Reason> {
+    pub(crate) async fn take(
+        path: &Path,
+        patience: Duration,
+        service: &str,
+    ) -> Result<Self, Reason> {
         let opened = if path.is_dir() {
             File::open(path)
         } else {

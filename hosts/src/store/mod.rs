@@ -4,7 +4,7 @@ mod form;
 mod lock;
 mod write;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -237,6 +237,27 @@ impl Store {
         self.write(&format!("snapshots/{fence}.json"), &snapshot.write())?;
         self.forget_old_snapshots();
         Ok(())
+    }
+
+    /// Notes the new ids of containers that were made again on the way back.
+    ///
+    /// # Errors
+    ///
+    /// As for every write.
+    pub(crate) fn replace_in_snapshot(
+        &self,
+        fence: Fence,
+        replaced: &BTreeMap<String, String>,
+    ) -> Result<(), Reason> {
+        let Some(snapshot) = self.read_form::<Snapshot>(&format!("snapshots/{fence}.json"))? else {
+            return Ok(());
+        };
+        let source = snapshot.source;
+        let remembered = self.read_remembered(source).with_replaced(replaced);
+        let text = serde_json::to_string(&remembered).unwrap_or_default();
+        replace_file(&self.runtime.join(format!("{source}.json")), &text, 0o600, None)?;
+        let text = snapshot.with_replaced(replaced).write();
+        self.write(&format!("snapshots/{fence}.json"), &text)
     }
 
     fn forget_old_snapshots(&self) {

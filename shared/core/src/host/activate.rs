@@ -16,7 +16,7 @@ use super::running::{containers_of, is_gone, running_of};
 use super::snapshot::Snapshot;
 use super::step::{Step, Turn};
 use crate::configuration::Compose;
-use crate::order::OnHostFailure;
+use crate::order::{Fence, OnHostFailure};
 use crate::reason::{Code, Reason};
 use crate::time::Timestamp;
 
@@ -47,25 +47,24 @@ fn refuse(refusal: Refusal) -> Turn {
 fn begin(order: &Order, seen: &Observation) -> Result<Turn, Refusal> {
     match &order.wanted {
         Wanted::Nothing => Ok(open(order, seen, &Plan::default(), Phase::Stopping)),
-        Wanted::Snapshot(fence) => Ok(match seen.kept.snapshots.get(fence) {
-            Some(_) => {
-                let journal =
-                    Journal { snapshot: *fence, ..describe(order, seen, &Plan::default()) };
-                let journal = journal.entering(Phase::Restoring, seen.now);
-                Turn::Act(Step::Wait(Duration::ZERO), Some(Box::new(journal)))
-            }
-            None => {
-                let text =
-                    format!("Order {fence} never began on this host: nothing was to put back.");
-                let report = Report { changed: false, ..Report::done(text, None, Vec::new()) };
-                Turn::End(Box::new(Report { is_activated: false, ..report }))
-            }
-        }),
+        Wanted::Snapshot(fence) => Ok(begin_to_restore(order, seen, *fence)),
         Wanted::Local(_) | Wanted::Release(..) => Ok(match prepare(order, seen)? {
             Prepared::Missing(step) => Turn::Act(step, None),
             Prepared::Ready(plan, _) => open(order, seen, &plan, Phase::Pinning),
         }),
     }
+}
+
+/// Goes back to what ran before another order, which may never have begun here.
+fn begin_to_restore(order: &Order, seen: &Observation, fence: Fence) -> Turn {
+    if seen.kept.snapshots.contains_key(&fence) {
+        let journal = Journal { snapshot: fence, ..describe(order, seen, &Plan::default()) };
+        let journal = journal.entering(Phase::Restoring, seen.now);
+        return Turn::Act(Step::Wait(Duration::ZERO), Some(Box::new(journal)));
+    }
+    let text = format!("Order {fence} never began on this host: nothing was to put back.");
+    let report = Report { changed: false, ..Report::done(text, None, Vec::new()) };
+    Turn::End(Box::new(Report { is_activated: false, ..report }))
 }
 
 /// Writes down what is about to be changed, and what was there before.

@@ -55,7 +55,9 @@ fn strip_colour(line: &str) -> String {
     let mut rest = line;
     while let Some((before, after)) = rest.split_once('\u{1b}') {
         plain.push_str(before);
-        let end = after.find(|it: char| it.is_ascii_alphabetic()).map_or(after.len(), |it| it + 1);
+        let end = after
+            .find(|it: char| it.is_ascii_alphabetic())
+            .map_or(after.len(), |it| it.saturating_add(1));
         rest = after.get(end..).unwrap_or_default();
     }
     plain.push_str(rest);

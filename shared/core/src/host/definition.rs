@@ -154,13 +154,13 @@ pub(super) fn repository_of(reference: &str) -> &str {
     }
 }
 
-/// The tag of an image reference, `latest` where it has neither tag nor digest.
+/// The tag of an image reference, or its digest; `latest` where it has neither.
 pub(super) fn tag_of(reference: &str) -> &str {
-    let repository = repository_of(reference);
-    match reference.get(repository.len()..).and_then(|rest| rest.chars().next().map(|c| (c, rest)))
-    {
-        None => "latest",
-        Some((_, rest)) => rest,
+    let rest = reference.get(repository_of(reference).len()..).unwrap_or_default();
+    match rest.split_once('@') {
+        Some((_, digest)) => digest,
+        None if rest.is_empty() => "latest",
+        None => rest.trim_start_matches(':'),
     }
 }
 

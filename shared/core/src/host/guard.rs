@@ -1,6 +1,8 @@
 //! What the files would now give against what runs: a difference that nobody's edit explains means
 //! that the containers were started with something that is not in the files.
 
+use std::collections::BTreeSet;
+
 use super::definition::{Definition, MountDefinition, Port, ServiceDefinition};
 use super::order::Order;
 use super::plan::Plan;
@@ -41,6 +43,31 @@ pub(super) fn check_unexplained(
         }
     }
     Ok(())
+}
+
+/// Services of other images that run otherwise than the files say. They are the team's: what changed
+/// in their files is told, not done.
+pub(super) fn find_edited_others(
+    definition: &Definition,
+    seen: &Observation,
+    plan: &Plan,
+) -> BTreeSet<String> {
+    let mut edited = BTreeSet::new();
+    for container in seen.project_containers().filter(|it| it.state.is_up()) {
+        let name = container.service.as_deref().unwrap_or_default();
+        let Some(service) = definition.services.get(name) else { continue };
+        let is_touched = plan.pinned.contains(name) || plan.sharers.iter().any(|it| it == name);
+        let image = seen.images.get(&container.image);
+        let differs = || {
+            find_lost_mount(service, container).is_some()
+                || find_difference(service, container, image).is_some()
+                || (!service.image.is_empty() && service.image != container.reference)
+        };
+        if !is_touched && differs() {
+            edited.insert(name.to_owned());
+        }
+    }
+    edited
 }
 
 fn refuse(container: &Container, difference: &str, seen: &Observation) -> Refusal {
@@ -99,7 +126,9 @@ fn find_variable(
     let given = service.environment.iter();
     let other = given.clone().find(|(name, value)| has(name) != Some(*value)).map(|(name, _)| name);
     let of_image = |name: &String| image.is_none_or(|it| it.environment.contains_key(name));
-    let mut extra = container.environment.keys();
+    // The engine's client may hand every container the proxies that it was configured with.
+    let is_proxy = |name: &String| name.to_lowercase().ends_with("_proxy");
+    let mut extra = container.environment.keys().filter(|it| !is_proxy(it));
     other
         .or_else(|| extra.find(|name| !service.environment.contains_key(*name) && !of_image(name)))
         .cloned()

@@ -1,6 +1,7 @@
 //! The pin, and `.env`: the two files of a service's directory that are written.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// Writes the pin: an override that names the image of each service, and has none of them pulled.
 #[must_use]
@@ -10,9 +11,8 @@ pub fn render_pin(images: &BTreeMap<String, String>) -> String {
          services:\n"
             .to_owned();
     for (service, image) in images {
-        text.push_str(&format!(
-            "  \"{service}\":\n    image: \"{image}\"\n    pull_policy: never\n"
-        ));
+        let _infallible =
+            writeln!(text, "  \"{service}\":\n    image: \"{image}\"\n    pull_policy: never");
     }
     text
 }
@@ -54,7 +54,7 @@ pub fn set_variables(text: &str, values: &[(&str, Option<&str>)], pin: &str) -> 
             None => out.push_str(line),
             Some((name, Some(value))) => {
                 if !done.contains(name) {
-                    out.push_str(&format!("{name}={value}\n"));
+                    let _infallible = writeln!(out, "{name}={value}");
                     done.push(name);
                 }
             }
@@ -70,7 +70,7 @@ pub fn set_variables(text: &str, values: &[(&str, Option<&str>)], pin: &str) -> 
             if !out.is_empty() && !out.ends_with('\n') {
                 out.push('\n');
             }
-            out.push_str(&format!("{name}={value}\n"));
+            let _infallible = writeln!(out, "{name}={value}");
         }
     }
     out

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::definition::{Definition, Port, ServiceDefinition, tag_of};
-use super::guard::check_unexplained;
+use super::guard::{check_unexplained, find_edited_others};
 use super::network::check_networks;
 use super::order::Order;
 use super::project::{Container, Observation};
@@ -49,6 +49,10 @@ pub fn plan_activation(order: &Order, seen: &Observation) -> Result<Plan, Refusa
     check_ports(definition, seen, &plan)?;
     check_networks(definition, seen, &mut plan)?;
     check_unexplained(order, definition, seen, &mut plan)?;
+    let edited = find_edited_others(definition, seen, &plan);
+    plan.warnings.extend(edited.into_iter().map(|name| {
+        format!("The Compose files changed {name} too: docker compose up -d {name} applies that.")
+    }));
     Ok(plan)
 }
 
@@ -69,7 +73,7 @@ fn check_elsewhere(order: &Order, seen: &Observation, plan: &mut Plan) -> Result
                 "{} runs this image outside of Compose: it stays as it is.",
                 container.name
             )),
-            Some(other) if other != project && (uses || here) || uses && !here => {
+            Some(other) if (uses && !here) || (other != project && here) => {
                 let at = container.directory.as_deref().unwrap_or("an unknown directory");
                 let directory = seen.directories.iter().next().map_or("", String::as_str);
                 let other = container.project.as_deref().unwrap_or_default();
@@ -174,20 +178,13 @@ fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Res
     let mut named = tags.iter();
     if let (Some((one, first)), Some((other, second))) = (named.next(), named.next()) {
         let text = format!(
-            "{first} uses {}{}, and {second} uses {}{}: one release cannot be both. Give them one \
-             tag, or images of their own.",
-            order.repository,
-            tag_text(one),
-            order.repository,
-            tag_text(other)
+            "{first} uses the tag {one} of {}, and {second} uses {other}: one release cannot be both. \
+             Give them one tag, or images of their own.",
+            order.repository
         );
         return Err(Refusal::new("hosts.compose", text));
     }
     Ok(())
-}
-
-fn tag_text(tag: &str) -> String {
-    if tag.starts_with([':', '@']) { tag.to_owned() } else { format!(":{tag}") }
 }
 
 /// Finds the services of other images that this activation concerns.

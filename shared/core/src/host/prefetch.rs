@@ -33,8 +33,23 @@ pub fn next_prefetch_turn(order: &Order, seen: &Observation, failure: Option<&Re
             let warnings = find_warnings(order, seen, &plan, &image);
             ready(order, plan.warnings.into_iter().chain(warnings).collect())
         }
-        Err(refusal) => Turn::End(Box::new(Report::refused(refusal, Vec::new()))),
+        Err(refusal) => {
+            let warnings = warn_of_label(order, seen).into_iter().collect();
+            Turn::End(Box::new(Report::refused(refusal, warnings)))
+        }
     }
+}
+
+/// A Compose file was to come with the image, and the image does not say where it is.
+fn warn_of_label(order: &Order, seen: &Observation) -> Option<String> {
+    let (_, image) = find_candidate(order, seen)?;
+    let directory = seen.directories.iter().next().map_or("", String::as_str);
+    let lacks = order.compose == Compose::Image && !image.labels.contains_key(COMPOSE_LABEL);
+    lacks.then(|| {
+        format!(
+            "The image has no label esclusa.compose: the Compose files in {directory} are used."
+        )
+    })
 }
 
 fn ready(order: &Order, warnings: Vec<String>) -> Turn {
@@ -73,12 +88,7 @@ pub(super) fn prepare(order: &Order, seen: &Observation) -> Result<Prepared, Ref
     }
     check_platform(image, seen)?;
     let mut plan = plan_activation(order, seen)?;
-    if shipped && !image.labels.contains_key(COMPOSE_LABEL) {
-        let directory = seen.directories.iter().next().map_or("", String::as_str);
-        plan.warnings.push(format!(
-            "The image has no label esclusa.compose: the Compose files in {directory} are used."
-        ));
-    }
+    plan.warnings.extend(warn_of_label(order, seen));
     check_way_back(order, seen)?;
     if let Some(missing) = plan.images.iter().find(|it| !seen.images.contains_key(*it)) {
         return Ok(Prepared::Missing(Step::Pull { reference: missing.clone(), bytes: 0 }));

@@ -80,6 +80,10 @@ pub enum ContainerState {
 
 /// One container.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own that the engine tells"
+)]
 pub struct Container {
     /// The engine's id of it.
     pub id: String,

@@ -85,7 +85,7 @@ fn remove_new(seen: &Observation, journal: &Journal, snapshot: &Snapshot) -> Opt
         .project_containers()
         .filter(|it| concerned(it) && !snapshot.known.contains(&it.id) && !is_made_back(&it.id));
     let ids: Vec<String> = new.map(|it| it.id.clone()).collect();
-    (!ids.is_empty()).then(|| Turn::Act(Step::RemoveContainers(ids), None))
+    (!ids.is_empty()).then_some(Turn::Act(Step::RemoveContainers(ids), None))
 }
 
 /// The container that stands for one of the snapshot: itself, or what was made in its place.
@@ -198,7 +198,7 @@ fn judge_restored(
             Verdict::Waiting(_) | Verdict::Bad(_) if !wanted.was_well => {
                 unwell_before.push(wanted.name.clone());
             }
-            other => tally.count(&wanted.name, &other),
+            other @ (Verdict::Waiting(_) | Verdict::Bad(_)) => tally.count(&wanted.name, &other),
         }
     }
     if let Some(why) = tally.bad {

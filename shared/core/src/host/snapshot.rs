@@ -85,6 +85,19 @@ impl Snapshot {
         }
     }
 
+    /// The same once some of its containers were made again: they are known by their new ids.
+    #[must_use]
+    pub fn with_replaced(&self, replaced: &BTreeMap<String, String>) -> Self {
+        let mut snapshot = self.clone();
+        let new = |id: &String| replaced.get(id).unwrap_or(id).clone();
+        for container in &mut snapshot.containers {
+            container.id = new(&container.id);
+            container.shares_with = container.shares_with.iter().map(new).collect();
+        }
+        snapshot.known.extend(replaced.values().cloned());
+        snapshot
+    }
+
     /// What it was, in one word.
     #[must_use]
     pub fn running(&self) -> Running {

@@ -82,10 +82,17 @@ impl Answer {
 
     /// Writes the line and returns the exit code.
     pub(crate) fn write(&self) -> ExitCode {
-        let mut out = std::io::stdout();
-        // Nobody is left to tell where standard output is closed.
-        let _closed = writeln!(out, "{}", self.line).and_then(|()| out.flush());
+        let _written = print(&self.line);
         ExitCode::from(self.exit)
+    }
+}
+
+/// Writes to standard output, where nothing but data goes. Nobody is left to tell where it is closed.
+pub(crate) fn print(text: &str) -> ExitCode {
+    let mut out = std::io::stdout();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 

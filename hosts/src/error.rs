@@ -1,5 +1,7 @@
 //! Why something on the host failed, as a code of the protocol and a sentence.
 
+use std::io::ErrorKind;
+
 use esclusa_core::reason::{Code, Reason};
 
 /// The Docker Engine did not answer.
@@ -24,17 +26,13 @@ pub(crate) fn reason(code: &str, text: impl Into<String>) -> Reason {
 
 /// Why a file could not be read or written.
 pub(crate) fn of_file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Reason {
-    use std::io::ErrorKind;
-    let code = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::ReadOnlyFilesystem | ErrorKind::QuotaExceeded => DISK,
-        _ => STATE,
-    };
-    let hint = match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => ": make room there",
-        ErrorKind::ReadOnlyFilesystem => {
-            ": remount it for writing, and see the kernel's log for why"
-        }
-        _ => "",
+    let is_full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded].contains(&error.kind());
+    let (code, hint) = if is_full {
+        (DISK, ": make room there")
+    } else if error.kind() == ErrorKind::ReadOnlyFilesystem {
+        (DISK, ": remount it for writing, and see the kernel's log for why")
+    } else {
+        (STATE, "")
     };
     reason(code, format!("Cannot {doing} {}: {error}{hint}.", path.display()))
 }

@@ -12,7 +12,7 @@ use esclusa_core::reason::Reason;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::answer::{Answer, Sight};
+use crate::answer::{Answer, Sight, print};
 use crate::carry_out::see;
 use crate::engine::Engine;
 use crate::observe::{Observer, now};
@@ -34,7 +34,7 @@ pub(crate) async fn run(order: Order) -> ExitCode {
         Ok((answer, logs)) => {
             let code = answer.write();
             if let Some(logs) = logs {
-                println!("{logs}");
+                let _written = print(&logs.to_string());
             }
             code
         }
@@ -59,7 +59,7 @@ async fn try_run(order: Order) -> Result<(Answer, Option<Value>), Reason> {
         sleep(Duration::from_millis(500)).await;
     };
     let found = inspect(&order, &seen);
-    let report = report_look(&order, &seen, found.running.to_string(), found.tally.bad.clone());
+    let report = report_look(&order, &seen, &found.running.to_string(), found.tally.bad.clone());
     let free = observer.engine.room().await?.1;
     let mut extra = Map::new();
     extra.insert("order".to_owned(), Value::from(seen.kept.order_word(&order.lane)));
@@ -77,7 +77,7 @@ async fn try_run(order: Order) -> Result<(Answer, Option<Value>), Reason> {
     Ok((answer, logs))
 }
 
-fn report_look(order: &Order, seen: &Observation, running: String, bad: Option<String>) -> Report {
+fn report_look(order: &Order, seen: &Observation, running: &str, bad: Option<String>) -> Report {
     let mut warnings: Vec<String> = bad.into_iter().collect();
     if let Err(problem) = &seen.definition {
         warnings.push(problem.text.clone());

@@ -2,6 +2,8 @@
 
 mod project;
 
+pub(crate) use project::list_names;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use esclusa_core::host::{Finished, Kept};
+
+use crate::answer::print;
 use crate::engine::Engine;
 use crate::store::Store;
 
@@ -18,47 +21,39 @@ pub(crate) async fn run(service: Option<&str>) -> ExitCode {
         return ExitCode::from(1);
     }
     match Engine::connect().await {
-        Ok(engine) => println!("Docker Engine {}", engine.version),
+        Ok(engine) => drop(print(&format!("Docker Engine {}", engine.version))),
         Err(reason) => eprintln!("{reason}"),
     }
     for project in chosen {
         match Store::of(project).read() {
-            Ok(kept) => tell(project, &kept),
+            Ok(kept) => drop(print(&describe(project, &kept))),
             Err(reason) => eprintln!("{project}: {reason}"),
         }
     }
     ExitCode::SUCCESS
 }
 
-fn tell(project: &str, kept: &esclusa_core::host::Kept) {
-    let Some((lane, fence)) = &kept.fence else { return };
-    println!("{project}: {} in {}", lane.service, lane.environment);
-    println!("  newest order   {fence}");
+fn describe(project: &str, kept: &Kept) -> String {
+    let Some((lane, fence)) = &kept.fence else { return String::new() };
+    let mut lines = vec![
+        format!("{project}: {} in {}", lane.service, lane.environment),
+        format!("  newest order   {fence}"),
+    ];
     if let Some(journal) = &kept.journal {
-        println!(
-            "  under way      order {} to {}: {}",
-            journal.fence,
-            journal.wanted,
-            journal.phase.word()
-        );
-        if let Some(failure) = &journal.failure {
-            println!("  going back     {failure}");
-        }
+        let (order, phase) = (journal.fence, journal.phase.word());
+        lines.push(format!("  under way      order {order} to {}: {phase}", journal.wanted));
+        lines.extend(journal.failure.iter().map(|it| format!("  going back     {it}")));
     }
     if let Some(finished) = &kept.finished {
-        println!(
-            "  last ended     order {} to {}: exit {}",
-            finished.fence, finished.wanted, finished.exit
-        );
-        println!("  answered       {}", finished.answer);
-        for (service, count) in &finished.targets {
-            println!("  runs           {service}: {count}");
-        }
+        let Finished { fence, wanted, exit, answer, .. } = finished;
+        lines.push(format!("  last ended     order {fence} to {wanted}: exit {exit}"));
+        lines.push(format!("  answered       {answer}"));
+        let runs = finished.targets.iter();
+        lines.extend(runs.map(|(name, count)| format!("  runs           {name}: {count}")));
     }
-    for (fence, snapshot) in &kept.snapshots {
-        println!("  way back       before order {fence}: {}", snapshot.running());
-    }
-    for image in &kept.history {
-        println!("  activated      {image}");
-    }
+    lines.extend(kept.snapshots.iter().map(|(fence, snapshot)| {
+        format!("  way back       before order {fence}: {}", snapshot.running())
+    }));
+    lines.extend(kept.history.iter().map(|it| format!("  activated      {it}")));
+    lines.join("\n")
 }

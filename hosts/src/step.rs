@@ -69,7 +69,16 @@ impl Executor {
             Step::RemoveContainers(_) => "stop",
             Step::Wait(span) if span.is_zero() => return taken,
             Step::Wait(_) | Step::Probe { .. } => "health",
-            _ => "up",
+            Step::ShipComposeFile { .. }
+            | Step::TakeSnapshot(..)
+            | Step::WritePin { .. }
+            | Step::RestoreFiles { .. }
+            | Step::Up { .. }
+            | Step::Restart { .. }
+            | Step::Rename { .. }
+            | Step::StartContainer(_)
+            | Step::RestartContainer(_)
+            | Step::RecreateContainer { .. } => "up",
         };
         let spent = self.seconds.entry(part).or_default();
         *spent = spent.saturating_add(began.elapsed().as_millis().try_into().unwrap_or(0));
@@ -95,7 +104,7 @@ impl Executor {
             }
             Step::WritePin { images, files, ships } => {
                 if *ships {
-                    self.put_shipped_in_use(observer)?;
+                    put_shipped_in_use(observer)?;
                 }
                 files::write_pin(observer, images, files).await?;
             }
@@ -145,18 +154,17 @@ impl Executor {
         }
         Ok(())
     }
+}
 
-    /// The Compose file that came with the image becomes the one in use; the one before is kept for
-    /// the way back.
-    fn put_shipped_in_use(&self, observer: &mut Observer) -> Result<(), Reason> {
-        let next = observer.directory().join(NEXT_SHIPPED);
-        let shipped = observer.directory().join(SHIPPED);
-        if next.is_file() {
-            std::fs::rename(&next, &shipped)
-                .map_err(|it| error::of_file("replace", &shipped, &it))?;
-        }
-        Ok(())
+/// The Compose file that came with the image becomes the one in use; the one before is kept for
+/// the way back.
+fn put_shipped_in_use(observer: &Observer) -> Result<(), Reason> {
+    let next = observer.directory().join(NEXT_SHIPPED);
+    let shipped = observer.directory().join(SHIPPED);
+    if next.is_file() {
+        std::fs::rename(&next, &shipped).map_err(|it| error::of_file("replace", &shipped, &it))?;
     }
+    Ok(())
 }
 
 async fn pull_as_person(observer: &Observer, reference: &str) -> Result<(), Reason> {
@@ -189,13 +197,11 @@ async fn take_snapshot(
 fn restore_shipped(observer: &Observer, snapshot: Fence) -> Result<(), Reason> {
     let _absent = std::fs::remove_file(observer.directory().join(NEXT_SHIPPED));
     let shipped = observer.directory().join(SHIPPED);
-    match observer.store.shipped_of(snapshot) {
-        Some(text) => replace_file(&shipped, &text, 0o644, None),
-        None => {
-            let _absent = std::fs::remove_file(&shipped);
-            Ok(())
-        }
+    if let Some(text) = observer.store.shipped_of(snapshot) {
+        return replace_file(&shipped, &text, 0o644, None);
     }
+    let _absent = std::fs::remove_file(&shipped);
+    Ok(())
 }
 
 /// The release's own Compose file lies in its image, at the path that its label says.
@@ -211,15 +217,12 @@ async fn ship_compose_file(observer: &Observer, reference: &str, path: &str) -> 
     observer.engine.remove(&[container]).await?;
     let text = std::fs::read_to_string(&scratch);
     let _absent = std::fs::remove_file(&scratch);
-    match (copied, text) {
-        (Ok(_), Ok(text)) => replace_file(&next, &text, 0o644, None),
-        _ => {
-            let text = format!(
-                "The image has no {path}, which its label esclusa.compose names: add it there."
-            );
-            Err(reason(error::COMPOSE, text))
-        }
+    if let (Ok(_), Ok(text)) = (copied, text) {
+        return replace_file(&next, &text, 0o644, None);
     }
+    let text =
+        format!("The image has no {path}, which its label esclusa.compose names: add it there.");
+    Err(reason(error::COMPOSE, text))
 }
 
 /// Starts just these services, as a person in the directory would.

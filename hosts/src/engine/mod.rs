@@ -74,15 +74,11 @@ impl Engine {
 
 /// Why a call failed: the engine's own answer, or that it gave none.
 fn refused(doing: &str, error: &Error) -> Reason {
-    match error {
-        Error::DockerResponseServerError { message, .. } => {
-            reason(error::UP, format!("Cannot {doing}: {}", message.trim()))
-        }
-        other => reason(
-            error::DOCKER,
-            format!("Cannot {doing}: the Docker Engine does not answer ({other}). See its log."),
-        ),
+    if let Error::DockerResponseServerError { message, .. } = error {
+        return reason(error::UP, format!("Cannot {doing}: {}", message.trim()));
     }
+    let text = format!("Cannot {doing}: the Docker Engine does not answer ({error}). See its log.");
+    reason(error::DOCKER, text)
 }
 
 /// Whether the engine said that there is no such thing.

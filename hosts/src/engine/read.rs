@@ -274,7 +274,7 @@ fn read_ports(bindings: bollard::models::PortMap) -> BTreeSet<Port> {
 }
 
 fn read_mount(mount: MountPoint) -> Mount {
-    let kind = mount.typ.unwrap_or_default().to_string();
+    let kind = mount.typ.unwrap_or_default();
     let name = mount.name.unwrap_or_default();
     let hex = |it: &str| it.len() == 64 && it.bytes().all(|byte| byte.is_ascii_hexdigit());
     Mount {

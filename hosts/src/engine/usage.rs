@@ -27,7 +27,7 @@ impl Engine {
         let up: Vec<&Container> = seen.iter().filter(|it| own(it) && it.state.is_up()).collect();
         let asked = up.iter().map(|it| self.stats_of(&it.id));
         let stats = join_all(asked).await;
-        let lines = up.iter().zip(stats).filter_map(|(container, stats)| {
+        let told = up.iter().zip(stats).filter_map(|(container, stats)| {
             let lane = by_project.get(container.project.as_ref()?)?;
             let id: String = container.id.chars().take(12).collect();
             let (cpu, memory) = stats.as_ref().map_or((None, None), |it| (cpu(it), memory(it)));
@@ -42,7 +42,7 @@ impl Engine {
                 health(container)
             ))
         });
-        Ok(lines.collect())
+        Ok(told.collect())
     }
 
     async fn stats_of(&self, id: &str) -> Option<ContainerStatsResponse> {

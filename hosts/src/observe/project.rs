@@ -170,10 +170,11 @@ fn find_environment_files(own: &[&Container], directory: &Path) -> Vec<String> {
     };
     let lists: BTreeSet<&Vec<String>> = own.iter().map(|it| &it.environment_files).collect();
     let lists = lists.into_iter().filter(|it| !it.is_empty() && !it.iter().all(is_default));
-    lists.last().cloned().unwrap_or_default()
+    lists.max().cloned().unwrap_or_default()
 }
 
-fn list_names(directory: &Path) -> BTreeSet<String> {
+/// The names of the files in a directory.
+pub(crate) fn list_names(directory: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let files = entries.filter(|it| it.path().is_file());
     files.filter_map(|it| it.file_name().into_string().ok()).collect()

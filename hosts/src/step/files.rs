@@ -5,11 +5,13 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use esclusa_core::host::{Definition, Files, PIN, parse_pin, render_pin, set_variables};
+use esclusa_core::host::{
+    Definition, Files, PIN, default_files, parse_pin, render_pin, set_variables,
+};
 use esclusa_core::reason::Reason;
 
 use crate::error::of_file;
-use crate::observe::Observer;
+use crate::observe::{Observer, list_names};
 use crate::store::replace_file;
 
 /// The pin that is written in a directory; nothing where there is none.
@@ -61,7 +63,7 @@ async fn write_variables(
     let before = fs::read_to_string(&path).ok();
     let separator = if files.separator.is_empty() { ":" } else { &files.separator };
     let mut listed = files.listed.clone();
-    let lists_itself = !is_pinned && is_found_by_compose(observer, files).await;
+    let lists_itself = !is_pinned && is_found_by_compose(observer, files);
     if is_pinned {
         listed.push(PIN.to_owned());
     }
@@ -103,19 +105,8 @@ fn gives_ours(definition: &Definition) -> bool {
 }
 
 /// Whether Compose finds these files by itself, so that no line has to list them.
-async fn is_found_by_compose(observer: &Observer, files: &Files) -> bool {
-    let names = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-    let overrides = [
-        "compose.override.yaml",
-        "compose.override.yml",
-        "docker-compose.override.yml",
-        "docker-compose.override.yaml",
-    ];
-    let first = |names: &[&str]| {
-        names.iter().find(|it| observer.directory().join(it).is_file()).map(|it| (*it).to_owned())
-    };
-    let found: Vec<String> = [first(&names), first(&overrides)].into_iter().flatten().collect();
-    found == files.listed
+fn is_found_by_compose(observer: &Observer, files: &Files) -> bool {
+    default_files(&list_names(observer.directory())) == files.listed
 }
 
 /// Replaces a file of the team's, which keeps its owner and its mode. A link leads to the file.

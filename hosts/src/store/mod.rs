@@ -287,8 +287,7 @@ impl Store {
         let mut seen = BTreeSet::new();
         let digest = |it: &String| it.rsplit('@').next().unwrap_or_default().to_owned();
         let newest = history.iter().filter(|it| seen.insert(digest(it))).take(10);
-        let text: String = newest.map(|it| format!("{it}\n")).collect();
-        self.write("history", &text)
+        self.write("history", &one_a_line(newest))
     }
 
     /// Notes the image that was fetched last.
@@ -306,8 +305,7 @@ impl Store {
     ///
     /// As for every write.
     pub(crate) fn write_pulled(&self, pulled: &BTreeSet<String>) -> Result<(), Reason> {
-        let text: String = pulled.iter().map(|it| format!("{it}\n")).collect();
-        self.write("pulled", &text)
+        self.write("pulled", &one_a_line(pulled.iter()))
     }
 
     /// Keeps the Compose file that came with the running release, for the way back.
@@ -317,13 +315,11 @@ impl Store {
     /// As for every write.
     pub(crate) fn keep_shipped(&self, fence: Fence, shipped: &Path) -> Result<(), Reason> {
         let kept = self.path(&format!("snapshots/{fence}.compose"));
-        match fs::read_to_string(shipped) {
-            Ok(text) => replace_file(&kept, &text, 0o600, None),
-            Err(_) => {
-                let _absent = fs::remove_file(kept);
-                Ok(())
-            }
+        if let Ok(text) = fs::read_to_string(shipped) {
+            return replace_file(&kept, &text, 0o600, None);
         }
+        let _absent = fs::remove_file(kept);
+        Ok(())
     }
 
     /// The same with the text that an earlier order kept.
@@ -339,4 +335,8 @@ impl Store {
     pub(crate) fn shipped_of(&self, fence: Fence) -> Option<String> {
         fs::read_to_string(self.path(&format!("snapshots/{fence}.compose"))).ok()
     }
+}
+
+fn one_a_line<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    words.flat_map(|it| [it.as_str(), "\n"]).collect()
 }

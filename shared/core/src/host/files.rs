@@ -71,7 +71,9 @@ pub struct FileChoice<'a> {
 pub fn choose_files(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
     if choice.compose == Some(Compose::Image) {
         let own = if choice.is_next { NEXT_SHIPPED } else { SHIPPED };
-        return Ok(std::iter::once(own.to_owned()).chain(find_first(&OVERRIDES, choice)).collect());
+        return Ok(std::iter::once(own.to_owned())
+            .chain(find_first(&OVERRIDES, &choice.present))
+            .collect());
     }
     let listed: Vec<String> = split_list(&choice.variable, &choice.separator);
     let listed: Vec<String> = listed.into_iter().filter(|it| !is_ours(it)).collect();
@@ -116,17 +118,27 @@ fn relative(file: &str, directories: &BTreeSet<String>) -> String {
     directories.iter().find_map(below).unwrap_or(file).to_owned()
 }
 
-fn find_first(names: &[&str], choice: &FileChoice<'_>) -> Option<String> {
-    names.iter().find(|name| choice.present.contains(**name)).map(|name| (*name).to_owned())
+/// The files that Compose finds by itself among these names: the first of its defaults that exists, and
+/// the first override beside it. None without the former.
+#[must_use]
+pub fn default_files(present: &BTreeSet<String>) -> Vec<String> {
+    match find_first(&DEFAULTS, present) {
+        Some(first) => std::iter::once(first).chain(find_first(&OVERRIDES, present)).collect(),
+        None => Vec::new(),
+    }
+}
+
+fn find_first(names: &[&str], present: &BTreeSet<String>) -> Option<String> {
+    names.iter().find(|name| present.contains(**name)).map(|name| (*name).to_owned())
 }
 
 fn find_defaults(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
+    let found = default_files(&choice.present);
+    if !found.is_empty() {
+        return Ok(found);
+    }
     let directory = choice.directories.iter().next().map_or("", String::as_str);
-    let first = find_first(&DEFAULTS, choice).ok_or_else(|| Problem {
-        kind: ProblemKind::Missing,
-        text: format!(
-            "There is no Compose file in {directory}: put the service's compose.yaml there."
-        ),
-    })?;
-    Ok(std::iter::once(first).chain(find_first(&OVERRIDES, choice)).collect())
+    let text =
+        format!("There is no Compose file in {directory}: put the service's compose.yaml there.");
+    Err(Problem { kind: ProblemKind::Missing, text })
 }

@@ -36,7 +36,7 @@ pub use definition::{
     Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, Port,
     ServiceDefinition, VolumeDefinition,
 };
-pub use files::{FileChoice, Files, NEXT_SHIPPED, PIN, SHIPPED, choose_files};
+pub use files::{FileChoice, Files, NEXT_SHIPPED, PIN, SHIPPED, choose_files, default_files};
 pub use health::{LONGEST_WAIT, Patience, Tally, Verdict, Watch, is_job, judge_container};
 pub use image::{COMPOSE_LABEL, ROLLBACK_LABEL};
 pub use inspect::{Inspection, inspect};

@@ -5,6 +5,7 @@ use std::fmt;
 
 use crate::digest::{Digest, DigestError};
 use crate::name::Tag;
+use crate::order::Fence;
 use crate::time::Timestamp;
 
 /// Whether the registry still hands an image out.
@@ -105,6 +106,13 @@ pub enum Image {
     Nothing,
     /// An adopted image that only the host has, by its image id.
     Local(Digest),
+    /// What ran on the host before an order, service by service: what going back means.
+    Snapshot {
+        /// The order whose beginning it is; a host that never began it changes nothing.
+        before: Fence,
+        /// What it was, in one word, when the host last told it.
+        holds: Running,
+    },
     /// An image of the repository.
     Release {
         /// The tag that stays visible in `docker ps`; the digest alone decides.
@@ -123,33 +131,19 @@ impl Image {
         match self {
             Self::Nothing => *running == Running::Nothing,
             Self::Local(id) => *running == Running::Local(id.clone()),
+            Self::Snapshot { holds, .. } => running == holds,
             Self::Release { digest, .. } => running.is(digest),
-        }
-    }
-
-    /// The image that puts a host back to what it ran.
-    ///
-    /// A host with containers of several images has no one baseline: it is put on the lane's.
-    #[must_use]
-    pub fn back_to(running: &Running, lane: Option<&Release>, tag: &Tag) -> Self {
-        match running {
-            Running::Nothing => Self::Nothing,
-            Running::Local(id) => Self::Local(id.clone()),
-            Running::Digest(digest) => match lane {
-                Some(release) if release.digest == *digest => release.image(),
-                _ => Self::Release { tag: tag.clone(), digest: digest.clone(), bytes: 0 },
-            },
-            Running::Mixed => lane.map_or(Self::Nothing, Release::image),
         }
     }
 }
 
-/// `none`, `local@sha256:…` or `tag@sha256:…`: the parameter of the host scripts.
+/// `none`, `local@sha256:…`, `snapshot@epoch.generation` or `tag@sha256:…`: the parameter of hosts.
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("none"),
             Self::Local(id) => write!(f, "local@{id}"),
+            Self::Snapshot { before, .. } => write!(f, "snapshot@{before}"),
             Self::Release { tag, digest, .. } => write!(f, "{tag}@{digest}"),
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct SimHost {
     pub(crate) fence: Option<Fence>,
     /// The answer of the last finished activation, by its fence: a host keeps no more.
     pub(crate) answers: BTreeMap<Fence, Answer>,
+    /// What ran before each activation, and whether it was well.
+    pub(crate) snapshots: BTreeMap<Fence, (Running, bool)>,
     /// The images that it has pulled.
     pub(crate) has: BTreeSet<Digest>,
     /// Images that never become healthy on it, whatever they do elsewhere.
@@ -61,6 +63,7 @@ impl SimHost {
             runs_since: Timestamp::default(),
             fence: None,
             answers: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             has,
             ails: BTreeSet::new(),
         }
@@ -94,7 +97,16 @@ impl World {
 
     /// Whether a host has an image, or can pull it.
     fn can_have(&self, id: &HostId, image: &Image) -> bool {
-        let Image::Release { digest, .. } = image else { return true };
+        let host = self.hosts.get(id);
+        let before = |fence| host.and_then(|host| host.snapshots.get(fence));
+        let digest = match image {
+            Image::Release { digest, .. } => digest,
+            Image::Snapshot { before: fence, .. } => match before(fence) {
+                Some((Running::Digest(digest), _)) => digest,
+                _ => return true,
+            },
+            Image::Nothing | Image::Local(_) => return true,
+        };
         let has = self.hosts.get(id).is_some_and(|host| host.has.contains(digest));
         let missing =
             self.images.get(digest).is_none_or(|(_, behaviour)| *behaviour == Behaviour::Missing);
@@ -154,7 +166,9 @@ impl World {
             Verb::Prefetch => {
                 let behaviour = match &order.image {
                     Image::Release { digest, .. } => self.images.get(digest).map(|it| it.1),
-                    Image::Nothing | Image::Local(_) => Some(Behaviour::Good),
+                    Image::Nothing | Image::Local(_) | Image::Snapshot { .. } => {
+                        Some(Behaviour::Good)
+                    }
                 };
                 let reason = if self.can_have(id, &order.image) {
                     self.pulled(id, &order.image);
@@ -200,7 +214,8 @@ impl World {
         }
         // Where the image cannot be had, what runs is left alone.
         let withdrawn = |digest: &Digest| self.withdrawn.contains_key(digest);
-        let gone = matches!(&order.image, Image::Release { digest, .. } if withdrawn(digest));
+        let gone = matches!(&order.image, Image::Release { digest, .. } if withdrawn(digest))
+            || matches!(&order.image, Image::Snapshot { .. });
         if gone && !self.can_have(id, &order.image) {
             let answer = self.answer(id, missing(), PutBack::NotNeeded, took);
             return self.keep(id, order, answer);
@@ -211,12 +226,9 @@ impl World {
             self.breaks(11, format!("{id} changed twice for the order {}", order.key.fence));
         }
         let before = self.hosts.get(id).map_or(Running::Nothing, |host| host.running.clone());
-        let wanted = match &order.image {
-            Image::Nothing => Running::Nothing,
-            Image::Local(image) => Running::Local(image.clone()),
-            Image::Release { digest, .. } => Running::Digest(digest.clone()),
-        };
+        let (wanted, was_well) = self.wanted(id, order, &before);
         let good = wanted == Running::Nothing
+            || !was_well
             || self.hosts.get(id).is_some_and(|it| self.starts(it, &wanted));
         let restores = !good && order.on_failure == OnHostFailure::Restore;
         let put_back = if restores { PutBack::Yes } else { PutBack::No };
@@ -235,6 +247,23 @@ impl World {
         let mut answer = self.answer(id, reason, put_back, took);
         answer.before = before;
         self.keep(id, order, answer)
+    }
+
+    /// What an order has a host run, and whether that was well before; what ran before another order is
+    /// what it found, and nothing changes where that order never began.
+    fn wanted(&mut self, id: &HostId, order: &HostOrder, before: &Running) -> (Running, bool) {
+        let is_well = self.is_well(id);
+        let Some(host) = self.hosts.get_mut(id) else { return (Running::Nothing, true) };
+        if let Image::Snapshot { before: fence, .. } = &order.image {
+            return host.snapshots.get(fence).cloned().unwrap_or((before.clone(), is_well));
+        }
+        host.snapshots.entry(order.key.fence).or_insert((before.clone(), is_well));
+        let wanted = match &order.image {
+            Image::Release { digest, .. } => Running::Digest(digest.clone()),
+            Image::Local(image) => Running::Local(image.clone()),
+            Image::Nothing | Image::Snapshot { .. } => Running::Nothing,
+        };
+        (wanted, true)
     }
 
     /// Keeps an order's last word, which is given again whenever the order comes again.

@@ -9,6 +9,7 @@ use esclusa_core::release::{Availability, Image, Release, Running};
 use serde::{Deserialize, Serialize};
 
 use super::form::{Instant, Record, RecordError, Text};
+use super::order::FenceRecord;
 
 words!(AvailabilityRecord = Availability { Active, Archived });
 
@@ -45,6 +46,7 @@ impl Record for RunningRecord {
 pub(super) enum ImageRecord {
     Nothing,
     Local(Text<Digest>),
+    Snapshot { before: FenceRecord, holds: RunningRecord },
     Release { tag: Text<Tag>, digest: Text<Digest>, bytes: u64 },
 }
 
@@ -55,6 +57,9 @@ impl Record for ImageRecord {
         match core {
             Image::Nothing => Self::Nothing,
             Image::Local(id) => Self::Local(Text::of(id)),
+            Image::Snapshot { before, holds } => {
+                Self::Snapshot { before: FenceRecord::of(before), holds: RunningRecord::of(holds) }
+            }
             Image::Release { tag, digest, bytes } => {
                 Self::Release { tag: Text::of(tag), digest: Text::of(digest), bytes: *bytes }
             }
@@ -65,6 +70,10 @@ impl Record for ImageRecord {
         Ok(match self {
             Self::Nothing => Image::Nothing,
             Self::Local(id) => Image::Local(id.read_in("local")?),
+            Self::Snapshot { before, holds } => Image::Snapshot {
+                before: before.read_in("before")?,
+                holds: holds.read_in("holds")?,
+            },
             Self::Release { tag, digest, bytes } => Image::Release {
                 tag: tag.read_in("tag")?,
                 digest: digest.read_in("digest")?,

@@ -13,7 +13,7 @@ use esclusa_core::traffic::{GroupSettings, Target};
 use serde::{Deserialize, Serialize};
 
 use super::form::{Instant, Record, RecordError, Span, Text};
-use super::order::{DocumentRecord, VerbRecord};
+use super::order::{DocumentRecord, FenceRecord, VerbRecord};
 use super::release::{ReasonRecord, ReleaseRecord, RunningRecord};
 use super::stage::{CourseRecord, PhaseRecord};
 
@@ -97,6 +97,8 @@ fields!(HostRunRecord = HostRun {
     fetched: bool,
     #[serde(default)]
     told: bool,
+    #[serde(default)]
+    snapshot: Option<FenceRecord>,
     targets: BTreeSet<TargetRecord>,
     healthy: bool,
     answered_at: Instant,

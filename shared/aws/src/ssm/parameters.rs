@@ -75,6 +75,6 @@ fn activation(order: &HostOrder) -> Parameters {
 fn bytes(image: &Image) -> u64 {
     match image {
         Image::Release { bytes, .. } => *bytes,
-        Image::Nothing | Image::Local(_) => 0,
+        Image::Nothing | Image::Local(_) | Image::Snapshot { .. } => 0,
     }
 }

@@ -8,7 +8,8 @@ use esclusa_core::announcement::{Announcement, Ask, Kind};
 use esclusa_core::lane::{Errand, HostRecord, Lane, LastKnown, Pin, Quarantine, Success};
 use esclusa_core::name::HostId;
 use esclusa_core::order::{
-    Answer, CommandId, ContainerHealth, Heard, OnHostFailure, Orders, PartState, PutBack, Verb,
+    Answer, CommandId, ContainerHealth, Fence, Heard, OnHostFailure, Orders, PartState, PutBack,
+    Verb,
 };
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::Running;
@@ -119,6 +120,7 @@ impl Noise {
                 progress,
                 fetched: true,
                 told: true,
+                snapshot: Some(Fence { epoch: 1, generation: 7 }),
                 targets,
                 healthy: true,
                 answered_at,

@@ -69,10 +69,14 @@ fn target(number: u32) -> Target {
     Target { group: GROUP.parse().unwrap(), host: host(number), port: 8080 }
 }
 
-fn images() -> [Image; 3] {
+fn images() -> [Image; 4] {
     let label = "v1".parse().unwrap();
     let image = Image::Release { tag: label, digest: digest(1), bytes: 5 };
-    [Image::Nothing, Image::Local(digest(2)), image]
+    let snapshot = Image::Snapshot {
+        before: Fence { epoch: 1, generation: 7 },
+        holds: Running::Digest(digest(3)),
+    };
+    [Image::Nothing, Image::Local(digest(2)), snapshot, image]
 }
 
 fn running() -> [Running; 4] {
@@ -214,6 +218,7 @@ fn host_runs() -> BTreeMap<HostId, HostRun> {
                 progress,
                 fetched: true,
                 told: healthy,
+                snapshot: Some(Fence { epoch: 1, generation: 7 }),
                 targets,
                 healthy,
                 answered_at: at(13),

@@ -11,7 +11,7 @@ use crate::name::HostId;
 use crate::observation::{Cue, Event, Look, PartKey, Saw, Sent};
 use crate::order::{Orders, PartState};
 use crate::reason::{Code, Reason};
-use crate::release::{Image, Running};
+use crate::release::Running;
 use crate::rollout::{Cause, End, Facts, HostRun, Progress, Rollout};
 use crate::time::Timestamp;
 use crate::traffic::Target;
@@ -305,11 +305,7 @@ impl Lane {
                     self.lose(host, run, &rollout.candidate.digest, now);
                     continue;
                 }
-                Progress::Restored => match rollout.image_back(&run.baseline) {
-                    Image::Release { digest, .. } => Running::Digest(digest),
-                    Image::Local(id) => Running::Local(id),
-                    Image::Nothing => Running::Nothing,
-                },
+                Progress::Restored => run.baseline.clone(),
                 // Nothing is known of it any more: an errand brings it to `current`.
                 Progress::Lost(_) | Progress::Skipped(_) => {
                     self.owe(host, run);

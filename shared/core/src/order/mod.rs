@@ -70,7 +70,7 @@ impl fmt::Display for Verb {
 }
 
 /// What lets a host refuse what is late: epochs and generations only grow within a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fence {
     /// Of the ledger: grows when a ledger is restored from a backup.
     pub epoch: u64,
@@ -236,7 +236,10 @@ impl Orders {
                     let text = format!("{host} runs {} instead of what it was told", answer.now);
                     return Err(Reason::new(Code::HOSTS_DRIFTED, text));
                 }
-                if !answer.finished || answer.health == ContainerHealth::Unhealthy {
+                // A host that goes back judges by what was there: as unhealthy as before is as before.
+                let goes_back = matches!(told, Some(Image::Snapshot { .. }));
+                let unwell = answer.health == ContainerHealth::Unhealthy && !goes_back;
+                if !answer.finished || unwell {
                     let text = format!("{host} runs the image, but its containers are not well");
                     return Err(Reason::new(Code::HEALTH_CONTAINER, text));
                 }

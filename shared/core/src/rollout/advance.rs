@@ -6,7 +6,7 @@ use super::choose::goes_back;
 use super::{Context, Course, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, Unreachable};
 use crate::name::HostId;
-use crate::order::{Heard, OnHostFailure, Orders, Verb, Watch};
+use crate::order::{Fence, Heard, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
 use crate::release::{Image, Running};
 use crate::time::Timestamp;
@@ -210,13 +210,19 @@ impl Rollout {
         let limit = BACK_LIMIT.max(self.estimate().whole.saturating_mul(2));
         self.course = Course::Back { cause, deadline: cx.now.after(limit) };
         let pulls: Vec<_> =
-            hosts.into_iter().filter(|(_, image)| matches!(image, Image::Release { .. })).collect();
+            hosts.into_iter().filter(|(host, image)| self.has_to_fetch(host, image)).collect();
         if pulls.is_empty() {
             self.choose_next(cx.now, &text);
             return;
         }
         let orders = Orders::new(Verb::Prefetch, cx.fence(), cx.now, OnHostFailure::Leave, pulls);
         self.enter(Phase::Prefetching(orders), cx.now, text);
+    }
+
+    /// Whether a host may have to fetch what it goes back to: it was told to change, and ran something.
+    fn has_to_fetch(&self, host: &HostId, image: &Image) -> bool {
+        let was_told = self.hosts.get(host).is_some_and(|run| run.snapshot.is_some());
+        was_told && !image.is_run_by(&Running::Nothing)
     }
 
     /// Marks the hosts of the batch that is being left: they were touched, and are not done.
@@ -231,12 +237,7 @@ impl Rollout {
     /// What every touched host has to run again.
     fn images_to_restore(&self) -> Vec<(HostId, Image)> {
         let touched = self.hosts.iter().filter(|(_, run)| goes_back(run, self.halts));
-        touched.map(|(host, run)| (host.clone(), self.image_back(&run.baseline))).collect()
-    }
-
-    /// The image that puts a host back.
-    pub(crate) fn image_back(&self, baseline: &Running) -> Image {
-        Image::back_to(baseline, self.baseline.as_ref(), &self.settings.tag)
+        touched.map(|(host, run)| (host.clone(), run.image_back(Fence::default()))).collect()
     }
 
     /// Asks every host once more: success is what is seen, not what was told.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::choose::View;
-use super::{Batch, Cause, Context, Phase, Progress, Rollout, Stage};
+use super::{Batch, Cause, Context, HostRun, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, TargetGroup};
 use crate::name::HostId;
 use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb, Watch};
@@ -114,22 +114,21 @@ impl Rollout {
         text: &str,
         cx: &mut Context<'_>,
     ) {
-        let forward = self.is_forward();
+        let (forward, fence) = (self.is_forward(), cx.fence());
         for host in hosts.iter().filter(|_| forward) {
             if let Some(run) = self.hosts.get_mut(host) {
                 run.told = true;
+                run.snapshot = run.snapshot.or(Some(fence));
             }
         }
+        let candidate = self.candidate.image();
+        let image = |run: &HostRun| if forward { candidate.clone() } else { run.image_back(fence) };
         let images: Vec<(HostId, Image)> = (hosts.iter())
-            .filter_map(|host| self.hosts.get(host).map(|run| (host, run)))
-            .map(|(host, run)| {
-                let back = || self.image_back(&run.baseline);
-                (host.clone(), if forward { self.candidate.image() } else { back() })
-            })
+            .filter_map(|host| Some((host.clone(), image(self.hosts.get(host)?))))
             .collect();
         let restores = forward && self.settings.on_failure == OnFailure::Restore && !self.one_way;
         let on_failure = if restores { OnHostFailure::Restore } else { OnHostFailure::Leave };
-        let mut orders = Orders::new(Verb::Activate, cx.fence(), cx.now, on_failure, images);
+        let mut orders = Orders::new(Verb::Activate, fence, cx.now, on_failure, images);
         orders.recreate = self.cause == Cause::Restart;
         let stage = Stage::Activating(orders);
         self.enter(Phase::Changing(Batch { hosts, drained, stage }), cx.now, text);

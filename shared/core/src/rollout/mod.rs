@@ -26,9 +26,9 @@ pub use phase::{Batch, Phase, Stage};
 use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
 use crate::name::HostId;
 use crate::observation::{Documents, Sources};
-use crate::order::{Answer, ContainerHealth};
+use crate::order::{Answer, ContainerHealth, Fence};
 use crate::reason::Reason;
-use crate::release::{Release, Running};
+use crate::release::{Image, Release, Running};
 use crate::scan::Counts;
 use crate::time::Timestamp;
 use crate::traffic::{GroupSettings, Target};
@@ -135,6 +135,8 @@ pub struct HostRun {
     pub fetched: bool,
     /// Whether it was told to run the candidate.
     pub told: bool,
+    /// The first order that told it so: what ran before it is what the host goes back to.
+    pub snapshot: Option<Fence>,
     /// What it was registered as, remembered before it was drained; registered again exactly so.
     pub targets: BTreeSet<Target>,
     /// Whether its containers were well when it last answered.
@@ -153,10 +155,18 @@ impl HostRun {
             progress: Progress::Waiting,
             fetched: false,
             told: false,
+            snapshot: None,
             targets: BTreeSet::new(),
             healthy: false,
             answered_at: Timestamp::default(),
         }
+    }
+
+    /// What puts it back: what ran before the order that changed it first. One that was never told to
+    /// change is asked for what ran before `own`, the order itself, which is what runs.
+    #[must_use]
+    pub(crate) fn image_back(&self, own: Fence) -> Image {
+        Image::Snapshot { before: self.snapshot.unwrap_or(own), holds: self.baseline.clone() }
     }
 
     /// Whether anything was done to it, also if it went away since.

@@ -2,13 +2,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
-export PATH := $(VENV)/bin:$(PATH)
+# One after the other, also with -j: setup says what is missing before anything is built.
+.NOTPARALLEL:
+export ESCLUSA_VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
+# As scripts/path has it: programs are found where systems put them.
+CARGO_BIN := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin
+SBIN := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH := $(ESCLUSA_VENV)/bin:$(CARGO_BIN):$(PATH):$(SBIN)
 # cargo-lambda would otherwise build for the machine's own glibc.
 FUNCTIONS := metrics operator retention rollout
-# Namespaces and engines need root; building does not. So only the programs run with sudo, and what
-# they find on the path is what was found here, which sudo by itself would not keep.
-SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env env 'PATH=$(PATH)')
 
 .PHONY: help
 help: ## list the targets
@@ -18,13 +20,18 @@ help: ## list the targets
 setup: ## install what is missing on this machine (says what and why)
 	@scripts/setup
 
+.PHONY: tools
+tools:
+	@scripts/setup build
+
+# Namespaces and engines need root; building does not. So only the program itself runs with sudo.
 .PHONY: demo
-demo: build ## a rollout, a failed one, a rollback, on real engines: target/demo/report.json
+demo: setup build ## a rollout, a failed one, a rollback, on real engines: target/demo/report.json; CHAPTERS=2 ends early
 	cargo build --quiet --locked --package esclusa-local
-	$(SUDO) target/debug/esclusa-local demo
+	scripts/as_root target/debug/esclusa-local demo $(if $(CHAPTERS),--chapters $(CHAPTERS))
 
 .PHONY: build
-build: setup ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
+build: tools ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
 	cargo lambda build --release --locked $(addprefix --package ,$(FUNCTIONS))
 
 .PHONY: package
@@ -33,34 +40,34 @@ package: build ## what `sam build` makes for each architecture that can be built
 	scripts/package
 
 .PHONY: check
-check: setup ## format, lints, documentation, shell scripts, template
+check: ## format, lints, documentation, shell scripts, template
+	@scripts/setup check
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
-	shellcheck --external-sources scripts/setup scripts/package scripts/test \
-	  .ci/run examples/host/prepare
+	shellcheck --external-sources scripts/setup scripts/preflight scripts/as_root \
+	  scripts/package scripts/test .ci/run examples/host/prepare
 	shellcheck hosts/measure.sh
 	for verb in prefetch activate inspect; do \
 	  { echo '#!/usr/bin/env bash'; cat hosts/lib.sh "hosts/$$verb.sh"; } | shellcheck -; \
 	done
 	cargo run --quiet --locked --package esclusa-local -- documents --check
 	cfn-lint template.yaml template-service.yaml
-	scripts/setup check
 	for template in template.yaml template-service.yaml; do \
 	  SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-south-1 \
-	    $(VENV)-aws-sam-cli/bin/sam validate --lint --template $$template; \
+	    "$$ESCLUSA_VENV-aws-sam-cli/bin/sam" validate --lint --template $$template; \
 	done
 	# Nothing is asked of its maker's servers. What is passed over says why, beside the resource.
-	$(VENV)-checkov/bin/checkov --quiet --compact --skip-download --framework cloudformation \
+	"$$ESCLUSA_VENV-checkov/bin/checkov" --quiet --compact --skip-download --framework cloudformation \
 	  --file template.yaml --file template-service.yaml
 
 .PHONY: soak
-soak: setup ## the simulation for long, on all cores: SEEDS=500000 fresh histories, or as many as you say
+soak: tools ## the simulation for long, on all cores: SEEDS=500000 fresh histories, or as many as you say
 	cargo run --profile simulation --locked --package esclusa-sim --example search -- \
 	  $(or $(FIRST),$(shell date +%s)00000) $(or $(SEEDS),50000)
 
 .PHONY: fuzz
-fuzz: setup ## try to have messages misread, on all cores: INPUTS=10000000 of a new SEED, or yours
+fuzz: tools ## try to have messages misread, on all cores: INPUTS=10000000 of a new SEED, or yours
 	ESCLUSA_FUZZ=$(or $(INPUTS),10000000) ESCLUSA_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
 	  cargo test --profile simulation --locked --package esclusa-aws --test fuzz -- --nocapture
 
@@ -71,6 +78,6 @@ bench: build ## measure: ratios to a bare function, of one run; nothing is judge
 	cargo bench --profile simulation --locked --package esclusa-sim
 
 .PHONY: test
-test: check package ## check, then every test; needs root or sudo for the hosts
+test: setup check package ## check, then every test; those with hosts run with sudo
 	scripts/setup engine
-	SUDO='$(SUDO)' scripts/test
+	scripts/test

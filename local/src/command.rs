@@ -9,27 +9,47 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::documents;
 use crate::environment::{self, Environment, EnvironmentError, Follow, Options, Service};
+use crate::places::{find_checkout, state_directory};
+use crate::{documents, interrupt};
 
 /// The local environment: AWS on one machine, for demos, tests and a first try.
 #[derive(Debug, Parser)]
 #[command(name = "esclusa-local", version)]
 pub struct Arguments {
-    /// The checkout whose template, host scripts and functions are used.
-    #[arg(
-        long,
-        global = true,
-        env = "ESCLUSA_ROOT",
-        default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."),
-        hide_default_value = true
-    )]
-    root: PathBuf,
-    /// Where the environment keeps everything; one environment a directory.
-    #[arg(long, global = true, env = "ESCLUSA_LOCAL_STATE", default_value = "target/local")]
-    state: PathBuf,
+    #[command(flatten)]
+    places: Places,
     #[command(subcommand)]
     verb: Verb,
+}
+
+#[derive(Debug, clap::Args)]
+struct Places {
+    /// The checkout whose template, host scripts and functions are used, instead of the one that
+    /// the working directory or this program lies in.
+    #[arg(long, global = true, env = "ESCLUSA_ROOT")]
+    root: Option<PathBuf>,
+    /// Where the environment keeps everything, one environment a directory, instead of
+    /// /var/lib/esclusa/<hash of the checkout's path>/local.
+    #[arg(long, global = true, env = "ESCLUSA_LOCAL_STATE")]
+    state: Option<PathBuf>,
+}
+
+impl Places {
+    fn root(&self) -> Result<PathBuf, String> {
+        find_checkout(self.root.as_deref()).map_err(|error| error.to_string())
+    }
+
+    fn state(&self) -> Result<PathBuf, String> {
+        match &self.state {
+            Some(state) => Ok(state.clone()),
+            None => Ok(state_directory(&self.root()?, "local")),
+        }
+    }
+
+    fn open(&self) -> Result<Environment, String> {
+        Environment::open(&self.state()?).map_err(describe)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -37,7 +57,11 @@ enum Verb {
     /// Start the environment and leave it running.
     Up(Up),
     /// Stop the environment and remove everything of it, also after a crash.
-    Down,
+    Down {
+        /// The exit code, for a verb that was interrupted and ends as this one.
+        #[arg(long, hide = true)]
+        interrupted: Option<u8>,
+    },
     /// Say how each part is.
     Status,
     /// Print the log of a part, or the names of the parts.
@@ -51,7 +75,11 @@ enum Verb {
     /// Deploy the template and the functions of the checkout anew.
     Deploy,
     /// Play the demo in an environment of its own, and report what was expected and seen.
-    Demo,
+    Demo {
+        /// End after so many chapters of the story.
+        #[arg(long, value_name = "NUMBER")]
+        chapters: Option<usize>,
+    },
     /// Empty queues, ledger, repositories and hosts, without stopping anything.
     Reset,
     /// Print the registry's password, as `aws ecr get-login-password` does.
@@ -96,38 +124,53 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn obey(arguments: Arguments) -> Result<ExitCode, String> {
-    let Arguments { root, state, verb } = arguments;
-    // A root that does not exist is named by what needs it.
-    let root = root.canonicalize().unwrap_or(root);
-    let said = |error: EnvironmentError| environment::chain(&error);
+    let Arguments { places, verb } = arguments;
     match verb {
-        Verb::Up(up) => print(&started(&start(&root, &state, up).await.map_err(said)?)),
-        Verb::Down => environment::down(&state).map(done).map_err(said),
-        Verb::Status => status(&Environment::open(&state).map_err(said)?).await,
-        Verb::Logs { part: None, .. } => {
-            print(&Environment::open(&state).map_err(said)?.log_names().join("\n"))
-        }
+        Verb::Up(up) => up_or_down(&places, up).await,
+        Verb::Down { interrupted } => stop(&places.state()?, interrupted),
+        Verb::Status => status(&places.open()?).await,
+        Verb::Logs { part: None, .. } => print(&places.open()?.log_names().join("\n")),
         Verb::Logs { part: Some(part), follow } => {
             let follow = if follow { Follow::Yes } else { Follow::No };
-            let opened = Environment::open(&state).map_err(said)?;
-            opened.logs(&part, follow, &mut std::io::stdout()).await.map(done).map_err(said)
+            let logs = places.open()?;
+            logs.logs(&part, follow, &mut std::io::stdout()).await.map(done).map_err(describe)
         }
-        Verb::Deploy => {
-            Environment::open(&state).map_err(said)?.deploy(&root).await.map(done).map_err(said)
-        }
-        Verb::Reset => {
-            Environment::open(&state).map_err(said)?.reset().await.map(done).map_err(said)
-        }
-        Verb::Demo => Ok(crate::demo::demo(&root).await),
+        Verb::Deploy => places.open()?.deploy(&places.root()?).await.map(done).map_err(describe),
+        Verb::Reset => places.open()?.reset().await.map(done).map_err(describe),
+        Verb::Demo { chapters } => Ok(crate::demo::demo(&places.root()?, chapters).await),
         Verb::Password => {
-            let opened = Environment::open(&state).map_err(said)?;
-            print(&opened.registry_password().await.map_err(said)?)
+            let password = places.open()?.registry_password().await;
+            print(&password.map_err(describe)?)
         }
         Verb::Documents { check } => {
-            documents::write(&root, check).map(done).map_err(|it| environment::chain(&it))
+            let written = documents::write(&places.root()?, check);
+            written.map(done).map_err(|error| environment::chain(&error))
         }
-        Verb::Serve => serve(&state).await,
+        Verb::Serve => serve(&places.state()?).await,
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form of `map_err`")]
+fn describe(error: EnvironmentError) -> String {
+    environment::chain(&error)
+}
+
+/// Starts an environment; interrupted, it leaves nothing of it.
+async fn up_or_down(places: &Places, up: Up) -> Result<ExitCode, String> {
+    let (root, state) = (places.root()?, places.state()?);
+    let started = tokio::select! {
+        started = start(&root, &state, up) => started.map_err(describe)?,
+        signal = interrupt::wait() => return Err(interrupt::become_down(&state, signal)),
+    };
+    print(&describe_start(&started))
+}
+
+fn stop(state: &Path, interrupted: Option<u8>) -> Result<ExitCode, String> {
+    if interrupted.is_some() {
+        interrupt::wait_for_children();
+    }
+    environment::down(state).map_err(describe)?;
+    Ok(ExitCode::from(interrupted.unwrap_or(0)))
 }
 
 async fn start(root: &Path, state: &Path, up: Up) -> Result<Environment, EnvironmentError> {
@@ -162,7 +205,7 @@ async fn status(environment: &Environment) -> Result<ExitCode, String> {
 }
 
 /// What a person needs after `up`: where things are and the lines to type next.
-fn started(environment: &Environment) -> String {
+fn describe_start(environment: &Environment) -> String {
     let record = environment.record();
     let service = record.services.first().map_or("SERVICE", |it| it.name.as_str());
     let registry = record.registry();

@@ -314,8 +314,7 @@ mod tests {
 
     #[test]
     fn the_template_holds_the_scripts_of_the_hosts() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        write(&root, true).unwrap();
+        write(&crate::places::tested_checkout(), true).unwrap();
     }
 
     #[test]

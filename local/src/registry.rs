@@ -4,12 +4,14 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::programs;
 
 /// The user name of every ECR login.
 pub const USER: &str = "AWS";
@@ -82,8 +84,7 @@ impl Registry {
         token: &str,
         notifications: Option<&str>,
     ) -> Result<(), RegistryError> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        if !std::env::split_paths(&path).any(|it| it.join("docker-registry").is_file()) {
+        if programs::find("docker-registry").is_none() {
             return Err(RegistryError::Missing);
         }
         self.stop()?;
@@ -173,7 +174,7 @@ impl Registry {
     fn spawn(&self) -> Result<(), RegistryError> {
         let log = fs::File::create(self.log()).map_err(io("write", &self.log()))?;
         let errors = log.try_clone().map_err(io("write", &self.log()))?;
-        let mut command = Command::new("setsid");
+        let mut command = programs::command("setsid");
         // Forked away, so that nobody needs to wait for it and it outlives its starter.
         command.args(["--fork", "docker-registry", "serve"]).arg(self.configuration_path());
         command.stdin(Stdio::null()).stdout(log).stderr(errors);

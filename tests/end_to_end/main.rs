@@ -23,7 +23,7 @@ use std::future::Future;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use esclusa_local::environment::down;
+use esclusa_local::places::{state_directory, tested_checkout};
 use esclusa_local::stage::Stage;
 
 /// Sets a stage for a test, and clears it afterwards, also when the test failed.
@@ -31,17 +31,17 @@ async fn on_stage<F: Future<Output = Stage> + Send + 'static>(
     name: &str,
     test: impl FnOnce(Stage) -> F,
 ) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("stage-{name}"));
-    down(&directory).unwrap();
-    let stage = Stage::set(root, &directory).await;
-    let stage =
-        stage.unwrap_or_else(|error| panic!("{}", esclusa_local::environment::chain(&error)));
-    let ended = tokio::spawn(test(stage)).await;
+    let root = tested_checkout();
+    let directory = state_directory(&root, &format!("stage-{name}"));
+    Stage::remove(&directory).unwrap();
+    let ended = match Stage::set(&root, &directory).await {
+        Ok(stage) => tokio::spawn(test(stage)).await.map(drop).map_err(|error| error.to_string()),
+        Err(error) => Err(esclusa_local::environment::chain(&error)),
+    };
     if ended.is_err() {
         print_log(&directory);
     }
-    down(&directory).unwrap();
+    Stage::remove(&directory).unwrap();
     ended.unwrap();
 }
 

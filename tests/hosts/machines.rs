@@ -6,14 +6,16 @@ use std::process::Command;
 
 use esclusa_local::documents::DOCUMENTS;
 use esclusa_local::host::{EnvironmentId, Host, HostOptions, Limits, remove_all};
+use esclusa_local::places::{make_scratch_directory, state_directory, tested_checkout};
 
 use crate::world::{new_host, newest_engine};
 
 #[test]
 fn the_scripts_pass_shellcheck() {
-    let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts");
+    let hosts = tested_checkout().join("hosts");
+    let scratch = make_scratch_directory(&tested_checkout(), "shellcheck").unwrap();
     for document in DOCUMENTS {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(document.script);
+        let file = scratch.join(document.script);
         let text = document.text(&hosts).unwrap();
         assert!(!text.contains("{{"), "{} holds what SSM would replace", document.script);
         fs::write(&file, text).unwrap();
@@ -38,7 +40,7 @@ fn so_does_a_host_with_the_newest_engine_which_it_keeps() {
 
 /// Answers what the host said of its engine after the power cut.
 fn make_cut_and_remove(name: &str, options: HostOptions) -> String {
-    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{name}"));
+    let state = state_directory(&tested_checkout(), &format!("hosts-{name}"));
     remove_all(&state).unwrap_or_else(|error| panic!("{error}"));
     let (host, other) = (new_host(&state, 1, options.clone()), new_host(&state, 2, options));
     assert_ne!(host.address(), other.address());

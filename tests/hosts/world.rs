@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use esclusa_local::host::{Engine, Finished, Host, HostOptions, Limits, remove_all};
+use esclusa_local::places::{state_directory, tested_checkout};
 use esclusa_local::registry::Registry;
 
 use crate::{endpoints, images, order};
@@ -28,7 +29,7 @@ pub(crate) struct World {
 impl World {
     /// Starts it in a directory of its own; what an earlier run left there is removed first.
     pub(crate) fn start(name: &str, engine: Engine) -> Self {
-        let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hosts-{name}"));
+        let state = state_directory(&tested_checkout(), &format!("hosts-{name}"));
         clear(&state);
         fs::create_dir_all(&state).unwrap();
         let cleaner = Cleaner(state.clone());
@@ -104,7 +105,7 @@ impl Drop for Cleaner {
 pub(crate) fn newest_engine() -> Option<Engine> {
     let beside = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
     let tools = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = tested_checkout();
     let directory = tools.unwrap_or_else(|| root.join(".tools")).join("engine");
     let directory = directory.canonicalize().unwrap_or(directory);
     let versions = fs::read_to_string(directory.join("versions"))

@@ -9,6 +9,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use esclusa_local::places::tested_checkout;
+
 /// Histories that are played to find a mutation out; most need a few hundred.
 const HISTORIES: &str = "6000";
 
@@ -16,7 +18,7 @@ const HISTORIES: &str = "6000";
 const CRATES: [&str; 3] = ["shared/core", "shared/shell", "shared/sim"];
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
+    tested_checkout()
 }
 
 /// A patch, and the invariant that it breaks.
@@ -92,7 +94,7 @@ fn patch(to: &Path, mutation: &Mutation) {
 }
 
 fn cargo(to: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO"))
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(arguments)
         .args(["--offline", "--quiet", "--package", "esclusa-sim", "--example", "search"])
         .env("CARGO_TARGET_DIR", to.join("target"))

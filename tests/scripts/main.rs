@@ -12,12 +12,13 @@ mod setting;
 mod show;
 mod transcript;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use esclusa_local::places::tested_checkout;
 use transcript::Transcript;
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
+    tested_checkout().join("tests/scripts")
 }
 
 /// Every script, by its file's name.

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aws_config::SdkConfig;
 use aws_credential_types::provider::ProvideCredentials;
 use esclusa_local::environment::Environment;
+use esclusa_local::places::tested_checkout;
 use serde_json::{Value, json};
 
 use crate::options;
@@ -102,8 +102,10 @@ async fn keys_of(config: &SdkConfig) -> Value {
 }
 
 fn run(request: &Value) -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("template/calls.py");
+    let script = tested_checkout().join("tests/template/calls.py");
+    // Without `-B` root would leave compiled modules where a user should own everything.
     let mut python = Command::new(options().python())
+        .arg("-B")
         .arg(script)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -11,9 +11,8 @@ mod patterns;
 mod pipeline;
 mod refused;
 
-use std::path::Path;
-
 use esclusa_local::environment::{Environment, Options, Service, down};
+use esclusa_local::places::{state_directory, tested_checkout};
 use serde_json::json;
 
 use calls::Callers;
@@ -41,8 +40,8 @@ const CALLERS: [&str; 7] = [METRICS, OPERATOR, RETENTION, ROLLOUT, HOST, PERSON,
 
 /// Where things are, for an environment of this test's own.
 fn options() -> Options {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    Options::new(root, &Path::new(env!("CARGO_TARGET_TMPDIR")).join("template"))
+    let root = tested_checkout();
+    Options::new(&root, &state_directory(&root, "template"))
 }
 
 /// One environment for all that needs the stack, deployed as it is and with IAM on: to start one

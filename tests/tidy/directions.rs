@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What each of our crates uses outside its tests.
 fn uses() -> BTreeMap<String, BTreeSet<String>> {
-    let listed = Command::new(env!("CARGO"))
+    let listed = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
         .current_dir(root())
         .output()

@@ -106,3 +106,19 @@ fn nothing_names_a_path_of_one_machine() {
         .collect();
     assert!(found.is_empty(), "these files name {home}:\n{}", found.join("\n"));
 }
+
+/// What is compiled in is wrong once a checkout was moved; a normal user's search path is short.
+#[test]
+fn places_and_programs_are_found_where_they_are_when_something_runs() {
+    let finder = "local/src/programs.rs";
+    let mut found = Vec::new();
+    for (name, text) in files(&[".rs"]) {
+        if text.contains(concat!("env", "!(\"CARGO")) {
+            found.push(format!("{name}: take esclusa_local::places, or std::env::var"));
+        }
+        if name.starts_with("local/src/") && name != finder && text.contains("Command::new(\"") {
+            found.push(format!("{name}: run it by esclusa_local::programs::command"));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

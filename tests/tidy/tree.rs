@@ -1,11 +1,13 @@
 //! The files of the project, as git knows them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
+
+use esclusa_local::places::tested_checkout;
 
 /// The project's folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    tested_checkout()
 }
 
 /// Every file that git tracks or would, whose name ends so, with its text.

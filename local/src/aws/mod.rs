@@ -73,6 +73,8 @@ pub(crate) struct Settings {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) state_dir: PathBuf,
+    /// Where sockets lie; its path is short.
+    pub(crate) runtime_dir: PathBuf,
     pub(crate) timing: Timing,
     /// What agents' scripts find in their environment besides the agent's own variables.
     pub(crate) host_environment: Vec<(String, String)>,

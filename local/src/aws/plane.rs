@@ -18,11 +18,14 @@ use super::imds::{CredentialsSource, imds};
 use super::runner::HostRunner;
 use super::ssm::Ssm;
 use super::{Settings, Timing, server};
+use crate::places::make_private_directory;
 
 /// Everything that the control plane needs to start.
 pub struct ControlPlaneConfig {
-    /// Where state, logs and HAProxy's files go.
+    /// Where state, logs and HAProxy's configurations go.
     pub state_dir: PathBuf,
+    /// Where HAProxy's sockets go: a short path, for a socket's holds 107 bytes.
+    pub runtime_dir: PathBuf,
     /// The account's number.
     pub account: String,
     /// The region.
@@ -116,6 +119,9 @@ impl ControlPlane {
         let state = |source| PlaneError::State { path: path.clone(), source };
         std::fs::create_dir_all(&config.state_dir).map_err(state)?;
         config.state_dir = config.state_dir.canonicalize().map_err(state)?;
+        let sockets = config.runtime_dir.clone();
+        let runtime = |source| PlaneError::State { path: sockets.clone(), source };
+        make_private_directory(&config.runtime_dir).map_err(runtime)?;
         let port = config.port;
         let listen = |source| PlaneError::Listen { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
@@ -193,6 +199,7 @@ fn open(config: ControlPlaneConfig) -> std::io::Result<Services> {
         account: config.account,
         region: config.region,
         state_dir: config.state_dir,
+        runtime_dir: config.runtime_dir,
         timing: config.timing,
         host_environment: config.host_environment,
     };

@@ -86,10 +86,7 @@ impl Report {
     ///
     /// When the file cannot be written.
     pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)?;
-        }
-        std::fs::write(path, serde_json::to_string_pretty(self)? + "\n")
+        crate::owner::write(path, &(serde_json::to_string_pretty(self)? + "\n"))
     }
 
     /// The table that ends the demo.

@@ -8,6 +8,7 @@ use tokio::process::Command;
 
 use super::error::EnvironmentError;
 use super::record::Record;
+use crate::programs;
 
 /// The keys of the account's root in MiniStack. They open nothing else.
 pub const ROOT_KEYS: &str = "test:test";
@@ -35,7 +36,7 @@ pub(super) async fn call(
     call: Call<'_>,
 ) -> Result<(u16, String), EnvironmentError> {
     let failed = |source| EnvironmentError::Io { what: "run curl".to_owned(), source };
-    let mut command = Command::new("curl");
+    let mut command = Command::from(programs::command("curl"));
     command
         .args(["--silent", "--show-error", "--max-time", "60", "--request", "POST"])
         .args(["--aws-sigv4", &format!("aws:amz:{}:{}", record.region, call.service)])

@@ -1,9 +1,10 @@
 //! Stopping an environment, whatever is left of it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::error::EnvironmentError;
-use super::{parts, state};
+use super::{parts, preflight, state};
 use crate::host;
 use crate::registry::Registry;
 
@@ -16,8 +17,9 @@ use crate::registry::Registry;
 ///
 /// When something is still there afterwards.
 pub fn down(state: &Path) -> Result<(), EnvironmentError> {
-    if !state.is_dir() {
-        return Ok(());
+    match state.metadata() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        _ => preflight::check_user()?,
     }
     let path = state::prepare(state)?;
     let _lock = state::lock(&path)?;

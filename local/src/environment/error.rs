@@ -44,6 +44,12 @@ pub enum EnvironmentError {
         /// Its state directory.
         state: PathBuf,
     },
+    /// The state directory belongs to root. Run the same with sudo.
+    #[error("the environment in {} belongs to root: run the same with sudo", state.display())]
+    Private {
+        /// The state directory.
+        state: PathBuf,
+    },
     /// Nothing runs in this state directory. Start it.
     #[error("no environment runs in {}: start one with `esclusa-local up`", state.display())]
     NotUp {

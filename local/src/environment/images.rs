@@ -14,6 +14,7 @@ use tokio::process::Command;
 use super::error::{EnvironmentError, io_at};
 use super::faults::send;
 use super::{Environment, calls};
+use crate::programs;
 
 impl Environment {
     /// The password of user `AWS`, as `aws ecr get-login-password` prints it.
@@ -141,7 +142,7 @@ impl Environment {
     }
 
     fn docker(&self) -> Command {
-        let mut docker = Command::new("docker");
+        let mut docker = Command::from(programs::command("docker"));
         docker.env("DOCKER_CONFIG", self.state.join("tmp/docker"));
         docker
     }

@@ -26,6 +26,7 @@ mod status;
 mod up;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -71,7 +72,10 @@ impl Environment {
     /// [`EnvironmentError::NotUp`] when nothing runs there.
     pub fn open(state: &Path) -> Result<Self, EnvironmentError> {
         let not_up = || EnvironmentError::NotUp { state: state.to_owned() };
-        let path = state.canonicalize().map_err(|_| not_up())?;
+        let path = state.canonicalize().map_err(|error| {
+            let private = || EnvironmentError::Private { state: state.to_owned() };
+            if error.kind() == ErrorKind::PermissionDenied { private() } else { not_up() }
+        })?;
         let record = Record::read(&path)?.ok_or_else(not_up)?;
         Ok(Self { state: path, record })
     }

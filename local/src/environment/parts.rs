@@ -7,7 +7,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::error::{EnvironmentError, io_at};
+use crate::programs;
 
 const STATE: &str = "ESCLUSA_PART_OF";
 const NAME: &str = "ESCLUSA_PART";
@@ -52,13 +53,13 @@ pub(super) fn start(state: &Path, start: Start<'_>) -> Result<(), EnvironmentErr
     let path = log(state, start.part);
     let output = fs::File::create(&path).map_err(io_at("write", &path))?;
     let errors = output.try_clone().map_err(io_at("write", &path))?;
-    let mut command = Command::new("setsid");
+    let mut command = programs::command("setsid");
     command
         .arg("--fork")
         .arg(start.program)
         .args(start.arguments)
         .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("PATH", programs::search_path())
         .env("HOME", "/root")
         .env("LANG", "C.UTF-8")
         .env(STATE, state)

@@ -1,12 +1,12 @@
 //! What must hold before anything is started, each refusal in one sentence.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nix::unistd::geteuid;
 
 use super::error::EnvironmentError;
 use super::options::Options;
+use crate::programs;
 
 /// The functions of the template.
 pub(super) const FUNCTIONS: [&str; 4] = ["rollout", "operator", "retention", "metrics"];
@@ -23,15 +23,22 @@ pub(super) fn check_machine() -> Result<(), EnvironmentError> {
     if !cfg!(target_os = "linux") {
         return Err(EnvironmentError::NotLinux);
     }
-    if !geteuid().is_root() {
-        return Err(EnvironmentError::NotRoot);
-    }
+    check_user()?;
     for program in PROGRAMS {
-        if !on_path(program) {
+        if programs::find(program).is_none() {
             return Err(EnvironmentError::NotSetUp { what: format!("`{program}`") });
         }
     }
     docker_answers()
+}
+
+/// Refuses a user who is not root.
+///
+/// # Errors
+///
+/// [`EnvironmentError::NotRoot`].
+pub(super) fn check_user() -> Result<(), EnvironmentError> {
+    if geteuid().is_root() { Ok(()) } else { Err(EnvironmentError::NotRoot) }
 }
 
 /// Refuses a checkout that was not set up and built.
@@ -54,15 +61,9 @@ pub(super) fn check_built(options: &Options) -> Result<(), EnvironmentError> {
     Ok(())
 }
 
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
-        || Path::new("/usr/sbin").join(program).is_file()
-}
-
 /// Images are built and pushed with the machine's own engine; the hosts bring their own.
 fn docker_answers() -> Result<(), EnvironmentError> {
-    let mut docker = Command::new("docker");
+    let mut docker = programs::command("docker");
     docker.args(["version", "--format", "{{.Server.Version}}"]);
     docker.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     match docker.status() {

@@ -131,6 +131,9 @@ impl Record {
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                return Err(EnvironmentError::Private { state: state.to_owned() });
+            }
             Err(error) => return Err(io_at("read", &path)(error)),
         };
         let found = serde_json::from_slice::<Version>(&text).map_or(0, |it| it.version);

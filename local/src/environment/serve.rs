@@ -22,6 +22,7 @@ use crate::aws::{
     HostEntry, HostRunner, PlaneError, RegistryAccess, Timing,
 };
 use crate::host::Host;
+use crate::places::runtime_directory;
 use crate::registry::Registry;
 
 const METADATA: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)), 80);
@@ -113,6 +114,7 @@ async fn start_plane(
     }
     let config = ControlPlaneConfig {
         state_dir: state.join("control"),
+        runtime_dir: runtime_directory(state),
         account: record.account.clone(),
         region: record.region.clone(),
         port: record.control_port,

@@ -11,6 +11,7 @@ use super::error::{EnvironmentError, io_at};
 use super::options::{Options, Service};
 use super::record::{Record, ServiceRecord};
 use crate::host::Host;
+use crate::programs;
 
 /// The role of every host's instance profile.
 pub(super) const HOST_ROLE: &str = "esclusa-host";
@@ -93,7 +94,7 @@ pub(super) async fn copy_files(
     let inside = format!("/srv/{}", service.project);
     let Some(place) = host.path(&inside) else { return Ok(()) };
     std::fs::create_dir_all(&place).map_err(io_at("make", &place))?;
-    let mut copy = Command::new("cp");
+    let mut copy = Command::from(programs::command("cp"));
     copy.arg("--archive").arg("--no-preserve=ownership").arg(files.join(".")).arg(&place);
     let output = copy.output().await.map_err(io_at("copy to", &place))?;
     if output.status.success() {

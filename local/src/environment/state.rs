@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::error::{EnvironmentError, io_at};
 use super::record::Record;
+use crate::owner;
+use crate::places::{make_private_directory, runtime_directory};
 
 /// What an environment keeps in its directory beside the record and the lock.
 const OURS: [&str; 5] = ["control", "hosts", "logs", "registry", "tmp"];
@@ -16,7 +18,7 @@ const OURS: [&str; 5] = ["control", "hosts", "logs", "registry", "tmp"];
 ///
 /// When it cannot be made, or holds something that is not an environment's.
 pub(super) fn prepare(state: &Path) -> Result<PathBuf, EnvironmentError> {
-    fs::create_dir_all(state).map_err(io_at("make", state))?;
+    make_private_directory(state).map_err(io_at("make", state))?;
     let state = state.canonicalize().map_err(io_at("find", state))?;
     if let Some(foreign) = foreign(&state)? {
         return Err(EnvironmentError::Io {
@@ -79,7 +81,8 @@ pub(super) fn lock(state: &Path) -> Result<Lock, EnvironmentError> {
     }
 }
 
-/// Removes all that an environment keeps, and the directory if nothing else is in it.
+/// Removes all that an environment keeps, and the directory if nothing else is in it. Logs that are
+/// kept belong to the user who called sudo.
 ///
 /// # Errors
 ///
@@ -90,11 +93,25 @@ pub(super) fn clear(state: &Path, keep_logs: bool) -> Result<(), EnvironmentErro
     }
     remove(&Record::path(state))?;
     remove(&state.join("environment.fresh"))?;
-    if !keep_logs {
-        remove(&state.join("lock"))?;
-        let _others_keep_it = fs::remove_dir(state);
+    remove(&runtime_directory(state))?;
+    if keep_logs {
+        return owner::hand_over(state).map_err(io_at("hand over", state));
+    }
+    remove(&state.join("lock"))?;
+    let _others_keep_it = fs::remove_dir(state);
+    // The directory of a checkout's environments, when this was the last of them.
+    if let Some(parent) = state.parent().filter(|parent| is_home_of_states(parent)) {
+        let _others_keep_it = fs::remove_dir(parent);
     }
     Ok(())
+}
+
+/// Whether a directory is one that only ever holds state directories.
+fn is_home_of_states(directory: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    let hashed = name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hashed && directory.metadata().is_ok_and(|it| it.uid() == 0)
 }
 
 fn remove(path: &Path) -> Result<(), EnvironmentError> {

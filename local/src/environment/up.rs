@@ -43,9 +43,11 @@ pub(super) async fn up(options: Options) -> Result<Environment, EnvironmentError
     match start_all(&options, &path, &mut record).await {
         Ok(()) => Ok(Environment { state: path, record }),
         Err(error) => {
-            // The first error is the one worth reading.
-            let _second = down::stop_all(&path);
-            let _second = state::clear(&path, true);
+            // The first error is the one worth reading; that something is left is worth a line.
+            let cleaned = down::stop_all(&path).and_then(|()| state::clear(&path, true));
+            if let Err(second) = cleaned {
+                (options.progress)(&format!("cleaning up: {}", super::chain(&second)));
+            }
             Err(error)
         }
     }

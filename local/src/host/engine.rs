@@ -7,6 +7,7 @@ use super::Host;
 use super::exec::Limits;
 use super::start::wait_for;
 use super::tools::{HostError, io};
+use crate::{owner, places};
 
 const PID_FILE: &str = "/run/docker.pid";
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -47,7 +48,7 @@ impl Engine {
     /// The plugins of the CLI that the host would not see by itself.
     pub(super) fn plugins(&self) -> Vec<PathBuf> {
         match self {
-            Self::Machine => plugin_in_a_home().into_iter().collect(),
+            Self::Machine => plugin_of_checkout_or_home().into_iter().collect(),
             Self::Newest(directory) => {
                 let entries = fs::read_dir(directory.join(PLUGINS)).into_iter().flatten();
                 entries.flatten().map(|it| it.path()).collect()
@@ -60,15 +61,14 @@ impl Engine {
     }
 }
 
-/// The Compose plugin, when it lies where the host will not see it: in a person's home.
-fn plugin_in_a_home() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/root"), PathBuf::from);
-    let sudo = std::env::var("SUDO_USER").map(|user| Path::new("/home").join(user));
-    [Some(home), sudo.ok(), Some(PathBuf::from("/root"))]
-        .into_iter()
-        .flatten()
-        .map(|it| it.join(".docker/cli-plugins/docker-compose"))
-        .find(|it| it.is_file())
+/// The Compose plugin, when it lies where the host will not see it: the one that `scripts/setup`
+/// unpacked into the checkout, or one in the home of the user who called sudo.
+fn plugin_of_checkout_or_home() -> Option<PathBuf> {
+    let named = std::env::var_os("ESCLUSA_ROOT").map(PathBuf::from);
+    let checkout = places::find_checkout(named.as_deref()).ok();
+    let unpacked = checkout.map(|root| root.join(".tools/docker-compose"));
+    let personal = owner::home().map(|home| home.join(".docker/cli-plugins/docker-compose"));
+    [unpacked, personal].into_iter().flatten().find(|path| path.is_file())
 }
 
 /// Writes the engine's configuration, so that the machine's own is not read.

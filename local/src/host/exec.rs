@@ -12,6 +12,7 @@ use nix::unistd::Pid;
 
 use super::Host;
 use super::tools::HostError;
+use crate::programs;
 
 /// How long a command may run.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,7 @@ impl Host {
     /// [`HostError::Stopped`] when the host does not run.
     pub fn command(&self, arguments: &[&str]) -> Result<Command, HostError> {
         let target = format!("--target={}", self.first()?);
-        let mut command = Command::new("nsenter");
+        let mut command = programs::command("nsenter");
         command
             .args([target.as_str(), "--mount", "--net", "--pid", "--uts", "--ipc"])
             .arg("--")

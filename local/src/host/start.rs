@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 
 use super::tools::{HostError, io};
 use super::{Engine, Host, HostOptions, engine, network, processes};
+use crate::programs;
 
 /// The directories a host has of its own: below its directory, and where it sees them.
 pub(super) const OWN: [(&str, &str); 5] =
@@ -159,7 +160,7 @@ fn launch(host: &Host) -> Result<(), HostError> {
     let log = fs::File::create(host.log("init")).map_err(io("write", &host.log("init")))?;
     let errors = log.try_clone().map_err(io("write", &host.log("init")))?;
     // The shell ends at once, so the host belongs to nobody who could forget to wait for it.
-    let mut shell = Command::new("bash");
+    let mut shell = programs::command("bash");
     shell
         .args([
             "-c",

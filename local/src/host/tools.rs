@@ -2,9 +2,11 @@
 
 use std::io::Error as IoError;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use nix::unistd::geteuid;
+
+use crate::programs;
 
 /// Why a host could not be made, found, run or removed.
 #[derive(Debug, thiserror::Error)]
@@ -76,10 +78,8 @@ pub(super) fn check() -> Result<(), HostError> {
     if !geteuid().is_root() {
         return Err(HostError::NotRoot);
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = |tool: &str| std::env::split_paths(&path).any(|at| at.join(tool).is_file());
     let needed = ["bash", "dockerd", "docker", "ip", "iptables", "nsenter", "unshare"];
-    match needed.into_iter().find(|tool| !found(tool)) {
+    match needed.into_iter().find(|tool| programs::find(tool).is_none()) {
         Some(tool) => Err(HostError::Missing { tool }),
         None => Ok(()),
     }
@@ -88,7 +88,7 @@ pub(super) fn check() -> Result<(), HostError> {
 /// Runs a tool to its end and answers its output.
 pub(super) fn run(program: &'static str, arguments: &[&str]) -> Result<String, HostError> {
     let what = || format!("`{program} {}`", arguments.join(" "));
-    let output = Command::new(program)
+    let output = programs::command(program)
         .args(arguments)
         .stdin(Stdio::null())
         .output()

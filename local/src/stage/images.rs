@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{SERVICE, Stage, StageError, copy, read, write};
+use crate::programs;
 
 /// A server that is well wherever it is asked, but for the page that load balancers check.
 const REFUSING: &str = r#"#!/bin/sh
@@ -38,13 +39,12 @@ impl Stage {
 
     pub(super) fn make_base(&self) -> Result<(), StageError> {
         let context = self.work.join("base");
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].map(Path::new);
-        let busybox = busybox.into_iter().find(|it| it.exists()).unwrap_or(Path::new("busybox"));
-        copy(busybox, &context.join("busybox"))?;
+        let busybox = programs::find("busybox").unwrap_or_else(|| "/bin/busybox".into());
+        copy(&busybox, &context.join("busybox"))?;
         let text = "FROM scratch\nCOPY busybox /bin/busybox\n\
                     RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]\n";
         write(&context.join("Dockerfile"), text)?;
-        let docker = std::process::Command::new("docker")
+        let docker = programs::command("docker")
             .args(["build", "--quiet", "--tag", &self.base()])
             .arg(&context)
             .output();

@@ -27,7 +27,8 @@ pub use traffic::{Client, Seen};
 use serde_json::{Value, json};
 
 use crate::balancer::{Balance, balance};
-use crate::environment::{Environment, Options, Service};
+use crate::environment::{Environment, Options, Service, down};
+use crate::places::make_private_directory;
 
 /// The service of the story: its repository, and its directory below `examples`.
 pub const SERVICE: &str = "tickets";
@@ -52,7 +53,12 @@ impl Stage {
     /// Whatever could not be started or prepared.
     pub async fn set(root: &Path, directory: &Path) -> Result<Self, StageError> {
         let example = root.join("examples").join(SERVICE);
-        let work = directory.with_extension("work");
+        let work = work_directory(directory);
+        make_private_directory(&work).map_err(|source| StageError::Io {
+            doing: "make",
+            path: work.display().to_string(),
+            source,
+        })?;
         let files = work.join("host");
         copy(&example.join("docker-compose.yml"), &files.join("docker-compose.yml"))?;
         let service = Service::parse(&format!("{SERVICE}={}", files.display()))?;
@@ -84,6 +90,27 @@ impl Stage {
         made.configure().await?;
         made.make_base()?;
         Ok(made)
+    }
+
+    /// Stops the environment in `directory` and removes everything that a stage keeps there, also
+    /// after a crash or a failed start.
+    ///
+    /// # Errors
+    ///
+    /// When something is still there afterwards.
+    pub fn remove(directory: &Path) -> Result<(), StageError> {
+        let work = work_directory(directory);
+        match std::fs::remove_dir_all(&work) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StageError::Io { doing: "remove", path: work.display().to_string(), source })
+            }
+            _ => Ok(down(directory)?),
+        }
+    }
+
+    /// Removes the images' contexts of the stage in `directory`, if that is possible.
+    pub(crate) fn remove_work(directory: &Path) {
+        let _kept_for_the_next = std::fs::remove_dir_all(work_directory(directory));
     }
 
     /// Stores the example's own configuration, with its bake shortened and the load balancer's
@@ -193,6 +220,11 @@ impl Stage {
         let what = format!("the end of rollout {count}");
         Err(StageError::Late { what, seconds: patience.as_secs() })
     }
+}
+
+/// Where a stage makes its images: beside the environment, which nothing else may be in.
+fn work_directory(directory: &Path) -> PathBuf {
+    directory.with_extension("work")
 }
 
 fn free_port() -> Result<u16, StageError> {

@@ -1,16 +1,16 @@
 //! A push by Docker itself.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use base64::Engine;
+use esclusa_local::places::{make_scratch_directory, tested_checkout};
 use serde_json::json;
 
 use crate::world::{TOKEN, World};
 
 /// Runs Docker with its own login, and returns what it printed.
 async fn docker(config: &Path, arguments: &[&str]) -> String {
-    let mut command = Command::new("docker");
+    let mut command = esclusa_local::programs::command("docker");
     command.arg("--config").arg(config).args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -22,8 +22,7 @@ async fn docker(config: &Path, arguments: &[&str]) -> String {
 #[tokio::test]
 async fn a_plain_docker_push_becomes_an_image_and_an_event_each_time() {
     let world = World::with_registry("docker").await;
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("docker/context");
-    std::fs::create_dir_all(&folder).unwrap();
+    let folder = make_scratch_directory(&tested_checkout(), "docker-context").unwrap();
     let registry = format!("127.0.0.1:{}", world.registry_port);
     let auth = base64::engine::general_purpose::STANDARD.encode(format!("AWS:{TOKEN}"));
     let login = json!({ "auths": { &registry: { "auth": auth } } });

@@ -293,7 +293,7 @@ async fn a_cancelled_command_stops_waiting_and_running() {
 #[tokio::test]
 async fn an_agent_works_on_five_commands_at_a_time() {
     let world = World::bare("workers").await;
-    let gate = format!("{}/workers/gate", env!("CARGO_TARGET_TMPDIR"));
+    let gate = world.file("gate");
     let script = format!("until [[ -e {gate} ]]; do sleep 0.02; done");
     world.document("Esclusa-Test", &[&script], parameters()).await;
     let mut ids = Vec::new();

@@ -1,12 +1,12 @@
 //! Hosts as Systems Manager lists them, and an agent in a real one.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_ssm::types::InstanceInformationStringFilter;
 use esclusa_local::aws::{HostAgents, HostRunner, ScriptHost, ScriptJob};
 use esclusa_local::host::{Host, HostOptions};
+use esclusa_local::places::{make_scratch_directory, tested_checkout};
 use serde_json::json;
 
 use crate::refusal;
@@ -81,8 +81,7 @@ async fn a_new_host_registers_and_a_silent_one_is_lost_late() {
 
 #[tokio::test]
 async fn an_agent_runs_scripts_as_root_in_its_host_and_kills_them_at_their_time() {
-    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("agent");
-    std::fs::create_dir_all(&state).unwrap();
+    let state = make_scratch_directory(&tested_checkout(), "agent").unwrap();
     let made = state.clone();
     let made = tokio::task::spawn_blocking(move || Host::create(&made, 1, HostOptions::default()));
     let made = made.await.unwrap().unwrap();

@@ -14,6 +14,7 @@ use esclusa_local::aws::{
     ControlPlane, ControlPlaneConfig, Event, EventSink, HostEntry, HostRunner, RegistryAccess,
     ScriptHost, ScriptJob, ScriptOutcome, Timing,
 };
+use esclusa_local::places::{make_scratch_directory, runtime_directory, tested_checkout};
 use esclusa_local::registry::Registry;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -144,6 +145,7 @@ pub(crate) fn free_port() -> u16 {
 fn config(directory: &std::path::Path, port: u16, events: &Arc<Events>) -> ControlPlaneConfig {
     ControlPlaneConfig {
         state_dir: directory.join("control"),
+        runtime_dir: runtime_directory(directory),
         account: "123456789012".to_owned(),
         region: "eu-south-1".to_owned(),
         port: 0,
@@ -171,8 +173,7 @@ impl World {
 
     /// The same, with its own idea of how long things take.
     pub(crate) async fn with_timing(name: &str, timing: Timing) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let _fresh = std::fs::remove_dir_all(&directory);
+        let directory = make_scratch_directory(&tested_checkout(), name).unwrap();
         let (events, port) = (Arc::default(), free_port());
         let config = ControlPlaneConfig { timing, ..config(&directory, port, &events) };
         let plane = ControlPlane::start(config).await.unwrap();
@@ -207,6 +208,11 @@ impl World {
             world.plane.sync_registry().await.unwrap();
         }
         world
+    }
+
+    /// The path of a file that scripts and the test share.
+    pub(crate) fn file(&self, name: &str) -> String {
+        self.directory.join(name).display().to_string()
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -270,6 +276,7 @@ impl Drop for World {
             // Failing here would hide why the test failed.
             let _stopped = registry.stop();
         }
+        let _absent = std::fs::remove_dir_all(runtime_directory(&self.directory));
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use esclusa_local::environment::{Environment, EnvironmentError, Options, down};
 use esclusa_local::host::EnvironmentId;
+use esclusa_local::places::{runtime_directory, tested_checkout};
 
 use crate::{start, state};
 
@@ -32,7 +33,9 @@ fn assert_nothing_is_left(path: &Path, prefix: &str) {
     assert_eq!(network(prefix), Vec::<String>::new(), "network namespaces");
     let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
     assert!(!mounts.contains(&*path.to_string_lossy()), "{mounts}");
-    assert!(!path.exists(), "{}", path.display());
+    for gone in [path, &runtime_directory(path)] {
+        assert!(!gone.exists(), "{}", gone.display());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +49,7 @@ async fn an_environment_is_healthy_once_up_and_after_a_reset_and_goes_without_a_
         assert!(parts.iter().all(|part| part.healthy), "{parts:?}");
         environment.reset().await.unwrap();
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = tested_checkout();
     let again = Environment::up(Options::new(&root, &path)).await;
     assert!(matches!(again, Err(EnvironmentError::AlreadyUp { .. })), "{again:?}");
     environment.down().await.unwrap();
@@ -71,7 +74,7 @@ async fn down_works_after_every_process_was_killed() {
 #[tokio::test]
 async fn what_is_missing_is_said_in_one_sentence() {
     let path = state("refusals");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = tested_checkout();
     let nowhere = Options::new(Path::new("/nonexistent"), &path);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -8,23 +8,24 @@ mod faults;
 mod life;
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use esclusa_local::environment::{Environment, Options, Service, down};
+use esclusa_local::places::{state_directory, tested_checkout};
 
 const SERVICE: &str = "acme/tickets";
 
 /// A state directory of the test's own, emptied of what an earlier run may have left.
 fn state(test: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("environment-{test}"));
+    let path = state_directory(&tested_checkout(), &format!("environment-{test}"));
     down(&path).unwrap();
     path
 }
 
 /// Starts an environment with one host each for production and staging.
 async fn start(test: &str) -> Environment {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = tested_checkout();
     let services = vec![Service::parse(SERVICE).unwrap()];
     let options = Options { services, hosts: 1, ..Options::new(&root, &state(test)) };
     Environment::up(options).await.unwrap()

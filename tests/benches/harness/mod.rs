@@ -6,15 +6,16 @@ mod runtime;
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use esclusa_local::places::tested_checkout;
 
 pub(crate) use runtime::{Did, Runtime};
 
 /// Where `make build` leaves a function.
 pub(crate) fn binary(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    root.join("target/lambda").join(name).join("bootstrap")
+    tested_checkout().join("target/lambda").join(name).join("bootstrap")
 }
 
 /// The next thing that a function does.

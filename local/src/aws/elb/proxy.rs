@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 
 use super::model::{HealthCheck, TargetGroup};
+use crate::programs;
 
 /// How long HAProxy may take to answer on its socket after its start.
 const START_LIMIT: Duration = Duration::from_secs(5);
@@ -44,25 +45,26 @@ pub(crate) struct ServerRow {
 impl Proxy {
     /// Starts HAProxy on 127.0.0.1:`port` with no servers, checking as `group` says.
     ///
-    /// `name` is unused so far in `directory`; the log is `<port>.log` there. A second process
-    /// can share the port, so that a new one takes over from an old one.
+    /// `name` is unused so far in `directory`, which gets the configuration and the log
+    /// `<port>.log`, and in `sockets`. A second process can share the port, so that a new one
+    /// takes over from an old one.
     pub(crate) async fn start(
-        directory: &Path,
+        (directory, sockets): (&Path, &Path),
         name: &str,
         port: u16,
         group: &TargetGroup,
         second: Duration,
     ) -> io::Result<Self> {
         let configuration = directory.join(format!("{name}.cfg"));
-        let socket = directory.join(format!("{name}.sock"));
+        let socket = sockets.join(format!("{name}.sock"));
         if socket.as_os_str().len() > SOCKET_PATH_LIMIT {
-            let text = format!("`{}` is too long for a socket", socket.display());
+            let text = format!("the path of socket `{}` is too long", socket.display());
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         fs::write(&configuration, configure(&socket, port, &group.check, second))?;
         let log = directory.join(format!("{port}.log"));
         let output = fs::OpenOptions::new().create(true).append(true).open(&log)?;
-        let child = Command::new("haproxy")
+        let child = Command::from(programs::command("haproxy"))
             .arg("-db")
             .arg("-f")
             .arg(&configuration)

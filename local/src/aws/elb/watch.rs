@@ -29,7 +29,8 @@ impl Elb {
         let Some((port, group)) = self.listener_group(listener) else { return Ok(()) };
         let name = format!("{port}-{}", Moment::now().epoch());
         let second = self.settings.timing.second;
-        let started = Proxy::start(&self.directory, &name, port, &group, second).await;
+        let places = (self.directory.as_path(), self.settings.runtime_dir.as_path());
+        let started = Proxy::start(places, &name, port, &group, second).await;
         let proxy = started.map_err(ApiError::internal)?;
         let watched = Watched { proxy, open: BTreeSet::new(), draining: BTreeSet::new() };
         let mut proxies = self.proxies.lock().await;

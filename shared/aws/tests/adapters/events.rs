@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 /// A published payload.
 pub(crate) fn payload(file: &str) -> String {
-    let path = format!("{}/tests/fixtures/events/{file}", env!("CARGO_MANIFEST_DIR"));
-    std::fs::read_to_string(path).unwrap()
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    std::fs::read_to_string(format!("{package}/tests/fixtures/events/{file}")).unwrap()
 }
 
 /// A published payload with one member set to something else, or with `!` removed.

@@ -26,7 +26,8 @@ pub(crate) fn input() -> impl Strategy<Value = Input> {
 
 /// The messages that AWS publishes and our own, each as it would be understood.
 static MESSAGES: LazyLock<Vec<Tree>> = LazyLock::new(|| {
-    let folder = format!("{}/tests/fixtures/events", env!("CARGO_MANIFEST_DIR"));
+    let package = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let folder = format!("{package}/tests/fixtures/events");
     let files = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
     let read = |path| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let published: Vec<Value> = files.collect::<BTreeSet<_>>().into_iter().map(read).collect();

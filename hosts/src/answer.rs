@@ -9,7 +9,8 @@ use esclusa_core::host::{Report, exit_code, shorten};
 use esclusa_core::order::Verb;
 use serde_json::{Map, Value, json};
 
-/// What an answer may weigh: the agent cuts standard output to 1,215 bytes once both streams are long.
+/// What an answer may weigh: the agent cuts standard output to 1,215 bytes once both streams are
+/// long.
 const LONGEST: usize = 1100;
 
 /// An answer: the line, and the exit code that goes with it.
@@ -48,7 +49,8 @@ impl Answer {
         let code = report.reason.code.as_str();
         let before = report.before.as_ref().map_or_else(|| sight.now.clone(), ToString::to_string);
         let mut value = json!({
-            "v": 1, "verb": verb.to_string(), "service": lane.0, "environment": lane.1, "code": code,
+            "v": 1, "verb": verb.to_string(), "service": lane.0, "environment": lane.1,
+            "code": code,
             "text": shorten(&report.reason.text, 300), "fence": sight.fence,
             "before": before, "now": sight.now, "restored": report.restored.word(),
             "project": sight.project, "containers": sight.containers.0,
@@ -87,7 +89,8 @@ impl Answer {
     }
 }
 
-/// Writes to standard output, where nothing but data goes. Nobody is left to tell where it is closed.
+/// Writes to standard output, where nothing but data goes. Nobody is left to tell where it is
+/// closed.
 pub(crate) fn print(text: &str) -> ExitCode {
     let mut out = std::io::stdout();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {

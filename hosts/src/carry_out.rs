@@ -79,7 +79,8 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
     turn_by_turn(&mut observer, &order).await
 }
 
-/// An order of the scripts that came before carries its way back in itself; from now on it lies beside
+/// An order of the scripts that came before carries its way back in itself; from now on it lies
+/// beside
 /// the others.
 fn keep_old_way_back(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
     let Some(journal) = &kept.journal else { return Ok(()) };

@@ -1,4 +1,5 @@
-//! Telling what the host runs, without a lock: a look must not wait for an order that is carried out.
+//! Telling what the host runs, without a lock: a look must not wait for an order that is carried
+//! out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;

@@ -112,7 +112,8 @@ impl Observer {
     ///
     /// # Errors
     ///
-    /// `hosts.docker` when the engine does not answer, `hosts.state` when what is kept cannot be read.
+    /// `hosts.docker` when the engine does not answer, `hosts.state` when what is kept cannot be
+    /// read.
     pub(crate) async fn look(&mut self) -> Result<Observation, Reason> {
         let kept = self.store.read()?;
         let directories = self.directories();

@@ -15,7 +15,8 @@ use crate::error::reason;
 /// How long one request may take.
 const ONE: Duration = Duration::from_secs(5);
 
-/// Asks until the answer is one that is expected. The address is the host's own, so no proxy is ever
+/// Asks until the answer is one that is expected. The address is the host's own, so no proxy is
+/// ever
 /// in between, whatever the agent's environment says.
 ///
 /// # Errors

@@ -130,7 +130,8 @@ impl Executor {
         Ok(Made::default())
     }
 
-    /// Fetches an image: from the service's registry with the login of the instance's role, from any
+    /// Fetches an image: from the service's registry with the login of the instance's role, from
+    /// any
     /// other as a person on the host would.
     async fn pull(
         &mut self,
@@ -261,8 +262,10 @@ async fn restart(observer: &Observer, services: &[String], files: &Files) -> Res
     done.map_err(|it| it.reason(error::UP, "docker compose restart")).map(|_| ())
 }
 
-/// A killed `up` leaves the container that it was about to put in another's place, under a name of its
-/// own, and the next one stumbles over it. Where the other is gone already, this one has its volumes
+/// A killed `up` leaves the container that it was about to put in another's place, under a name of
+/// its
+/// own, and the next one stumbles over it. Where the other is gone already, this one has its
+/// volumes
 /// and takes its name.
 async fn clear_half_made(observer: &mut Observer, files: &Files) -> Result<(), Reason> {
     let seen = observer.look().await?;

@@ -78,7 +78,8 @@ fn included(world: &World) {
     service.write("compose.yaml", "include: [parts/web.yml]\n");
     service.write(
         "parts/web.yml",
-        "services:\n  web:\n    extends: {file: base.yml, service: base}\n    labels: {here: web}\n",
+        "services:\n  web:\n    extends: {file: base.yml, service: base}\n    labels: {here: \
+         web}\n",
     );
     service.write("parts/base.yml", "services:\n  base: {image: IMAGE, restart: always}\n");
     let (first, second) = (service.push("idle1", "v1"), service.push("idle2", "v2"));
@@ -91,9 +92,11 @@ fn anchors(world: &World) {
     let service = Service::bare(world, "read/anchors");
     service.write(
         "compose.yaml",
-        "x-common: &common\n  restart: always\n  logging: {driver: json-file}\nservices:\n  web:\n    \
+        "x-common: &common\n  restart: always\n  logging: {driver: json-file}\nservices:\n  \
+         web:\n    \
          <<: *common\n    image: IMAGE\n    tmpfs: [/scratch]\n    volumes:\n      \
-         - {type: tmpfs, target: /more}\n      - {type: volume, source: store, target: /store}\n    \
+         - {type: tmpfs, target: /more}\n      - {type: volume, source: store, target: /store}\n \
+            \
          configs: [{source: motd, target: /etc/motd}]\n\
          configs: {motd: {file: ./motd}}\nvolumes: {store: {}}\n",
     );
@@ -107,7 +110,8 @@ fn schema_error(world: &World) {
     let service = Service::new(
         world,
         "read/schema",
-        "  web:\n    image: IMAGE\n    labels: {a: '${UNSET_ONE}', b: '${UNSET_TWO}'}\n    ports: 8080\n",
+        "  web:\n    image: IMAGE\n    labels: {a: '${UNSET_ONE}', b: '${UNSET_TWO}'}\n    \
+         ports: 8080\n",
     );
     let first = service.push("idle1", "v1");
     let answer = service.prefetch(&first, "1.1");

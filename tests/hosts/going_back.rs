@@ -140,7 +140,8 @@ fn renamed_service(world: &World) {
     let worker = service.container("worker", "{{.Id}}");
     service.write(
         "compose.yaml",
-        "services:\n  web: {image: IMAGE, restart: always}\n  jobs: {image: IMAGE, restart: always}\n",
+        "services:\n  web: {image: IMAGE, restart: always}\n  jobs: {image: IMAGE, restart: \
+         always}\n",
     );
     service.prefetch(&sick, "1.2").expect("ok", 0);
     service.activate(&sick, "1.2").expect("health.container", 13).restored("yes");

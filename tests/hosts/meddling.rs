@@ -129,7 +129,8 @@ fn proxied(world: &World) {
 fn credential_store(world: &World) {
     let service = Service::new(world, "meddle/store", WEB);
     let first = service.push("idle1", "v1");
-    let line = "mkdir -p /root/other/.docker && ln -sf /root/.docker/cli-plugins /root/other/.docker/ \
+    let line = "mkdir -p /root/other/.docker && \
+                ln -sf /root/.docker/cli-plugins /root/other/.docker/ \
                 && echo '{\"credsStore\": \"secretservice\"}' >/root/other/.docker/config.json";
     service.run(&["bash", "-c", line]);
     let order = service.order("prefetch", &first, "1.1").variable("HOME", "/root/other");

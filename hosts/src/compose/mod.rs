@@ -146,7 +146,8 @@ pub(crate) fn docker(directory: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end, feeding and reading it; ends it kindly, then by force, when it is late.
+/// Runs a command to its end, feeding and reading it; ends it kindly, then by force, when it is
+/// late.
 pub(crate) async fn run_to_end(
     mut command: Command,
     input: Option<&str>,

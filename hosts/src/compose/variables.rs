@@ -42,7 +42,8 @@ struct ReadVariables {
 }
 
 impl Compose {
-    /// Has Compose read `.env`, or these files in its place: how it is to be read is Compose's alone.
+    /// Has Compose read `.env`, or these files in its place: how it is to be read is Compose's
+    /// alone.
     ///
     /// # Errors
     ///

@@ -82,7 +82,8 @@ impl Engine {
             return Ok(());
         }
         let text = format!(
-            "{} has {} MiB free and this image needs {}: remove what is not needed there, or enlarge the \
+            "{} has {} MiB free and this image needs {}: remove what is not needed there, or \
+             enlarge the \
              volume.",
             at.display(),
             free >> 20,
@@ -131,7 +132,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// `release.not_in_registry`, `hosts.disk`, `hosts.registry`, decided on all that the engine says.
+    /// `release.not_in_registry`, `hosts.disk`, `hosts.registry`, decided on all that the engine
+    /// says.
     pub(crate) async fn pull(
         &self,
         reference: &str,

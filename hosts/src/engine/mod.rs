@@ -45,7 +45,8 @@ impl Engine {
         let at = at.unwrap_or_else(|| "/var/run/docker.sock".to_owned());
         let silent = |error: &Error| {
             let text = format!(
-                "The Docker Engine does not answer at {at} ({error}): start it with systemctl start \
+                "The Docker Engine does not answer at {at} ({error}): start it with systemctl \
+                 start \
                  docker."
             );
             reason(error::DOCKER, text)

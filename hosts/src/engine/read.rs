@@ -23,7 +23,8 @@ use super::{Engine, is_absent, refused};
 const PROJECT: &str = "com.docker.compose.project";
 
 impl Engine {
-    /// Every container of the host. Those that `wants` picks are described whole; of the others only
+    /// Every container of the host. Those that `wants` picks are described whole; of the others
+    /// only
     /// what keeps others from a name or a port.
     ///
     /// # Errors

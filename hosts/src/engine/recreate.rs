@@ -1,13 +1,14 @@
 //! Making a container again as the engine had it.
 //!
-//! What the engine needs for that is kept in memory-backed storage only, as long as the way back may
+//! What the engine needs for that is kept in memory-backed storage only, as long as the way back
+//! may
 //! be needed: variables can hold what belongs on no disk twice.
 
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, EndpointSettings, NetworkConnectRequest,
-    NetworkingConfig,
+    ContainerConfig, ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig,
+    MountPoint, NetworkConnectRequest, NetworkingConfig,
 };
 use bollard::query_parameters::CreateContainerOptionsBuilder;
 use esclusa_core::host::SnapshotContainer;
@@ -71,7 +72,8 @@ impl Engine {
         let mut body = made.body.clone();
         point_at_new(&mut body, replaced);
         let mut networks = made.networks.clone();
-        // Older engines take one network when a container is made; the others are joined afterwards.
+        // Older engines take one network when a container is made; the others are joined
+        // afterwards.
         let first = networks.pop_first();
         body.networking_config = first.map(|(name, settings)| NetworkingConfig {
             endpoints_config: Some(HashMap::from([(name, settings)])),
@@ -92,7 +94,8 @@ impl Engine {
 }
 
 impl Engine {
-    /// A name that leads to the very image that a container ran: the one that it was made with, unless
+    /// A name that leads to the very image that a container ran: the one that it was made with,
+    /// unless
     /// that leads elsewhere by now; else the tag that keeps the image, or its id.
     async fn name_of_image(&self, container: &SnapshotContainer) -> String {
         for name in [&container.reference, &container.keep_tag] {
@@ -122,66 +125,72 @@ impl Remembered {
 
 /// What the engine was told when the container was made, out of what it tells now.
 fn describe(seen: ContainerInspectResponse) -> Made {
-    let config = seen.config.unwrap_or_default();
-    let id = seen.id.unwrap_or_default();
-    let short: String = id.chars().take(12).collect();
-    let mut host = seen.host_config.unwrap_or_default();
-    // Volumes without a name of their own are found again by the one that the engine gave them.
-    let mut binds = host.binds.unwrap_or_default();
-    let named =
-        |binds: &[String], at: &str| binds.iter().any(|it| it.split(':').nth(1) == Some(at));
-    let mounted = |at: &str| {
-        let mounts = host.mounts.iter().flatten();
-        mounts
-            .filter(|it| it.source.as_ref().is_some_and(|it| !it.is_empty()))
-            .any(|it| it.target.as_deref() == Some(at))
-    };
-    let mut anonymous = Vec::new();
-    for mount in seen.mounts.unwrap_or_default() {
-        let (name, at) = (mount.name.unwrap_or_default(), mount.destination.unwrap_or_default());
-        if !name.is_empty() && !named(&binds, &at) && !mounted(&at) {
-            binds.push(format!("{name}:{at}"));
-            anonymous.push(at);
-        }
-    }
-    if let Some(mounts) = &mut host.mounts {
-        mounts.retain(|it| !it.target.as_ref().is_some_and(|at| anonymous.contains(at)));
-    }
-    host.binds = Some(binds);
+    let short: String = seen.id.unwrap_or_default().chars().take(12).collect();
+    let host = with_volumes(seen.host_config.unwrap_or_default(), seen.mounts.unwrap_or_default());
     let joins_own = host.network_mode.as_ref().is_none_or(|it| !it.starts_with("container:"));
-    let hostname = config.hostname.filter(|it| *it != short && joins_own);
     let networks = seen.network_settings.and_then(|it| it.networks).unwrap_or_default();
     let networks = networks.into_iter().filter(|_| joins_own);
-    Made {
-        networks: networks.map(|(name, it)| (name, read_endpoint(it, &short))).collect(),
-        body: ContainerCreateBody {
-            hostname,
-            domainname: config.domainname,
-            user: config.user,
-            attach_stdin: config.attach_stdin,
-            attach_stdout: config.attach_stdout,
-            attach_stderr: config.attach_stderr,
-            exposed_ports: config.exposed_ports.filter(|_| joins_own),
-            tty: config.tty,
-            open_stdin: config.open_stdin,
-            stdin_once: config.stdin_once,
-            env: config.env,
-            cmd: config.cmd,
-            healthcheck: config.healthcheck,
-            args_escaped: config.args_escaped,
-            image: config.image,
-            volumes: config.volumes,
-            working_dir: config.working_dir,
-            entrypoint: config.entrypoint,
-            network_disabled: config.network_disabled,
-            on_build: config.on_build,
-            labels: config.labels,
-            stop_signal: config.stop_signal,
-            stop_timeout: config.stop_timeout,
-            shell: config.shell,
-            host_config: Some(host),
-            networking_config: None,
-        },
+    let mut body = to_body(seen.config.unwrap_or_default());
+    // The engine makes a hostname out of the id where none was given; another's network has its
+    // own.
+    body.hostname = body.hostname.filter(|it| *it != short && joins_own);
+    body.exposed_ports = body.exposed_ports.filter(|_| joins_own);
+    body.host_config = Some(host);
+    Made { networks: networks.map(|(name, it)| (name, read_endpoint(it, &short))).collect(), body }
+}
+
+/// Volumes without a name of their own are found again by the one that the engine gave them.
+fn with_volumes(mut host: HostConfig, mounts: Vec<MountPoint>) -> HostConfig {
+    let mut binds = host.binds.unwrap_or_default();
+    let given = host.mounts.unwrap_or_default();
+    let is_named = |at: &str| {
+        let bound = binds.iter().any(|it| it.split(':').nth(1) == Some(at));
+        let mounted = given.iter().any(|it| {
+            let has_source = it.source.as_ref().is_some_and(|it| !it.is_empty());
+            has_source && it.target.as_deref() == Some(at)
+        });
+        bound || mounted
+    };
+    let unnamed: Vec<(String, String)> = mounts
+        .into_iter()
+        .filter_map(|it| Some((it.name.filter(|it| !it.is_empty())?, it.destination?)))
+        .filter(|(_, at)| !is_named(at))
+        .collect();
+    let is_unnamed = |target: Option<&String>| unnamed.iter().any(|(_, at)| Some(at) == target);
+    host.mounts = Some(given.into_iter().filter(|it| !is_unnamed(it.target.as_ref())).collect());
+    binds.extend(unnamed.iter().map(|(name, at)| format!("{name}:{at}")));
+    host.binds = Some(binds);
+    host
+}
+
+fn to_body(config: ContainerConfig) -> ContainerCreateBody {
+    ContainerCreateBody {
+        hostname: config.hostname,
+        domainname: config.domainname,
+        user: config.user,
+        attach_stdin: config.attach_stdin,
+        attach_stdout: config.attach_stdout,
+        attach_stderr: config.attach_stderr,
+        exposed_ports: config.exposed_ports,
+        tty: config.tty,
+        open_stdin: config.open_stdin,
+        stdin_once: config.stdin_once,
+        env: config.env,
+        cmd: config.cmd,
+        healthcheck: config.healthcheck,
+        args_escaped: config.args_escaped,
+        image: config.image,
+        volumes: config.volumes,
+        working_dir: config.working_dir,
+        entrypoint: config.entrypoint,
+        network_disabled: config.network_disabled,
+        on_build: config.on_build,
+        labels: config.labels,
+        stop_signal: config.stop_signal,
+        stop_timeout: config.stop_timeout,
+        shell: config.shell,
+        host_config: None,
+        networking_config: None,
     }
 }
 

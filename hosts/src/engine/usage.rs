@@ -13,7 +13,8 @@ use futures_util::future::join_all;
 use super::Engine;
 
 impl Engine {
-    /// A line for each running container of these lanes: service, environment, container, percent of a
+    /// A line for each running container of these lanes: service, environment, container, percent
+    /// of a
     /// processor, percent of its memory, restarts, health. `-` where there are no numbers yet.
     ///
     /// # Errors

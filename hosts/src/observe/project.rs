@@ -50,32 +50,49 @@ impl Observer {
         directories: &BTreeSet<String>,
     ) -> Result<(Files, Definition), (Problem, Option<Files>)> {
         let directory = self.directory();
-        let missing = |text: String| (Problem { kind: ProblemKind::Missing, text }, None);
-        let unread = |text: String| Problem { kind: ProblemKind::Unreadable, text };
         if !directory.is_dir() {
             let text = format!(
                 "{} does not exist: put the service's Compose files there.",
                 directory.display()
             );
-            return Err(missing(text));
+            return Err((missing(text), None));
         }
         let own = |it: &&Container| it.is_started_in(directories) && !it.is_one_off;
         let own: Vec<&Container> = containers.iter().filter(own).collect();
         let environment = find_environment_files(&own, directory);
+        let (listed, variables) =
+            self.find_files(kept, own, directories, &environment).await.map_err(|it| (it, None))?;
+        let separator = variables.separator.clone();
+        let files = Files { listed, separator, environment, project: String::new() };
+        let running = self.name_of_running(containers, directories);
+        let named = Files { project: running.clone(), ..files.clone() };
+        let read = self.read_named(files, &variables.project, &running, directories).await;
+        read.map_err(|text| (unreadable(text), Some(named)))
+    }
+
+    /// The Compose files, and Compose's own variables as it reads them.
+    async fn find_files(
+        &self,
+        kept: &Kept,
+        own: Vec<&Container>,
+        directories: &BTreeSet<String>,
+        environment: &[String],
+    ) -> Result<(Vec<String>, Variables), Problem> {
+        let directory = self.directory();
         if let Some(gone) = environment.iter().find(|it| !directory.join(it).is_file()) {
-            let text = format!(
-                "The service was started with --env-file {gone}, which is gone: put it back, or start the \
-                 service once without it."
-            );
-            return Err(missing(text));
+            return Err(missing(format!(
+                "The service was started with --env-file {gone}, which is gone: put it back, or \
+                 start \
+                 the service once without it."
+            )));
         }
         let dot_env = directory.join(".env");
         let variables = if dot_env.is_file() || !environment.is_empty() {
-            self.compose.read_variables(&environment).await.map_err(|it| (unread(it), None))?
+            self.compose.read_variables(environment).await.map_err(unreadable)?
         } else {
             Variables::default()
         };
-        let choice = FileChoice {
+        let listed = self.choose_listed(&FileChoice {
             directories: directories.clone(),
             compose: Some(self.order.compose),
             is_next: Self::reads_next_file(kept, &self.order),
@@ -85,49 +102,48 @@ impl Observer {
             present: list_names(directory),
             kept: kept.finished.as_ref().map(|it| it.files.listed.clone()).unwrap_or_default(),
             containers: own,
-        };
-        let listed = self.choose_listed(&choice).map_err(|it| (it, None))?;
+        })?;
         if let Some(gone) = listed.iter().find(|it| !directory.join(it).is_file()) {
-            let text = format!(
-                "The Compose file {gone} does not exist in {}, although the service uses it: put it back.",
+            return Err(missing(format!(
+                "The Compose file {gone} does not exist in {}, although the service uses it: put \
+                 it \
+                 back.",
                 directory.display()
-            );
-            return Err(missing(text));
+            )));
         }
-        let mut files = Files {
-            listed,
-            separator: variables.separator.clone(),
-            environment,
-            project: String::new(),
-        };
+        Ok((listed, variables))
+    }
+
+    /// Has Compose read the files under the project's name: the one that somebody chose, else the
+    /// one
+    /// that runs, else the directory's.
+    async fn read_named(
+        &self,
+        mut files: Files,
+        of_variables: &str,
+        running: &str,
+        directories: &BTreeSet<String>,
+    ) -> Result<(Files, Definition), String> {
         // Compose calls a project after the directory of its first file.
         let below = files.listed.first().and_then(|it| Path::new(it).parent()?.file_name());
         let below = below.map(|it| it.to_string_lossy().to_lowercase());
         let is_default =
             |name: &str| self.is_default_name(name, directories) || below.as_deref() == Some(name);
-        if !variables.project.is_empty() && !is_default(&variables.project) {
-            files.project.clone_from(&variables.project);
+        if !of_variables.is_empty() && !is_default(of_variables) {
+            of_variables.clone_into(&mut files.project);
         }
-        let running = self.name_of_running(containers, directories);
-        let failed = |text: String, files: &Files| {
-            let files = Files { project: running.clone(), ..files.clone() };
-            (unread(text), Some(files))
-        };
-        let read = self.compose.read_definition(&files).await;
-        let mut definition = read.map_err(|it| failed(it, &files))?;
-        if files.project.is_empty()
-            && is_default(&definition.project)
-            && definition.project != running
-        {
-            files.project.clone_from(&running);
-            let read = self.compose.read_definition(&files).await;
-            definition = read.map_err(|it| failed(it, &files))?;
+        let mut definition = self.compose.read_definition(&files).await?;
+        let unnamed = files.project.is_empty() && is_default(&definition.project);
+        if unnamed && definition.project != running {
+            running.clone_into(&mut files.project);
+            definition = self.compose.read_definition(&files).await?;
         }
         files.project.clone_from(&definition.project);
         Ok((files, definition))
     }
 
-    /// With a Compose file that comes with the image, before that was copied out of it, the files that
+    /// With a Compose file that comes with the image, before that was copied out of it, the files
+    /// that
     /// lie there are the ones to read.
     fn choose_listed(&self, choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
         let listed = choose_files(choice)?;
@@ -160,6 +176,14 @@ impl Observer {
     }
 }
 
+fn missing(text: String) -> Problem {
+    Problem { kind: ProblemKind::Missing, text }
+}
+
+fn unreadable(text: String) -> Problem {
+    Problem { kind: ProblemKind::Unreadable, text }
+}
+
 /// The files that containers were started with by `--env-file`.
 fn find_environment_files(own: &[&Container], directory: &Path) -> Vec<String> {
     let dot_env = directory.join(".env");
@@ -180,7 +204,8 @@ pub(crate) fn list_names(directory: &Path) -> BTreeSet<String> {
     files.filter_map(|it| it.file_name().into_string().ok()).collect()
 }
 
-/// When a file was last changed, as the file system keeps it: copying tools set the other time back.
+/// When a file was last changed, as the file system keeps it: copying tools set the other time
+/// back.
 fn changed_at(path: &Path) -> Option<Timestamp> {
     let about = fs::metadata(path).ok()?;
     let seconds = u64::try_from(about.ctime()).ok()?;

@@ -210,7 +210,8 @@ fn read_phase(word: &str) -> Option<Phase> {
     Phase::ALL.into_iter().find(|it| it.word() == word)
 }
 
-/// The phases of the scripts: what had begun to change is changed again, which changes nothing twice.
+/// The phases of the scripts: what had begun to change is changed again, which changes nothing
+/// twice.
 fn read_old_phase(word: &str) -> Option<Phase> {
     match word {
         "changing" | "changed" => Some(Phase::Pinning),

@@ -86,14 +86,16 @@ impl Store {
         }
     }
 
-    /// Reads a form that was written down. One that cannot be read is set aside and told of: an order
+    /// Reads a form that was written down. One that cannot be read is set aside and told of: an
+    /// order
     /// that may have begun is never taken for one that did not.
     fn read_form<T: Written>(&self, name: &str) -> Result<Option<T>, Reason> {
         let Some(text) = self.read_text(name)? else { return Ok(None) };
         T::read(&text).map(Some).map_err(|why| {
             let path = self.path(name);
             let text = format!(
-                "{} cannot be read ({why}): look at what runs, then move it aside (mv {} {}.unread).",
+                "{} cannot be read ({why}): look at what runs, then move it aside (mv {} \
+                 {}.unread).",
                 path.display(),
                 path.display(),
                 path.display()
@@ -151,7 +153,8 @@ impl Store {
         read().map(Some).ok_or_else(|| {
             let path = self.path("fence");
             let text = format!(
-                "{} cannot be read, so no order can be known to be new: remove it once no order is under \
+                "{} cannot be read, so no order can be known to be new: remove it once no order \
+                 is under \
                  way.",
                 path.display()
             );

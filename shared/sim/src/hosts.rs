@@ -249,7 +249,8 @@ impl World {
         self.keep(id, order, answer)
     }
 
-    /// What an order has a host run, and whether that was well before; what ran before another order is
+    /// What an order has a host run, and whether that was well before; what ran before another
+    /// order is
     /// what it found, and nothing changes where that order never began.
     fn wanted(&mut self, id: &HostId, order: &HostOrder, before: &Running) -> (Running, bool) {
         let is_well = self.is_well(id);

@@ -64,7 +64,8 @@ fn strip_colour(line: &str) -> String {
     plain
 }
 
-/// Cuts a sentence to so many characters, from its middle: its beginning says what was tried, its end
+/// Cuts a sentence to so many characters, from its middle: its beginning says what was tried, its
+/// end
 /// why that failed.
 #[must_use]
 pub fn shorten(text: &str, longest: usize) -> String {

@@ -107,7 +107,8 @@ pub struct Port {
 pub struct MountDefinition {
     /// Where the container sees it, without a slash at the end.
     pub target: String,
-    /// A path on the host, or the volume's name in the engine; nothing where it has none to compare.
+    /// A path on the host, or the volume's name in the engine; nothing where it has none to
+    /// compare.
     pub source: Option<String>,
 }
 

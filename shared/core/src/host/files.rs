@@ -118,7 +118,8 @@ fn relative(file: &str, directories: &BTreeSet<String>) -> String {
     directories.iter().find_map(below).unwrap_or(file).to_owned()
 }
 
-/// The files that Compose finds by itself among these names: the first of its defaults that exists, and
+/// The files that Compose finds by itself among these names: the first of its defaults that exists,
+/// and
 /// the first override beside it. None without the former.
 #[must_use]
 pub fn default_files(present: &BTreeSet<String>) -> Vec<String> {

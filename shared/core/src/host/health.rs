@@ -6,7 +6,8 @@ use super::definition::{Definition, Healthcheck};
 use super::project::{Container, ContainerState, HealthWord, Observation};
 use crate::time::Timestamp;
 
-/// The longest that an activation waits for one container's health. An activation has 30 minutes, in
+/// The longest that an activation waits for one container's health. An activation has 30 minutes,
+/// in
 /// which the release before may have to become healthy again: see `health.deadline`.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(12);
 

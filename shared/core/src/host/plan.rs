@@ -16,7 +16,8 @@ pub struct Plan {
     pub targets: BTreeMap<String, u32>,
     /// Every service of the repository: all of them are pinned.
     pub pinned: BTreeSet<String>,
-    /// Services of other images that targets depend on and that were never made here, in their order.
+    /// Services of other images that targets depend on and that were never made here, in their
+    /// order.
     pub dependencies: Vec<String>,
     /// Services of other images that share something with a target, and are made again with it.
     pub sharers: Vec<String>,
@@ -178,7 +179,8 @@ fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Res
     let mut named = tags.iter();
     if let (Some((one, first)), Some((other, second))) = (named.next(), named.next()) {
         let text = format!(
-            "{first} uses the tag {one} of {}, and {second} uses {other}: one release cannot be both. \
+            "{first} uses the tag {one} of {}, and {second} uses {other}: one release cannot be \
+             both. \
              Give them one tag, or images of their own.",
             order.repository
         );
@@ -231,7 +233,8 @@ fn add_dependencies(name: &str, definition: &Definition, seen: &Observation, pla
     }
 }
 
-/// A service of another image that uses the network, processes or volumes of one that is made again.
+/// A service of another image that uses the network, processes or volumes of one that is made
+/// again.
 fn find_sharer(definition: &Definition, seen: &Observation, plan: &Plan) -> Option<String> {
     let again = |name: &String| plan.targets.contains_key(name) || plan.sharers.contains(name);
     let (name, _) = definition.services.iter().find(|(name, service)| {
@@ -249,7 +252,8 @@ fn check_names(definition: &Definition, seen: &Observation, plan: &Plan) -> Resu
         let own = definition.services.get(name).and_then(|it| it.container_name.as_ref());
         if let (Some(own), 2..) = (own, count) {
             let text = format!(
-                "{name} is to run {count} containers, and container_name gives all of them the name \
+                "{name} is to run {count} containers, and container_name gives all of them the \
+                 name \
                  {own}: take container_name out of the Compose file."
             );
             return Err(Refusal::new("hosts.compose", text));
@@ -266,7 +270,8 @@ fn check_names(definition: &Definition, seen: &Observation, plan: &Plan) -> Resu
                 |project| format!("belongs to the Compose project {project}"),
             );
             let text = format!(
-                "The name {wanted} of {name} is taken by a container that {whose}: remove or rename \
+                "The name {wanted} of {name} is taken by a container that {whose}: remove or \
+                 rename \
                  that one (docker rename {wanted} {wanted}-old)."
             );
             return Err(Refusal::new("hosts.compose", text));

@@ -160,7 +160,8 @@ fn bring_back_by_compose(
     let files = snapshot.files.clone();
     let mut then = journal.entering(Phase::JudgingRestored, seen.now);
     then.warnings.push(
-        "The host was restarted meanwhile: containers were made again from the Compose files as they \
+        "The host was restarted meanwhile: containers were made again from the Compose files as \
+         they \
          are now."
             .to_owned(),
     );

@@ -236,7 +236,8 @@ impl Orders {
                     let text = format!("{host} runs {} instead of what it was told", answer.now);
                     return Err(Reason::new(Code::HOSTS_DRIFTED, text));
                 }
-                // A host that goes back judges by what was there: as unhealthy as before is as before.
+                // A host that goes back judges by what was there: as unhealthy as before is as
+                // before.
                 let goes_back = matches!(told, Some(Image::Snapshot { .. }));
                 let unwell = answer.health == ContainerHealth::Unhealthy && !goes_back;
                 if !answer.finished || unwell {

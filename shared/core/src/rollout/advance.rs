@@ -219,7 +219,8 @@ impl Rollout {
         self.enter(Phase::Prefetching(orders), cx.now, text);
     }
 
-    /// Whether a host may have to fetch what it goes back to: it was told to change, and ran something.
+    /// Whether a host may have to fetch what it goes back to: it was told to change, and ran
+    /// something.
     fn has_to_fetch(&self, host: &HostId, image: &Image) -> bool {
         let was_told = self.hosts.get(host).is_some_and(|run| run.snapshot.is_some());
         was_told && !image.is_run_by(&Running::Nothing)

@@ -162,7 +162,8 @@ impl HostRun {
         }
     }
 
-    /// What puts it back: what ran before the order that changed it first. One that was never told to
+    /// What puts it back: what ran before the order that changed it first. One that was never told
+    /// to
     /// change is asked for what ran before `own`, the order itself, which is what runs.
     #[must_use]
     pub(crate) fn image_back(&self, own: Fence) -> Image {

@@ -149,6 +149,18 @@ impl Document {
     }
 }
 
+/// What a document runs: `hosts/bootstrap.sh`, told its verb and the program that it is to run.
+///
+/// # Errors
+///
+/// When the script cannot be read.
+pub fn bootstrap(hosts: &Path, verb: &str, program: &str) -> io::Result<String> {
+    let script = std::fs::read_to_string(hosts.join("bootstrap.sh"))?;
+    // Its first line is for shellcheck.
+    let (_, script) = script.split_once('\n').unwrap_or_default();
+    Ok(format!("#!/usr/bin/env bash\nverb={verb} program={program}\n{script}"))
+}
+
 /// Why the documents could not be made or compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

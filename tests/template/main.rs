@@ -25,19 +25,26 @@ const PUSHED: &str = "acme/pushed";
 
 const METRICS: &str = "MetricsRole";
 const OPERATOR: &str = "OperatorRole";
+const PUBLISHER: &str = "PublishProgramRole";
 const RETENTION: &str = "RetentionRole";
 const ROLLOUT: &str = "RolloutRole";
 
 /// The functions, with the roles of the stack that they run as.
-const FUNCTIONS: [(&str, &str); 4] =
-    [("metrics", METRICS), ("operator", OPERATOR), ("retention", RETENTION), ("rollout", ROLLOUT)];
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("metrics", METRICS),
+    ("operator", OPERATOR),
+    ("publish_program", PUBLISHER),
+    ("retention", RETENTION),
+    ("rollout", ROLLOUT),
+];
 
 const HOST: &str = "a host with HostPolicy";
 const PERSON: &str = "a person with OperatorPolicy";
 const PIPELINE: &str = "a service's PipelineRole";
 
 /// Everybody who calls AWS because of Esclusa.
-const CALLERS: [&str; 7] = [METRICS, OPERATOR, RETENTION, ROLLOUT, HOST, PERSON, PIPELINE];
+const CALLERS: [&str; 8] =
+    [METRICS, OPERATOR, PUBLISHER, RETENTION, ROLLOUT, HOST, PERSON, PIPELINE];
 
 /// Where things are, for an environment of this test's own.
 fn options() -> Options {

@@ -9,7 +9,8 @@ use super::error::EnvironmentError;
 use super::options::Options;
 
 /// The functions of the template.
-pub(super) const FUNCTIONS: [&str; 4] = ["rollout", "operator", "retention", "metrics"];
+pub(super) const FUNCTIONS: [&str; 5] =
+    ["rollout", "operator", "retention", "metrics", "publish_program"];
 
 /// The programs that this module's own work needs; the hosts and the registry check theirs.
 const PROGRAMS: [&str; 6] = ["curl", "docker", "dockerd", "docker-registry", "haproxy", "setsid"];

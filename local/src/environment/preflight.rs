@@ -52,6 +52,11 @@ pub(super) fn check_built(options: &Options) -> Result<(), EnvironmentError> {
             return Err(EnvironmentError::NotBuilt { name, path });
         }
     }
+    let path = options.programs().join(std::env::consts::ARCH).join("esclusa-host");
+    if !path.is_file() {
+        let what = format!("the host program ({}: make programs)", path.display());
+        return Err(EnvironmentError::NotSetUp { what });
+    }
     Ok(())
 }
 

@@ -13,7 +13,8 @@ use nix::unistd::Pid;
 use super::Host;
 use super::tools::HostError;
 
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The host's own programs first, then those that it shares with the machine.
+const PATH: &str = "/root/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How long a command may run.
 #[derive(Debug, Clone, Copy)]

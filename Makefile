@@ -5,7 +5,7 @@ SHELL := /bin/bash
 VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
 export PATH := $(VENV)/bin:$(PATH)
 # cargo-lambda would otherwise build for the machine's own glibc.
-FUNCTIONS := metrics operator retention rollout
+FUNCTIONS := metrics operator publish_program retention rollout
 # Namespaces and engines need root; building does not. So only the programs run with sudo, and what
 # they find on the path is what was found here, which sudo by itself would not keep.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo --preserve-env env 'PATH=$(PATH)')
@@ -26,6 +26,15 @@ demo: build ## a rollout, a failed one, a rollback, on real engines: target/demo
 .PHONY: build
 build: setup ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
 	cargo lambda build --release --locked $(addprefix --package ,$(FUNCTIONS))
+	scripts/programs
+
+.PHONY: programs
+programs: setup ## build what runs on hosts, for each architecture: target/hosts/<architecture>/esclusa-host
+	scripts/programs
+
+.PHONY: arm
+arm: setup ## build all for arm64 and start each program once, emulated
+	scripts/arm
 
 .PHONY: package
 package: build ## what `sam build` makes for each architecture that can be built here, and its size
@@ -37,9 +46,10 @@ check: setup ## format, lints, documentation, shell scripts, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
-	shellcheck --external-sources scripts/setup scripts/package scripts/test \
+	shellcheck --external-sources scripts/arm scripts/package scripts/programs scripts/setup \
+	  scripts/test \
 	  .ci/run examples/host/prepare
-	shellcheck hosts/measure.sh
+	shellcheck hosts/bootstrap.sh hosts/measure.sh
 	for verb in prefetch activate inspect; do \
 	  { echo '#!/usr/bin/env bash'; cat hosts/lib.sh "hosts/$$verb.sh"; } | shellcheck -; \
 	done

@@ -9,6 +9,7 @@ mod documents;
 mod granted;
 mod patterns;
 mod pipeline;
+mod program;
 mod refused;
 
 use std::path::Path;
@@ -65,6 +66,7 @@ async fn the_deployed_template_keeps_its_promises() {
         async move {
             let pipeline = pipeline::deployed(&environment, "pushed", &[]).await;
             let callers = everybody(&environment, &pipeline).await;
+            program::is_in_the_registry(&environment, &callers);
             refused::each_caller_is_refused_what_it_need_not_do(&environment, &callers).await;
             pipeline::only_its_branches_may_be_it(&environment, &callers, &pipeline).await;
             patterns::each_rule_passes_on_exactly_what_it_should(&callers);

@@ -14,7 +14,8 @@ use super::Host;
 use super::tools::HostError;
 
 /// The host's own programs first, then those that it shares with the machine.
-const PATH: &str = "/root/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str =
+    "/root/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How long a command may run.
 #[derive(Debug, Clone, Copy)]

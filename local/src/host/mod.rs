@@ -18,6 +18,7 @@ mod tools;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use exec::PATH;
 pub use exec::{Finished, Limits};
 pub use names::EnvironmentId;
 pub use remove::remove_all;

@@ -1,7 +1,7 @@
 """Deploys `template.yaml` into MiniStack as `sam package` and `sam deploy` would.
 
-The template is used as it is: only each `CodeUri` and `ContentUri` becomes the place of the uploaded
-zip, which is what `sam package` does.
+The template is used as it is: only each `CodeUri` and `ContentUri` becomes the place of the
+uploaded zip, which is what `sam package` does.
 """
 
 import argparse

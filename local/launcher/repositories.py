@@ -5,8 +5,14 @@ import upstream
 
 def _settings(properties: dict) -> dict:
     scanning = properties.get("ImageScanningConfiguration") or {}
+    prefix = "ImageTagMutabilityExclusionFilter"
+    filters = [
+        {"filterType": one[f"{prefix}Type"], "filter": one[f"{prefix}Value"]}
+        for one in properties.get(f"{prefix}s") or []
+    ]
     return {
         "imageTagMutability": properties.get("ImageTagMutability", "MUTABLE"),
+        **({"imageTagMutabilityExclusionFilters": filters} if filters else {}),
         "imageScanningConfiguration": {
             "scanOnPush": str(scanning.get("ScanOnPush", False)).lower() == "true"
         },
@@ -24,11 +30,10 @@ def create(_logical_id, properties, _stack):
 
 
 def update(physical_id, _old, properties, _stack, _logical_id=None):
-    settings = _settings(properties)
     name = {"repositoryName": physical_id}
-    mutability = {"imageTagMutability": settings["imageTagMutability"]}
+    mutability = _settings(properties)
+    scanning = {"imageScanningConfiguration": mutability.pop("imageScanningConfiguration")}
     upstream.ecr("PutImageTagMutability", {**name, **mutability})
-    scanning = {"imageScanningConfiguration": settings["imageScanningConfiguration"]}
     upstream.ecr("PutImageScanningConfiguration", {**name, **scanning})
     described = upstream.ecr("DescribeRepositories", {"repositoryNames": [physical_id]})
     return physical_id, _attributes(described["repositories"][0])

@@ -1,5 +1,5 @@
-//! What a document runs before the program: it is pulled, kept and run, and what is missing is said.
-//! Needs root, as the local environment does.
+//! What a document runs before the program: it is pulled, kept and run, and what is missing is
+//! said. Needs root, as the local environment does.
 
 mod world;
 

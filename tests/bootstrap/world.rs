@@ -77,13 +77,14 @@ impl World {
         fs::create_dir_all(&place).unwrap();
         let noise = (0..bytes).map(|at| format!("{:x}", at.wrapping_mul(2_654_435_761) >> 7 & 15));
         fs::write(place.join("esclusa-host"), program + &noise.collect::<String>()).unwrap();
-        let from = "FROM scratch\nCOPY --chmod=755 esclusa-host /esclusa-host\n\
+        let from = "FROM scratch\nCOPY esclusa-host /esclusa-host\n\
                     ENTRYPOINT [\"/esclusa-host\"]\n";
-        fs::write(place.join("Dockerfile"), from.replace("--chmod=755 ", "")).unwrap();
+        fs::write(place.join("Dockerfile"), from).unwrap();
         self.shell("chmod 755 /root/image/esclusa-host");
         let pushed = self.shell(&format!(
             "export DOCKER_CONFIG=/root/push PATH=/root/tools:$PATH && mkdir -p $DOCKER_CONFIG
-             echo '{{\"credHelpers\":{{\"127.0.0.1:{port}\":\"ecr-login\"}}}}' >$DOCKER_CONFIG/config.json
+             echo '{{\"credHelpers\":{{\"127.0.0.1:{port}\":\"ecr-login\"}}}}' \
+               >$DOCKER_CONFIG/config.json
              docker build --quiet --tag {repository}:{name} /root/image >&2
              docker push {repository}:{name}
              docker image rm {repository}:{name} >&2

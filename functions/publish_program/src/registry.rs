@@ -1,5 +1,5 @@
-//! ECR as the registry that programs are put into, by its own calls for uploads: each is granted for
-//! one repository, where the token of a registry login would be good for all.
+//! ECR as the registry that programs are put into, by its own calls for uploads: each is granted
+//! for one repository, where the token of a registry login would be good for all.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

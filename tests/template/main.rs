@@ -67,6 +67,7 @@ async fn the_deployed_template_keeps_its_promises() {
             let pipeline = pipeline::deployed(&environment, "pushed", &[]).await;
             let callers = everybody(&environment, &pipeline).await;
             program::is_in_the_registry(&environment, &callers);
+            program::is_what_each_document_runs(&environment, &callers);
             refused::each_caller_is_refused_what_it_need_not_do(&environment, &callers).await;
             pipeline::only_its_branches_may_be_it(&environment, &callers, &pipeline).await;
             patterns::each_rule_passes_on_exactly_what_it_should(&callers);

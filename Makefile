@@ -10,7 +10,7 @@ CARGO_BIN := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin
 SBIN := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH := $(ESCLUSA_VENV)/bin:$(CARGO_BIN):$(PATH):$(SBIN)
 # cargo-lambda would otherwise build for the machine's own glibc.
-FUNCTIONS := metrics operator retention rollout
+FUNCTIONS := metrics operator publish_program retention rollout
 
 .PHONY: help
 help: ## list the targets
@@ -33,6 +33,16 @@ demo: setup build ## a rollout, a failed one, a rollback, on real engines: targe
 .PHONY: build
 build: tools ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
 	cargo lambda build --release --locked $(addprefix --package ,$(FUNCTIONS))
+	scripts/programs
+
+.PHONY: programs
+programs: tools ## build what runs on hosts, for each architecture: target/hosts/<architecture>/esclusa-host
+	scripts/programs
+
+.PHONY: arm
+arm: ## build all for arm64 and start each program once, emulated
+	scripts/setup arm
+	scripts/arm
 
 .PHONY: package
 package: build ## what `sam build` makes for each architecture that can be built here, and its size
@@ -45,12 +55,9 @@ check: ## format, lints, documentation, shell scripts, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
-	shellcheck --external-sources scripts/setup scripts/preflight scripts/as_root \
-	  scripts/package scripts/test .ci/run examples/host/prepare
-	shellcheck hosts/measure.sh
-	for verb in prefetch activate inspect; do \
-	  { echo '#!/usr/bin/env bash'; cat hosts/lib.sh "hosts/$$verb.sh"; } | shellcheck -; \
-	done
+	shellcheck --external-sources scripts/setup scripts/preflight scripts/as_root scripts/arm \
+	  scripts/package scripts/programs scripts/test .ci/run examples/host/prepare
+	shellcheck hosts/bootstrap.sh
 	cargo run --quiet --locked --package esclusa-local -- documents --check
 	cfn-lint template.yaml template-service.yaml
 	for template in template.yaml template-service.yaml; do \

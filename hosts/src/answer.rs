@@ -102,23 +102,26 @@ pub(crate) fn print(text: &str) -> ExitCode {
 /// Leaves out what does not fit: the digests on the host first, then warnings, then the sentence's
 /// middle. The whole answer is kept on the host.
 fn fit(value: &mut Value) {
+    let shorten_warning = |value: &mut Value| {
+        let Some(first) = value.pointer_mut("/warnings/0") else { return false };
+        let text = first.as_str().unwrap_or_default().to_owned();
+        *first = Value::from(shorten(&text, 60));
+        text.chars().count() > 60
+    };
+    let shorten_text = |value: &mut Value| {
+        let text = value["text"].as_str().unwrap_or_default().to_owned();
+        value["text"] = Value::from(shorten(&text, 100));
+        text.chars().count() > 100
+    };
     while value.to_string().len() > LONGEST {
-        if shorten_list(value, "present", 3) || shorten_list(value, "warnings", 1) {
-            continue;
-        }
-        let text = value.get("text").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let first = value.pointer("/warnings/0").and_then(Value::as_str).unwrap_or_default();
-        let (first, long) = (first.to_owned(), first.chars().count() > 60);
-        match value.pointer_mut("/warnings/0") {
-            Some(warning) if long => *warning = Value::from(shorten(&first, 60)),
-            _ => {
-                value["text"] = Value::from(shorten(&text, 100));
-                let _none_left = shorten_list(value, "warnings", 0);
-                let _none_left = shorten_list(value, "present", 0);
-                if text.chars().count() <= 100 {
-                    return;
-                }
-            }
+        let shortened = shorten_list(value, "present", 3)
+            || shorten_list(value, "warnings", 1)
+            || shorten_warning(value)
+            || shorten_text(value)
+            || shorten_list(value, "warnings", 0)
+            || shorten_list(value, "present", 0);
+        if !shortened {
+            return;
         }
     }
 }

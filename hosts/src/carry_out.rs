@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use esclusa_core::host::{
-    Admission, Finished, Inspection, Kept, Observation, Order, ROLLBACK_LABEL, Refusal, Report,
-    Step, Turn, admit, check_time, choose_prunable, containers_after, inspect,
+    Admission, Finished, Inspection, Journal, Kept, Observation, Order, ROLLBACK_LABEL, Refusal,
+    Report, Step, Turn, admit, check_time, choose_prunable, containers_after, inspect,
     next_activation_turn, next_prefetch_turn,
 };
 use esclusa_core::order::Verb;
@@ -80,8 +80,7 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
 }
 
 /// An order of the scripts that came before carries its way back in itself; from now on it lies
-/// beside
-/// the others.
+/// beside the others.
 fn keep_old_way_back(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
     let Some(journal) = &kept.journal else { return Ok(()) };
     match kept.snapshots.get(&journal.snapshot) {
@@ -126,7 +125,8 @@ async fn turn_by_turn(observer: &mut Observer, order: &Order) -> Result<Answer, 
         match executor.take(observer, &step).await {
             Ok(made) => {
                 let journal = match then {
-                    Some(journal) => Some(*journal),
+                    // A phase begins when the step before it has been taken.
+                    Some(journal) => Some(Journal { phase_began: now(), ..*journal }),
                     None => seen.kept.journal.clone().filter(|_| made.replaced.is_some()),
                 };
                 if let Some(journal) = journal {

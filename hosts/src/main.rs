@@ -1,8 +1,8 @@
 //! What happens on a host: the program that Esclusa's orders run there.
 //!
 //! `README.md` beside this crate is the protocol. The decisions are in `esclusa_core::host`; here
-//! the
-//! host is looked at, one step is taken after the other, and the one line of the answer is written.
+//! the host is looked at, one step is taken after the other, and the one line of the answer is
+//! written.
 
 mod answer;
 mod carry_out;

@@ -16,8 +16,7 @@ use crate::error::reason;
 const ONE: Duration = Duration::from_secs(5);
 
 /// Asks until the answer is one that is expected. The address is the host's own, so no proxy is
-/// ever
-/// in between, whatever the agent's environment says.
+/// ever in between, whatever the agent's environment says.
 ///
 /// # Errors
 ///

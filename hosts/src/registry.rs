@@ -114,8 +114,7 @@ async fn credentials() -> aws_config::default_provider::credentials::DefaultCred
 }
 
 /// A client for HTTPS. The proxy of the environment is for AWS's own address alone: instance
-/// metadata
-/// is asked directly, always.
+/// metadata is asked directly, always.
 fn client(through_proxy: bool) -> aws_smithy_runtime_api::client::http::SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, _components| {
         let mut connector = Connector::builder();

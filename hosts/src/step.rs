@@ -131,8 +131,7 @@ impl Executor {
     }
 
     /// Fetches an image: from the service's registry with the login of the instance's role, from
-    /// any
-    /// other as a person on the host would.
+    /// any other as a person on the host would.
     async fn pull(
         &mut self,
         observer: &Observer,
@@ -157,8 +156,8 @@ impl Executor {
     }
 }
 
-/// The Compose file that came with the image becomes the one in use; the one before is kept for
-/// the way back.
+/// The Compose file that came with the image becomes the one in use; the one before is kept for the
+/// way back.
 fn put_shipped_in_use(observer: &Observer) -> Result<(), Reason> {
     let next = observer.directory().join(NEXT_SHIPPED);
     let shipped = observer.directory().join(SHIPPED);
@@ -263,10 +262,8 @@ async fn restart(observer: &Observer, services: &[String], files: &Files) -> Res
 }
 
 /// A killed `up` leaves the container that it was about to put in another's place, under a name of
-/// its
-/// own, and the next one stumbles over it. Where the other is gone already, this one has its
-/// volumes
-/// and takes its name.
+/// its own, and the next one stumbles over it. Where the other is gone already, this one has its
+/// volumes and takes its name.
 async fn clear_half_made(observer: &mut Observer, files: &Files) -> Result<(), Reason> {
     let seen = observer.look().await?;
     let hex = |it: &str| it.len() == 12 && it.bytes().all(|byte| byte.is_ascii_hexdigit());

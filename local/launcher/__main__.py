@@ -17,12 +17,14 @@ def serve() -> None:
     import faults
     import forward
     import functions
+    import repositories
 
     forward.install(app)
     alarms.install()
     authority.install()
     events.install()
     documents.install()
+    repositories.install()
     functions.install()
     faults.install(app)
     # MiniStack reads its own command line; ours has been used up.

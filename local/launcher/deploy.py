@@ -1,7 +1,7 @@
 """Deploys `template.yaml` into MiniStack as `sam package` and `sam deploy` would.
 
-The template is used as it is: only each `CodeUri` becomes the place of the uploaded zip, which is
-what `sam package` does.
+The template is used as it is: only each `CodeUri` and `ContentUri` becomes the place of the
+uploaded zip, which is what `sam package` does.
 """
 
 import argparse
@@ -18,35 +18,48 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 BUCKET = "esclusa-artifacts"
-CODE_URI = re.compile(r"^(?P<key> +CodeUri: )functions/(?P<name>[a-z]+)$", re.MULTILINE)
+CODE_URI = re.compile(r"^(?P<key> +CodeUri: )functions/(?P<name>[a-z_]+)$", re.MULTILINE)
+CONTENT_URI = re.compile(r"^(?P<key> +ContentUri: )(?P<name>hosts)$", re.MULTILINE)
+PROGRAM = "esclusa-host"
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def zipped(bootstrap: Path) -> bytes:
-    """The same bytes for the same program, so that an unchanged function is not updated."""
+def zipped(files: dict) -> bytes:
+    """The same bytes for the same programs, so that what did not change is not updated."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        entry = zipfile.ZipInfo("bootstrap", EPOCH)
-        entry.external_attr = 0o755 << 16
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        archive.writestr(entry, bootstrap.read_bytes())
+        for name, path in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, EPOCH)
+            entry.external_attr = 0o755 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()
 
 
 def package(template: str, code: Path, s3) -> str:
-    """Uploads every function's program and returns the template that points to the uploads."""
+    """Uploads every function and layer, and returns the template that points to the uploads."""
 
-    def upload(match: re.Match) -> str:
+    def upload(match: re.Match, files: dict) -> str:
         name = match["name"]
-        bootstrap = code / name / "bootstrap"
-        if not bootstrap.exists():
-            raise SystemExit(f"deploy: {bootstrap} is missing: run `make build` first")
-        content = zipped(bootstrap)
+        content = zipped(files)
         key = f"{name}-{hashlib.sha256(content).hexdigest()[:16]}.zip"
         s3.put_object(Bucket=BUCKET, Key=key, Body=content)
         return f"{match['key']}s3://{BUCKET}/{key}"
 
-    return CODE_URI.sub(upload, template)
+    def function(match: re.Match) -> str:
+        bootstrap = code / match["name"] / "bootstrap"
+        if not bootstrap.exists():
+            raise SystemExit(f"deploy: {bootstrap} is missing: run `make build` first")
+        return upload(match, {"bootstrap": bootstrap})
+
+    def layer(match: re.Match) -> str:
+        folder = code.parent / match["name"]
+        files = {str(path.relative_to(folder)): path for path in folder.glob(f"*/{PROGRAM}")}
+        if not files:
+            raise SystemExit(f"deploy: {folder} holds no program: run `make programs` first")
+        return upload(match, files)
+
+    return CONTENT_URI.sub(layer, CODE_URI.sub(function, template))
 
 
 def deploy(cloudformation, stack: str, url: str, parameters: list) -> None:

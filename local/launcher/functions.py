@@ -15,6 +15,13 @@ def install() -> None:
         if logging.get("LogFormat") == "JSON":
             environment["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
             environment["AWS_LAMBDA_LOG_LEVEL"] = logging.get("ApplicationLogLevel", "INFO")
+        # Lambda puts the content of layers below /opt, which here is the machine's own.
+        layers = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
+        if layers:
+            content = lambda_svc._docker_extracted_dir(layers[0], "layer")
+            for name, value in environment.items():
+                if value == "/opt":
+                    environment[name] = content
         return environment
 
     def remembering_recursion(verb):

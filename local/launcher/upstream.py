@@ -22,15 +22,21 @@ def exchange(method: str, target: str, headers: dict, body: bytes):
         connection.close()
 
 
-def ssm(action: str, payload: dict) -> dict:
-    """Calls one SSM action of our server and returns its answer."""
-    headers = {
-        "content-type": "application/x-amz-json-1.1",
-        "x-amz-target": f"AmazonSSM.{action}",
-    }
+def call(target: str, payload: dict) -> dict:
+    """Makes one call of our server, `<service>.<operation>`, and returns its answer."""
+    headers = {"content-type": "application/x-amz-json-1.1", "x-amz-target": target}
     status, _, body = exchange("POST", "/", headers, json.dumps(payload).encode())
     answer = json.loads(body or b"{}")
     if status >= 300:
         kind = str(answer.get("__type", status)).rsplit("#", 1)[-1]
+        action = target.rsplit(".", 1)[-1]
         raise ValueError(f"{action}: {kind}: {answer.get('message', answer.get('Message', ''))}")
     return answer
+
+
+def ssm(action: str, payload: dict) -> dict:
+    return call(f"AmazonSSM.{action}", payload)
+
+
+def ecr(action: str, payload: dict) -> dict:
+    return call(f"AmazonEC2ContainerRegistry_V20150921.{action}", payload)

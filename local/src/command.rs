@@ -84,7 +84,7 @@ enum Verb {
     Reset,
     /// Print the registry's password, as `aws ecr get-login-password` does.
     Password,
-    /// Write the SSM documents of `template.yaml` from hosts/*.sh.
+    /// Write the SSM documents of `template.yaml` from hosts/bootstrap.sh.
     Documents {
         /// Only say whether they differ.
         #[arg(long)]

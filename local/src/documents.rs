@@ -1,23 +1,19 @@
-//! The SSM documents of `template.yaml`, made from the scripts in `hosts/`.
+//! The SSM documents of `template.yaml`: each verb's parameters, and `hosts/bootstrap.sh`.
 //!
-//! The scripts are the one source. This module holds what a script cannot say about itself: the
-//! parameters with their patterns, the time limit, and the names.
+//! The bootstrap is the one source of what documents run; the template holds it once, as a mapping.
+//! This module holds what it cannot say: parameters with their patterns, time limits, and names.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use esclusa_core::order::Verb;
-use serde_json::json;
 
-const BEGIN: &str = "  # >>> documents\n";
-const END: &str = "  # <<< documents\n";
-
-/// What an SSM document may weigh. Longer ones are refused by Systems Manager.
-const MAX_BYTES: usize = 64 * 1024;
+/// The names of the template's generated parts, which stand between comments `>>>` and `<<<`.
+const PARTS: [&str; 2] = ["bootstrap", "documents"];
 
 const DIGITS_10: &str = "^[0-9]{10}$";
-const IMAGE: &str = "^(none|local@sha256:[a-f0-9]{64}\
+const IMAGE: &str = "^(none|local@sha256:[a-f0-9]{64}|snapshot@[0-9]{1,10}\\.[0-9]{1,12}\
     |[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}@sha256:[a-f0-9]{64})$";
 
 /// One of the documents that Esclusa sends to hosts.
@@ -27,8 +23,8 @@ pub struct Document {
     pub name: &'static str,
     /// The logical name in the template.
     pub resource: &'static str,
-    /// The script in `hosts/`, after the shared part if it speaks for a lane.
-    pub script: &'static str,
+    /// The name of its one step, which is the program's verb.
+    pub step: &'static str,
     /// What it does, for a person who looks at the list of documents.
     pub description: &'static str,
     /// What it does to the core, which says how long the agent lets the script run; nothing where
@@ -67,7 +63,7 @@ pub const DOCUMENTS: &[Document] = &[
     Document {
         name: "Esclusa-Prefetch",
         resource: "PrefetchDocument",
-        script: "prefetch.sh",
+        step: "prefetch",
         description: "Checks a host and pulls a release; changes nothing that runs.",
         verb: Some(Verb::Prefetch),
         parameters: &[
@@ -81,7 +77,7 @@ pub const DOCUMENTS: &[Document] = &[
     Document {
         name: "Esclusa-Activate",
         resource: "ActivateDocument",
-        script: "activate.sh",
+        step: "activate",
         description: "Makes a host run a release, checks its health, and restores it on failure.",
         verb: Some(Verb::Activate),
         parameters: &[
@@ -100,7 +96,7 @@ pub const DOCUMENTS: &[Document] = &[
     Document {
         name: "Esclusa-Inspect",
         resource: "InspectDocument",
-        script: "inspect.sh",
+        step: "inspect",
         description: "Tells what a host runs; changes nothing.",
         verb: Some(Verb::Inspect),
         parameters: &[parameter("Logs", "^(no|yes)$")],
@@ -108,7 +104,7 @@ pub const DOCUMENTS: &[Document] = &[
     Document {
         name: "Esclusa-Measure",
         resource: "MeasureDocument",
-        script: "measure.sh",
+        step: "measure",
         description: "Tells what the containers on a host take; changes nothing.",
         verb: None,
         parameters: &[],
@@ -128,25 +124,18 @@ impl Document {
     fn limit(&self) -> Duration {
         self.verb.map_or(BRIEF, Verb::limit)
     }
+}
 
-    /// The name of the document's one step.
-    fn step(&self) -> &str {
-        self.script.trim_end_matches(".sh")
-    }
-
-    /// The script that the agent runs: the interpreter's line, the shared part, the verb's part.
-    ///
-    /// # Errors
-    ///
-    /// When one of the two files cannot be read.
-    pub fn text(&self, hosts: &Path) -> io::Result<String> {
-        let shared = match self.verb {
-            Some(_) => std::fs::read_to_string(hosts.join("lib.sh"))?,
-            None => String::new(),
-        };
-        let own = std::fs::read_to_string(hosts.join(self.script))?;
-        Ok(format!("#!/usr/bin/env bash\n{shared}{own}"))
-    }
+/// What a document runs: `hosts/bootstrap.sh`, told its verb and the program that it is to run.
+///
+/// # Errors
+///
+/// When the script cannot be read.
+pub fn bootstrap(hosts: &Path, verb: &str, program: &str) -> io::Result<String> {
+    let script = std::fs::read_to_string(hosts.join("bootstrap.sh"))?;
+    // Its first line is for shellcheck.
+    let (_, script) = script.split_once('\n').unwrap_or_default();
+    Ok(format!("#!/usr/bin/env bash\nverb={verb} program={program}\n{script}"))
 }
 
 /// Why the documents could not be made or compared.
@@ -161,22 +150,16 @@ pub enum DocumentsError {
         /// What the system said.
         source: io::Error,
     },
-    /// The two marker comments are not both in the template: put them back.
-    #[error("`{path}` lacks the lines `# >>> documents` and `# <<< documents`")]
+    /// The marker comments are not all in the template: put them back.
+    #[error("`{path}` lacks the lines `# >>> {part}` and `# <<< {part}`")]
     Markers {
         /// The template.
         path: PathBuf,
+        /// The part that they enclose.
+        part: &'static str,
     },
-    /// Systems Manager would refuse a document of this size: shorten the scripts.
-    #[error("document `{name}` has {bytes} bytes, more than the {MAX_BYTES} that SSM takes")]
-    TooLong {
-        /// The document.
-        name: &'static str,
-        /// Its size in the template.
-        bytes: usize,
-    },
-    /// The template holds other scripts than `hosts/`: run `esclusa-local documents`.
-    #[error("`{path}` differs from hosts/*.sh: run `esclusa-local documents`")]
+    /// The template holds another bootstrap or other parameters: run `esclusa-local documents`.
+    #[error("`{path}` differs from hosts/bootstrap.sh: run `esclusa-local documents`")]
     Differs {
         /// The template.
         path: PathBuf,
@@ -187,15 +170,19 @@ pub enum DocumentsError {
 ///
 /// # Errors
 ///
-/// When a file cannot be used, a document is too long, or `check` found a difference.
+/// When a file cannot be used, or `check` found a difference.
 pub fn write(root: &Path, check: bool) -> Result<(), DocumentsError> {
     let path = root.join("template.yaml");
     let file = |source| DocumentsError::File { path: path.clone(), source };
     let old = std::fs::read_to_string(&path).map_err(file)?;
-    let markers = || DocumentsError::Markers { path: path.clone() };
-    let (before, rest) = old.split_once(BEGIN).ok_or_else(markers)?;
-    let (_, after) = rest.split_once(END).ok_or_else(markers)?;
-    let new = format!("{before}{BEGIN}{}{END}{after}", render(&root.join("hosts"))?);
+    let new = PARTS.into_iter().try_fold(old.clone(), |text, part| {
+        let (begin, end) = (format!("  # >>> {part}\n"), format!("  # <<< {part}\n"));
+        let markers = || DocumentsError::Markers { path: path.clone(), part };
+        let (before, rest) = text.split_once(&begin).ok_or_else(markers)?;
+        let (_, after) = rest.split_once(&end).ok_or_else(markers)?;
+        let made = render(part, &root.join("hosts"))?;
+        Ok(format!("{before}{begin}{made}{end}{after}"))
+    })?;
     if new == old {
         return Ok(());
     }
@@ -205,52 +192,20 @@ pub fn write(root: &Path, check: bool) -> Result<(), DocumentsError> {
     std::fs::write(&path, new).map_err(file)
 }
 
-fn render(hosts: &Path) -> Result<String, DocumentsError> {
-    let mut all = String::new();
-    for document in DOCUMENTS {
-        let text = document
-            .text(hosts)
-            .map_err(|source| DocumentsError::File { path: hosts.join(document.script), source })?;
-        let bytes = weight(document, &text);
-        if bytes > MAX_BYTES {
-            return Err(DocumentsError::TooLong { name: document.name, bytes });
-        }
-        all.push('\n');
-        all.push_str(&resource(document, &text));
+fn render(part: &str, hosts: &Path) -> Result<String, DocumentsError> {
+    if part != "bootstrap" {
+        return Ok(DOCUMENTS.iter().map(resource).collect());
     }
-    Ok(all)
+    let path = hosts.join("bootstrap.sh");
+    let script = std::fs::read_to_string(&path);
+    let script = script.map_err(|source| DocumentsError::File { path, source })?;
+    let (_, script) = script.split_once('\n').unwrap_or_default();
+    Ok(format!("  Host:\n    Bootstrap:\n      Script: |-\n{}", indented(script)))
 }
 
-/// The size of the document as the stack hands it to Systems Manager: as JSON.
-fn weight(document: &Document, text: &str) -> usize {
-    let parameters: serde_json::Map<_, _> = document
-        .parameters()
-        .map(|Parameter { name, pattern }| {
-            let form = json!({
-                "type": "String", "interpolationType": "ENV_VAR", "allowedPattern": pattern,
-            });
-            ((*name).to_owned(), form)
-        })
-        .collect();
-    let limit = document.limit().as_secs().to_string();
-    let step = json!({
-        "action": "aws:runShellScript",
-        "name": document.step(),
-        "precondition": { "StringEquals": ["platformType", "Linux"] },
-        "inputs": { "timeoutSeconds": limit, "runCommand": [text] },
-    });
-    let content = json!({
-        "schemaVersion": "2.2", "description": document.description,
-        "parameters": parameters, "mainSteps": [step],
-    });
-    content.to_string().len()
-}
-
-const RESOURCE: &str = r#"  @resource:
+const RESOURCE: &str = r#"
+  @resource:
     Type: AWS::SSM::Document
-    Metadata:
-      # The script's own variables look like a substitution that was forgotten.
-      cfn-lint: { config: { ignore_checks: [E1029] } }
     Properties:
       Name: @name
       DocumentType: Command
@@ -266,17 +221,20 @@ const RESOURCE: &str = r#"  @resource:
             precondition: { StringEquals: [platformType, Linux] }
             inputs:
               timeoutSeconds: "@seconds"
-              runCommand:
-                - |
-@script"#;
+              # Line by line, so that the console shows it as it is here.
+              runCommand: !Split
+                - "\n"
+                - !Join
+                  - "\n"
+                  - - '#!/usr/bin/env bash'
+                    - !Sub "verb=@step program=${HostImages.RepositoryUri}@${HostProgram.Digest}"
+                    - !FindInMap [Host, Bootstrap, Script]
+"#;
 
-const PARAMETER: &str = r"          @name:
-            type: String
-            interpolationType: ENV_VAR
-            allowedPattern: '@pattern'
-";
+const PARAMETER: &str = "          @name: { type: String, interpolationType: ENV_VAR, \
+    allowedPattern: '@pattern' }\n";
 
-fn resource(document: &Document, text: &str) -> String {
+fn resource(document: &Document) -> String {
     let parameters: String = document
         .parameters()
         .map(|it| PARAMETER.replace("@name", it.name).replace("@pattern", it.pattern))
@@ -285,22 +243,21 @@ fn resource(document: &Document, text: &str) -> String {
         "" => String::new(),
         some => format!("        parameters:\n{some}"),
     };
-    // The script comes last, so that nothing in it is taken for a place to fill.
+    // Patterns come last, so that nothing in them is taken for a place to fill.
     RESOURCE
         .replace("@resource", document.resource)
         .replace("@name", document.name)
         .replace("@description", document.description)
-        .replace("@parameters", &parameters)
-        .replace("@step", document.step())
+        .replace("@step", document.step)
         .replace("@seconds", &document.limit().as_secs().to_string())
-        .replace("@script", &indented(text))
+        .replace("@parameters", &parameters)
 }
 
 /// The script as a block scalar's lines.
 fn indented(text: &str) -> String {
     text.lines().fold(String::new(), |mut all, line| {
         if !line.is_empty() {
-            all.push_str("                  ");
+            all.push_str("        ");
             all.push_str(line);
         }
         all.push('\n');
@@ -313,8 +270,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_template_holds_the_scripts_of_the_hosts() {
+    fn the_template_holds_the_bootstrap_of_the_hosts() {
         write(&crate::places::tested_checkout(), true).unwrap();
+    }
+
+    #[test]
+    fn the_template_is_pleasant_to_read() {
+        let template = crate::places::tested_checkout().join("template.yaml");
+        let template = std::fs::read_to_string(template).unwrap();
+        assert!(template.lines().count() <= 1_700, "{} lines", template.lines().count());
+        for document in DOCUMENTS {
+            let lines = resource(document).lines().count();
+            assert!(lines <= 60, "{} has {lines} lines", document.name);
+        }
     }
 
     #[test]
@@ -329,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_script_becomes_a_block_scalar_without_trailing_blanks() {
-        let expected = "                  if x; then\n\n                    y\n";
+        let expected = "        if x; then\n\n          y\n";
         assert_eq!(indented("if x; then\n\n  y\n"), expected);
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use crate::aws::sha256;
 
 /// Files by which a checkout of this project is known.
-const MARKS: [&str; 3] = ["template.yaml", "hosts/lib.sh", "local/launcher"];
+const MARKS: [&str; 3] = ["template.yaml", "hosts/bootstrap.sh", "local/launcher"];
 
 /// Holds sockets and locks; empty after every boot.
 const RUNTIME_HOME: &str = "/run/esclusa";

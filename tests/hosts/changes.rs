@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
 use crate::Row;
 use crate::order::Service;
 use crate::world::World;
@@ -94,7 +97,7 @@ fn port_conflict(world: &World) {
     std::thread::sleep(std::time::Duration::from_millis(300));
     let answer = service.activate(&second, "1.2");
     answer.expect("hosts.up", 13).restored("yes").runs(&first).says("in use");
-    holder.kill().unwrap();
+    killpg(Pid::from_raw(holder.id().cast_signed()), Signal::SIGKILL).unwrap();
     holder.wait().unwrap();
     service.activate(&second, "1.3").expect("ok", 0).runs(&second);
 }

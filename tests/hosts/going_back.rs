@@ -29,10 +29,9 @@ const WEB: &str = "  web: {image: IMAGE, restart: always}\n";
 /// Gives the service's tag to an image that is on the host, as a team's own `docker pull` does.
 fn adopt(service: &Service, kind: &str) -> String {
     let image = service.push(kind, &format!("adopted-{kind}"));
-    service.prefetch(&image, "0.1");
+    service.prefetch(&image, "0.1").expect("ok", 0);
     let name = service.image();
     let (_, digest) = image.split_once('@').unwrap();
-    service.run(&["docker", "pull", "--quiet", &format!("{name}@{digest}")]);
     service.run(&["docker", "tag", &format!("{name}@{digest}"), &format!("{name}:latest")]);
     image
 }

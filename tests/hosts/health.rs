@@ -93,8 +93,8 @@ fn unchecked(world: &World) {
     let service = Service::new(world, "health/unchecked", WEB).patient();
     let image = service.push("idle1", "v1");
     let answer = service.roll_out(&image, "1.1");
-    let waited = answer.value["seconds"]["health"].as_u64().unwrap();
-    assert!((18..40).contains(&waited), "{answer}");
+    let took = |part: &str| answer.value["seconds"][part].as_u64().unwrap();
+    assert!(took("up") + took("health") >= 18, "{answer}");
 }
 
 fn one_shot(world: &World) {

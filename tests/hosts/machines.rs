@@ -4,26 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use esclusa_local::documents::DOCUMENTS;
 use esclusa_local::host::{EnvironmentId, Host, HostOptions, Limits, remove_all};
 use esclusa_local::places::{make_scratch_directory, state_directory, tested_checkout};
 
 use crate::world::{new_host, newest_engine};
-
-#[test]
-fn the_scripts_pass_shellcheck() {
-    let hosts = tested_checkout().join("hosts");
-    let scratch = make_scratch_directory(&tested_checkout(), "shellcheck").unwrap();
-    for document in DOCUMENTS {
-        let file = scratch.join(document.script);
-        let text = document.text(&hosts).unwrap();
-        assert!(!text.contains("{{"), "{} holds what SSM would replace", document.script);
-        fs::write(&file, text).unwrap();
-        let checked = Command::new("shellcheck").args(["--format", "gcc"]).arg(&file).output();
-        let checked = checked.expect("shellcheck is not installed: run scripts/setup");
-        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
-    }
-}
 
 #[test]
 fn a_host_survives_power_cuts_and_leaves_nothing_when_removed() {

@@ -181,7 +181,7 @@ pub(crate) fn install(host: &Host) {
 }
 
 fn document(verb: &str) -> &'static Document {
-    DOCUMENTS.iter().find(|it| it.script == format!("{verb}.sh")).unwrap()
+    DOCUMENTS.iter().find(|it| it.step == verb).unwrap()
 }
 
 /// One order, as Systems Manager would hand it to the host's agent.

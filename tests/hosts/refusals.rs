@@ -55,7 +55,7 @@ fn dies_in_the_middle(service: &Service, image: &str) {
     let answer = std::thread::scope(|scope| {
         let ordered = scope.spawn(|| patient().run());
         let order = service.kept("order");
-        while !fs::read_to_string(&order).unwrap_or_default().contains("changed") {
+        while !fs::read_to_string(&order).unwrap_or_default().contains("judging") {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         service.host.kill_engine().unwrap();

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::refused::World;
-use crate::{HOST, METRICS, OPERATOR, PERSON, PIPELINE, RETENTION, ROLLOUT, SERVICE};
+use crate::{HOST, METRICS, OPERATOR, PERSON, PIPELINE, PUBLISHER, RETENTION, ROLLOUT, SERVICE};
 
 /// A call, and who may make it.
 pub(crate) struct Attempt {
@@ -18,6 +18,7 @@ pub(crate) fn attempts(world: &World) -> Vec<Attempt> {
     all.extend(on_parameters_and_documents());
     all.extend(on_images());
     all.extend(on_pushes_and_pulls());
+    all.extend(on_the_host_program());
     all.extend(on_secrets());
     all.extend(on_the_ledger(world));
     all.extend(on_queues_and_events(world));
@@ -149,6 +150,30 @@ fn on_pushes_and_pulls() -> Vec<Attempt> {
         attempt("ecr", "put_image", put, &[PIPELINE]),
         attempt("ecr", "initiate_layer_upload", upload, &[PIPELINE]),
         attempt("ecr", "batch_delete_image", get(crate::PUSHED), &[RETENTION]),
+    ]
+}
+
+/// One function puts the program there, and nobody deletes it: not even retention.
+fn on_the_host_program() -> Vec<Attempt> {
+    let of = |more: Value| {
+        let mut input = json!({ "repositoryName": "esclusa/host" });
+        input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        input
+    };
+    let nothing = format!("sha256:{}", "0".repeat(64));
+    let ids = of(json!({ "imageIds": [{ "imageDigest": nothing }] }));
+    let part = of(json!({ "uploadId": "1", "partFirstByte": 0, "partLastByte": 0,
+        "layerPartBlob": "eA==" }));
+    let complete = of(json!({ "uploadId": "1", "layerDigests": [nothing] }));
+    let readers = &[HOST, METRICS, OPERATOR, PUBLISHER, RETENTION, ROLLOUT];
+    vec![
+        attempt("ecr", "batch_get_image", ids.clone(), readers),
+        attempt("ecr", "batch_delete_image", ids, NOBODY),
+        attempt("ecr", "put_image", of(json!({ "imageManifest": "{}" })), &[PUBLISHER]),
+        attempt("ecr", "initiate_layer_upload", of(json!({})), &[PUBLISHER]),
+        attempt("ecr", "upload_layer_part", part, &[PUBLISHER]),
+        attempt("ecr", "complete_layer_upload", complete, &[PUBLISHER]),
+        attempt("ecr", "delete_repository", of(json!({ "force": true })), NOBODY),
     ]
 }
 

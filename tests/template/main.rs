@@ -9,6 +9,7 @@ mod documents;
 mod granted;
 mod patterns;
 mod pipeline;
+mod program;
 mod refused;
 
 use esclusa_local::environment::{Environment, Options, Service, down};
@@ -24,19 +25,26 @@ const PUSHED: &str = "acme/pushed";
 
 const METRICS: &str = "MetricsRole";
 const OPERATOR: &str = "OperatorRole";
+const PUBLISHER: &str = "PublishProgramRole";
 const RETENTION: &str = "RetentionRole";
 const ROLLOUT: &str = "RolloutRole";
 
 /// The functions, with the roles of the stack that they run as.
-const FUNCTIONS: [(&str, &str); 4] =
-    [("metrics", METRICS), ("operator", OPERATOR), ("retention", RETENTION), ("rollout", ROLLOUT)];
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("metrics", METRICS),
+    ("operator", OPERATOR),
+    ("publish_program", PUBLISHER),
+    ("retention", RETENTION),
+    ("rollout", ROLLOUT),
+];
 
 const HOST: &str = "a host with HostPolicy";
 const PERSON: &str = "a person with OperatorPolicy";
 const PIPELINE: &str = "a service's PipelineRole";
 
 /// Everybody who calls AWS because of Esclusa.
-const CALLERS: [&str; 7] = [METRICS, OPERATOR, RETENTION, ROLLOUT, HOST, PERSON, PIPELINE];
+const CALLERS: [&str; 8] =
+    [METRICS, OPERATOR, PUBLISHER, RETENTION, ROLLOUT, HOST, PERSON, PIPELINE];
 
 /// Where things are, for an environment of this test's own.
 fn options() -> Options {
@@ -57,6 +65,8 @@ async fn the_deployed_template_keeps_its_promises() {
         async move {
             let pipeline = pipeline::deployed(&environment, "pushed", &[]).await;
             let callers = everybody(&environment, &pipeline).await;
+            program::is_in_the_registry(&environment, &callers);
+            program::is_what_each_document_runs(&environment, &callers);
             refused::each_caller_is_refused_what_it_need_not_do(&environment, &callers).await;
             pipeline::only_its_branches_may_be_it(&environment, &callers, &pipeline).await;
             patterns::each_rule_passes_on_exactly_what_it_should(&callers);

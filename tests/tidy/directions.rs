@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rollout", &["esclusa-aws", "esclusa-core", "esclusa-shell"]),
     ("operator", &["esclusa-aws", "esclusa-core", "esclusa-shell"]),
     ("metrics", &["esclusa-aws", "esclusa-core", "esclusa-shell"]),
+    ("publish_program", &["esclusa-aws"]),
     ("retention", &["esclusa-aws", "esclusa-core", "esclusa-shell"]),
     ("esclusa-host", &["esclusa-core"]),
     ("esclusa-local", &["esclusa-aws", "esclusa-core", "esclusa-shell"]),
@@ -62,6 +63,7 @@ fn only_the_edges_know_aws() {
             "esclusa-local",
             "metrics",
             "operator",
+            "publish_program",
             "retention",
             "rollout",
         ];

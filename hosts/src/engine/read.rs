@@ -24,8 +24,7 @@ const PROJECT: &str = "com.docker.compose.project";
 
 impl Engine {
     /// Every container of the host. Those that `wants` picks are described whole; of the others
-    /// only
-    /// what keeps others from a name or a port.
+    /// only what keeps others from a name or a port.
     ///
     /// # Errors
     ///

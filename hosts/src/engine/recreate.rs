@@ -1,8 +1,7 @@
 //! Making a container again as the engine had it.
 //!
 //! What the engine needs for that is kept in memory-backed storage only, as long as the way back
-//! may
-//! be needed: variables can hold what belongs on no disk twice.
+//! may be needed: variables can hold what belongs on no disk twice.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -95,8 +94,7 @@ impl Engine {
 
 impl Engine {
     /// A name that leads to the very image that a container ran: the one that it was made with,
-    /// unless
-    /// that leads elsewhere by now; else the tag that keeps the image, or its id.
+    /// unless that leads elsewhere by now; else the tag that keeps the image, or its id.
     async fn name_of_image(&self, container: &SnapshotContainer) -> String {
         for name in [&container.reference, &container.keep_tag] {
             let found = self.docker.inspect_image(name).await.ok().and_then(|it| it.id);

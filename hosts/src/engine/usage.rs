@@ -14,8 +14,7 @@ use super::Engine;
 
 impl Engine {
     /// A line for each running container of these lanes: service, environment, container, percent
-    /// of a
-    /// processor, percent of its memory, restarts, health. `-` where there are no numbers yet.
+    /// of a processor, percent of its memory, restarts, health. `-` where there are no numbers yet.
     ///
     /// # Errors
     ///

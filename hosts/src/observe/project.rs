@@ -115,8 +115,7 @@ impl Observer {
     }
 
     /// Has Compose read the files under the project's name: the one that somebody chose, else the
-    /// one
-    /// that runs, else the directory's.
+    /// one that runs, else the directory's.
     async fn read_named(
         &self,
         mut files: Files,
@@ -143,8 +142,7 @@ impl Observer {
     }
 
     /// With a Compose file that comes with the image, before that was copied out of it, the files
-    /// that
-    /// lie there are the ones to read.
+    /// that lie there are the ones to read.
     fn choose_listed(&self, choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
         let listed = choose_files(choice)?;
         let first = listed.first().map_or("", String::as_str);

@@ -20,8 +20,7 @@ pub(crate) fn read_pin(directory: &Path) -> Option<BTreeMap<String, String>> {
 }
 
 /// Writes the override that names the images, then has `.env` list it last. In this order, a kill
-/// in
-/// between leaves a file that nobody reads; the other way round it would leave a file missing.
+/// in between leaves a file that nobody reads; the other way round it would leave a file missing.
 pub(super) async fn write_pin(
     observer: &mut Observer,
     images: &BTreeMap<String, String>,

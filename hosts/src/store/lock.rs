@@ -12,8 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::error::{of_file, reason};
 
 /// Held until it is dropped, and by every tool that was started meanwhile: one that outlives a
-/// killed
-/// order still keeps others away.
+/// killed order still keeps others away.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: Flock<File>,

@@ -87,8 +87,7 @@ impl Store {
     }
 
     /// Reads a form that was written down. One that cannot be read is set aside and told of: an
-    /// order
-    /// that may have begun is never taken for one that did not.
+    /// order that may have begun is never taken for one that did not.
     fn read_form<T: Written>(&self, name: &str) -> Result<Option<T>, Reason> {
         let Some(text) = self.read_text(name)? else { return Ok(None) };
         T::read(&text).map(Some).map_err(|why| {

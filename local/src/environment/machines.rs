@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::error::EnvironmentError;
 use super::faults::send;
 use super::record::HostRecord;
-use super::{Environment, parts, services, up};
+use super::{Environment, login, parts, services, up};
 use crate::aws::{Agent, Power};
 use crate::host::{Host, HostOptions};
 
@@ -69,7 +69,9 @@ impl Environment {
         let number = number.saturating_add(1);
         let state = self.state.clone();
         let made = up::blocking(move || {
-            Host::create(&state, number, HostOptions::default()).map_err(EnvironmentError::Host)
+            let host = Host::create(&state, number, HostOptions::default());
+            let host = host.map_err(EnvironmentError::Host)?;
+            login::install(&host).map(|()| host)
         });
         let id: String = like.instance_id.chars().rev().skip(9).collect();
         let id: String = id.chars().rev().collect();

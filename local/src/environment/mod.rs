@@ -10,6 +10,7 @@ mod error;
 mod faults;
 mod forward;
 mod images;
+mod login;
 mod logs;
 mod machines;
 mod options;

@@ -84,9 +84,18 @@ impl Options {
     /// Where `make build` leaves the functions: `<name>/bootstrap`.
     #[must_use]
     pub fn code(&self) -> PathBuf {
+        self.target().join("lambda")
+    }
+
+    /// Where `make programs` leaves the host program: `<architecture>/esclusa-host`.
+    #[must_use]
+    pub fn programs(&self) -> PathBuf {
+        self.target().join("hosts")
+    }
+
+    fn target(&self) -> PathBuf {
         let fallback = || self.root.join("target");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(fallback, PathBuf::from);
-        target.join("lambda")
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(fallback, PathBuf::from)
     }
 
     /// The Python launcher.

@@ -9,7 +9,8 @@ use super::options::Options;
 use crate::programs;
 
 /// The functions of the template.
-pub(super) const FUNCTIONS: [&str; 4] = ["rollout", "operator", "retention", "metrics"];
+pub(super) const FUNCTIONS: [&str; 5] =
+    ["rollout", "operator", "retention", "metrics", "publish_program"];
 
 /// The programs that this module's own work needs; the hosts and the registry check theirs.
 const PROGRAMS: [&str; 6] = ["curl", "docker", "dockerd", "docker-registry", "haproxy", "setsid"];
@@ -57,6 +58,11 @@ pub(super) fn check_built(options: &Options) -> Result<(), EnvironmentError> {
         if !path.is_file() {
             return Err(EnvironmentError::NotBuilt { name, path });
         }
+    }
+    let path = options.programs().join(std::env::consts::ARCH).join("esclusa-host");
+    if !path.is_file() {
+        let what = format!("the host program ({}: make programs)", path.display());
+        return Err(EnvironmentError::NotSetUp { what });
     }
     Ok(())
 }

@@ -67,6 +67,10 @@ impl Environment {
         let known = calls::json(&self.record, "ecr", &target, &json!({})).await?;
         for repository in array(&known, "repositories") {
             let name = repository.get("repositoryName").cloned().unwrap_or_default();
+            // The stack's own, which only a deployment fills.
+            if name == "esclusa/host" {
+                continue;
+            }
             // An index goes before its children, so a second round takes what the first could not.
             while self.delete_images(&name).await? > 0 {}
         }

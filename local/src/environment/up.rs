@@ -13,7 +13,7 @@ use super::error::{EnvironmentError, io_at};
 use super::options::{ENVIRONMENTS, Options};
 use super::parts::{self, Start};
 use super::record::{HostRecord, Record};
-use super::{Environment, down, ports, preflight, serve, services, state};
+use super::{Environment, down, login, ports, preflight, serve, services, state};
 use crate::host::{EnvironmentId, Host, HostOptions};
 
 /// MiniStack takes under a second, our server less; this is for a machine under heavy load.
@@ -138,7 +138,7 @@ fn start_control(path: &Path, record: &Record) -> Result<(), EnvironmentError> {
 }
 
 /// The `esclusa-local` program: this one, or the one beside the test or demo that runs.
-fn own_program() -> Result<PathBuf, EnvironmentError> {
+pub(super) fn own_program() -> Result<PathBuf, EnvironmentError> {
     let own = std::env::current_exe().map_err(io_at("find", Path::new("/proc/self/exe")))?;
     if own.file_name().is_some_and(|name| name == "esclusa-local") {
         return Ok(own);
@@ -159,7 +159,9 @@ async fn make_hosts(options: &Options, path: &Path) -> Result<Vec<HostRecord>, E
             let tags = services::tags(options, environment);
             let (path, id) = (path.to_owned(), id.hex().to_owned());
             making.spawn_blocking(move || {
-                let host = Host::create(&path, number, HostOptions::default())?;
+                let host = Host::create(&path, number, HostOptions::default());
+                let host = host.map_err(EnvironmentError::Host)?;
+                login::install(&host)?;
                 let zone = if place % 2 == 1 { 'a' } else { 'b' };
                 Ok(HostRecord {
                     name: format!("{environment}-{place}"),
@@ -174,8 +176,7 @@ async fn make_hosts(options: &Options, path: &Path) -> Result<Vec<HostRecord>, E
         }
     }
     let made = making.join_all().await;
-    let mut hosts =
-        made.into_iter().collect::<Result<Vec<_>, _>>().map_err(EnvironmentError::Host)?;
+    let mut hosts = made.into_iter().collect::<Result<Vec<_>, EnvironmentError>>()?;
     hosts.sort_by_key(|host: &HostRecord| host.number);
     Ok(hosts)
 }

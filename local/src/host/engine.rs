@@ -10,7 +10,9 @@ use super::tools::{HostError, io};
 use crate::{owner, places};
 
 const PID_FILE: &str = "/run/docker.pid";
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// The host's own programs first, then those that it shares with the machine.
+pub(crate) const PATH: &str =
+    "/root/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where a host sees the directory of an engine that is not the machine's.
 const UNPACKED: &str = "/run/engine";
 /// Where an engine's packages have the plugins of its CLI.

@@ -19,6 +19,7 @@ mod tools;
 use std::path::{Path, PathBuf};
 
 pub use engine::Engine;
+pub(crate) use engine::PATH;
 pub use exec::{Finished, Limits};
 pub use names::EnvironmentId;
 pub use remove::remove_all;

@@ -8,6 +8,7 @@
 mod alarms;
 mod announcer;
 mod clock;
+pub mod cloudformation;
 mod configurations;
 mod ecr;
 mod elb;

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
+pub use aws_config::SdkConfig as AwsConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::SharedHttpClient;
-use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
 
 /// The ledger's table.
 pub const TABLE: &str = "ESCLUSA_TABLE";
@@ -38,6 +39,9 @@ pub const NOTICES: &str = "ESCLUSA_NOTICES";
 
 /// How many seconds a run of retention waits after a push, for a burst of them is one run.
 pub const RETENTION_DELAY: &str = "ESCLUSA_RETENTION_DELAY";
+
+/// The folder of the host program for each architecture.
+pub const PROGRAMS: &str = "ESCLUSA_PROGRAMS";
 
 /// The region, which Lambda sets.
 const REGION: &str = "AWS_REGION";
@@ -164,7 +168,12 @@ pub fn retention_delay() -> Result<Duration, SetupError> {
     }
 }
 
-fn variable(name: &'static str) -> Result<String, SetupError> {
+/// The value of an environment variable.
+///
+/// # Errors
+///
+/// When it is not set, or empty.
+pub fn variable(name: &'static str) -> Result<String, SetupError> {
     let value = std::env::var(name).ok().filter(|value| !value.is_empty());
     value.ok_or(SetupError::Unset(name))
 }
@@ -199,10 +208,19 @@ pub fn sdk() -> Result<SdkConfig, SetupError> {
 }
 
 fn https() -> Result<SharedHttpClient, SetupError> {
-    let context = TlsContext::builder().with_trust_store(trust()).build();
-    let context = context.map_err(|error| SetupError::Tls(Box::new(error)))?;
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
-    Ok(builder.tls_context(context).build_https())
+    Ok(builder.tls_context(tls_context()?).build_https())
+}
+
+/// Connections for the one request that is no call of an AWS API.
+pub(crate) fn connector() -> Result<Connector, SetupError> {
+    let builder = Connector::builder().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+    Ok(builder.tls_context(tls_context()?).build())
+}
+
+fn tls_context() -> Result<TlsContext, SetupError> {
+    let context = TlsContext::builder().with_trust_store(trust()).build();
+    context.map_err(|error| SetupError::Tls(Box::new(error)))
 }
 
 /// Amazon's own roots, which sign every endpoint of AWS: reading a whole system's certificates is

@@ -6,6 +6,7 @@ mod catalog;
 mod delete;
 mod describe;
 mod images;
+mod layers;
 mod manifest;
 mod policy;
 mod push;
@@ -38,6 +39,8 @@ pub(crate) struct Ecr {
     catalog: Mutex<Catalog>,
     /// Pushes are taken in one after the other, in the order in which the registry tells them.
     intake: AsyncMutex<()>,
+    /// Layers that are being uploaded by ECR's own calls.
+    uploads: Mutex<layers::Uploads>,
 }
 
 impl Ecr {
@@ -50,7 +53,8 @@ impl Ecr {
         let snapshot = Snapshot::new(&settings.state_dir, "ecr.json");
         let catalog = Mutex::new(snapshot.load()?.unwrap_or_default());
         let registry = Registry::new(access);
-        Ok(Self { settings, events, registry, snapshot, catalog, intake: AsyncMutex::new(()) })
+        let (intake, uploads) = (AsyncMutex::new(()), Mutex::default());
+        Ok(Self { settings, events, registry, snapshot, catalog, intake, uploads })
     }
 
     /// Carries out one operation.
@@ -68,11 +72,11 @@ impl Ecr {
             "DescribeImageScanFindings" => self.describe_findings(&parse(body)?),
             "StartImageScan" => self.start_scan(&parse(body)?),
             "UpdateImageStorageClass" => self.update_storage_class(&parse(body)?),
-            other => self.call_on_repository(other, body),
+            other => self.call_on_repository(other, body).await,
         }
     }
 
-    fn call_on_repository(&self, operation: &str, body: &[u8]) -> ApiResult<Value> {
+    async fn call_on_repository(&self, operation: &str, body: &[u8]) -> ApiResult<Value> {
         match operation {
             "PutImageTagMutability" => self.put_tag_mutability(parse(body)?),
             "PutImageScanningConfiguration" => self.put_scanning(&parse(body)?),
@@ -83,6 +87,16 @@ impl Ecr {
             "ListTagsForResource" => self.list_resource_tags(&parse(body)?),
             "TagResource" => self.tag_resource(parse(body)?),
             "UntagResource" => self.untag_resource(&parse(body)?),
+            other => self.call_on_layers(other, body).await,
+        }
+    }
+
+    async fn call_on_layers(&self, operation: &str, body: &[u8]) -> ApiResult<Value> {
+        match operation {
+            "BatchCheckLayerAvailability" => self.check_layers(parse(body)?).await,
+            "InitiateLayerUpload" => self.initiate_upload(&parse(body)?),
+            "UploadLayerPart" => self.upload_part(&parse(body)?),
+            "CompleteLayerUpload" => self.complete_upload(parse(body)?).await,
             other => Err(ApiError::unknown_operation(other)),
         }
     }

@@ -120,6 +120,44 @@ impl Registry {
         Err(format!("{status}: {}", answer.text().await.unwrap_or_default()))
     }
 
+    /// Whether a layer or configuration is there.
+    pub(crate) async fn has_blob(&self, repository: &str, digest: &str) -> Result<bool, String> {
+        let answer = self.request(Method::HEAD, &format!("{repository}/blobs/{digest}")).send();
+        let answer = answer.await.map_err(|e| format!("the registry does not answer: {e}"))?;
+        match answer.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            status if status.is_success() => Ok(true),
+            status => Err(format!("the registry answers {status} about {digest}")),
+        }
+    }
+
+    /// Stores a layer or configuration.
+    pub(crate) async fn put_blob(
+        &self,
+        repository: &str,
+        digest: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), String> {
+        let silent = |e: reqwest::Error| format!("the registry does not answer: {e}");
+        let begun = self.request(Method::POST, &format!("{repository}/blobs/uploads/")).send();
+        let begun = begun.await.map_err(silent)?;
+        let place = begun.headers().get("location").and_then(|it| it.to_str().ok());
+        let place = place.ok_or_else(|| format!("the registry answers {}", begun.status()))?;
+        let ended = (self.client.put(place))
+            .basic_auth("AWS", Some(&self.access.token))
+            .header("user-agent", AGENT)
+            .header("content-type", "application/octet-stream")
+            .query(&[("digest", digest)])
+            .body(bytes)
+            .send()
+            .await
+            .map_err(silent)?;
+        match ended.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(format!("{status}: {}", ended.text().await.unwrap_or_default())),
+        }
+    }
+
     /// Every repository that has a folder in the registry.
     pub(crate) async fn repositories(&self) -> Result<Vec<String>, String> {
         let mut all: Vec<String> = Vec::new();

@@ -17,9 +17,7 @@ use crate::aws::events::Event;
 use crate::aws::fleet::{Gone, Machine};
 use crate::aws::guard;
 use crate::aws::runner::ScriptJob;
-
-/// The search path of the agent's service unit.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+use crate::host::PATH;
 
 /// What a host's agent is to do.
 #[derive(Debug, Clone)]

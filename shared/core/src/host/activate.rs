@@ -351,8 +351,7 @@ fn stop(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
 /// Turns back, or leaves what was done, as the order says.
 ///
 /// An engine that does not answer says nothing about the release: the order is carried on when it
-/// is
-/// given again.
+/// is given again.
 fn fail(order: &Order, seen: &Observation, journal: &Journal, reason: &Reason) -> Turn {
     if reason.code.as_str() == "hosts.docker" {
         return Turn::End(Box::new(Report {

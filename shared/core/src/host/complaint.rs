@@ -65,8 +65,7 @@ fn strip_colour(line: &str) -> String {
 }
 
 /// Cuts a sentence to so many characters, from its middle: its beginning says what was tried, its
-/// end
-/// why that failed.
+/// end why that failed.
 #[must_use]
 pub fn shorten(text: &str, longest: usize) -> String {
     let clean: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();

@@ -61,8 +61,8 @@ pub struct FileChoice<'a> {
 
 /// Finds the team's own Compose files, without those of ours.
 ///
-/// What `.env` lists counts, then what the containers were started with, then Compose's defaults.
-/// A list that was written after containers were started with other files is an edit and counts; an
+/// What `.env` lists counts, then what the containers were started with, then Compose's defaults. A
+/// list that was written after containers were started with other files is an edit and counts; an
 /// older one says less than what runs.
 ///
 /// # Errors
@@ -119,8 +119,7 @@ fn relative(file: &str, directories: &BTreeSet<String>) -> String {
 }
 
 /// The files that Compose finds by itself among these names: the first of its defaults that exists,
-/// and
-/// the first override beside it. None without the former.
+/// and the first override beside it. None without the former.
 #[must_use]
 pub fn default_files(present: &BTreeSet<String>) -> Vec<String> {
     match find_first(&DEFAULTS, present) {

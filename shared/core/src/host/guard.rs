@@ -46,8 +46,7 @@ pub(super) fn check_unexplained(
 }
 
 /// Services of other images that run otherwise than the files say. They are the team's: what
-/// changed
-/// in their files is told, not done.
+/// changed in their files is told, not done.
 pub(super) fn find_edited_others(
     definition: &Definition,
     seen: &Observation,

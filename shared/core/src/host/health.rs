@@ -7,8 +7,7 @@ use super::project::{Container, ContainerState, HealthWord, Observation};
 use crate::time::Timestamp;
 
 /// The longest that an activation waits for one container's health. An activation has 30 minutes,
-/// in
-/// which the release before may have to become healthy again: see `health.deadline`.
+/// in which the release before may have to become healthy again: see `health.deadline`.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(12);
 
 /// How long a container without a healthcheck is watched before it is given up.

@@ -47,10 +47,8 @@ pub(super) fn fetch_candidate(order: &Order) -> Result<Step, Refusal> {
 }
 
 /// What a pin names: by tag and digest for people, by the keep tag where no registry is known to
-/// have
-/// it. A name that is pinned already stays while its digest does: another would make containers
-/// again
-/// for nothing.
+/// have it. A name that is pinned already stays while its digest does: another would make
+/// containers again for nothing.
 pub(super) fn pin_reference(order: &Order, seen: &Observation, found: &str) -> String {
     let Wanted::Release(tag, digest) = &order.wanted else {
         return keep_tag(&seen.files.project, found);

@@ -38,10 +38,8 @@ pub fn parse_pin(text: &str) -> BTreeMap<String, String> {
 /// Sets variables in the text of a `.env` and leaves every other line as it is.
 ///
 /// A value of nothing takes a line away: one of ours, which names the pin, or the project's name.
-/// What
-/// the team's own line listed beside the pin stays. Compose takes the last assignment of a
-/// variable,
-/// so all of them are set.
+/// What the team's own line listed beside the pin stays. Compose takes the last assignment of a
+/// variable, so all of them are set.
 #[must_use]
 pub fn set_variables(text: &str, values: &[(&str, Option<&str>)], pin: &str) -> String {
     let mut out = String::with_capacity(text.len());

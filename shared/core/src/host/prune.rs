@@ -5,6 +5,9 @@ use std::collections::BTreeSet;
 use super::project::Observation;
 use super::running::{keep_prefix, key_of};
 
+/// What every keep tag of Esclusa's begins with.
+const KEEP: &str = "esclusa/keep:";
+
 /// So many activated images stay: the current one, and two before it.
 const ACTIVATED: usize = 3;
 
@@ -13,8 +16,8 @@ const ACTIVATED: usize = 3;
 pub struct Prunable(pub String);
 
 /// Chooses the names to remove: keep tags of this project, and digests that were pulled by an
-/// order,
-/// except for the images that were activated last, the one that was fetched last, and all that run.
+/// order, except for the images that were activated last, the one that was fetched last, and all
+/// that run.
 #[must_use]
 pub fn choose_prunable(seen: &Observation) -> Vec<Prunable> {
     let short = |name: &str| -> String {
@@ -33,6 +36,11 @@ pub fn choose_prunable(seen: &Observation) -> Vec<Prunable> {
     let tags = seen.images.keys().filter(|name| is_keep_tag(name));
     let tags =
         tags.filter(|name| name.strip_prefix(&prefix).is_some_and(|rest| !wanted.contains(rest)));
-    let pulled = seen.kept.pulled.iter().filter(|name| !wanted.contains(&short(name)));
+    // Some engines take every name of an image away with its digest: one that a person named stays.
+    let has_own_name = |name: &str| {
+        seen.images.get(name).is_some_and(|it| it.tags.iter().any(|tag| !tag.starts_with(KEEP)))
+    };
+    let pulled = seen.kept.pulled.iter();
+    let pulled = pulled.filter(|name| !wanted.contains(&short(name)) && !has_own_name(name));
     tags.chain(pulled).cloned().map(Prunable).collect()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use esclusa_core::digest::Digest;
 use esclusa_core::host::{
     Container, Definition, Files, Image, NEXT_SHIPPED, Network, Observation, Order, Phase, Problem,
-    Volume, keep_tag,
+    Volume, Wanted, keep_tag,
 };
 use esclusa_core::order::Verb;
 use esclusa_core::reason::Reason;
@@ -124,8 +124,9 @@ impl Observer {
         };
         self.project = Some(project.clone());
         let images = self.look_at_images(&project, &containers).await?;
+        let known = known_digests(&kept.history, &self.order.wanted);
         for container in &mut containers {
-            container.digest = digest_of(container, &self.order.repository, &images);
+            container.digest = digest_of(container, &self.order.repository, &images, &known);
         }
         let (networks, volumes) = self.look_around().await?;
         Ok(Observation {
@@ -214,6 +215,7 @@ fn digest_of(
     container: &Container,
     repository: &str,
     images: &BTreeMap<String, Image>,
+    known: &BTreeSet<Digest>,
 ) -> Option<Digest> {
     let pinned = container.reference.rsplit_once('@').filter(|_| container.uses(repository));
     if let Some((_, digest)) = pinned {
@@ -221,5 +223,20 @@ fn digest_of(
     }
     let image = images.get(&container.image)?;
     let prefix = format!("{repository}@");
-    image.digests.iter().find_map(|it| it.strip_prefix(&prefix)).and_then(|it| it.parse().ok())
+    let named = image.digests.iter().find_map(|it| it.strip_prefix(&prefix));
+    named
+        .and_then(|it| it.parse().ok())
+        .or_else(|| container.image.parse().ok().filter(|it| known.contains(it)))
+}
+
+/// The digests of releases that orders were about. Some engines call an image by its manifest's
+/// digest, and forget where it came from with its last name.
+fn known_digests(history: &[String], wanted: &Wanted) -> BTreeSet<Digest> {
+    let released = history.iter().filter(|it| !it.starts_with("local@"));
+    let mut known: BTreeSet<Digest> =
+        released.filter_map(|it| it.rsplit('@').next()?.parse().ok()).collect();
+    if let Wanted::Release(_, digest) = wanted {
+        known.insert(digest.clone());
+    }
+    known
 }

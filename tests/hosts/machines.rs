@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use esclusa_local::host::{EnvironmentId, Host, HostOptions, Limits, remove_all};
-use esclusa_local::places::{make_scratch_directory, state_directory, tested_checkout};
+use esclusa_local::places::{state_directory, tested_checkout};
 
 use crate::world::{new_host, newest_engine};
 

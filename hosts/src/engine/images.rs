@@ -190,10 +190,15 @@ fn named(names: Vec<String>) -> BTreeSet<String> {
     names.into_iter().filter(|it| !it.starts_with("<none>")).collect()
 }
 
+/// Some engines list what was pulled by digest among the tags as well.
+fn tagged(names: Vec<String>) -> BTreeSet<String> {
+    named(names).into_iter().filter(|it| !it.contains('@')).collect()
+}
+
 fn of_summary(summary: ImageSummary) -> Image {
     Image {
         id: summary.id,
-        tags: named(summary.repo_tags),
+        tags: tagged(summary.repo_tags),
         digests: named(summary.repo_digests),
         ..Image::default()
     }
@@ -207,7 +212,7 @@ fn of_inspection(seen: ImageInspect) -> Image {
     let parts: Vec<String> = parts.into_iter().flatten().filter(|it| !it.is_empty()).collect();
     Image {
         id: seen.id.unwrap_or_default(),
-        tags: named(seen.repo_tags.unwrap_or_default()),
+        tags: tagged(seen.repo_tags.unwrap_or_default()),
         digests: named(seen.repo_digests.unwrap_or_default()),
         labels: config.labels.unwrap_or_default().into_iter().filter(known).collect(),
         environment: read_environment(&config.env.unwrap_or_default()),

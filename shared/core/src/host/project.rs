@@ -27,8 +27,6 @@ pub struct Observation {
     pub has_next_file: bool,
     /// When a file that Compose reads was last changed, as the file system keeps it.
     pub edited_at: Option<Timestamp>,
-    /// Until when the order has to be done.
-    pub ends_at: Timestamp,
     /// The service's directory, and the same without links.
     pub directories: BTreeSet<String>,
     /// Every container of the host.

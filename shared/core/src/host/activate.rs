@@ -18,7 +18,6 @@ use super::step::{Step, Turn};
 use crate::configuration::Compose;
 use crate::order::{Fence, OnHostFailure};
 use crate::reason::{Code, Reason};
-use crate::time::Timestamp;
 
 /// How long dependencies that were just made are waited for.
 const DEPENDENCIES: Duration = Duration::from_mins(3);
@@ -385,10 +384,4 @@ pub(super) fn report_failure(journal: &Journal, reason: &Reason, restored: Resto
 #[must_use]
 pub fn containers_after(order: &Order, seen: &Observation) -> BTreeSet<String> {
     containers_of(seen, &order.repository).iter().map(|it| it.id.clone()).collect()
-}
-
-/// The beginning of time, for looks that hold no restart against a container.
-#[must_use]
-pub(super) fn always() -> Timestamp {
-    Timestamp::default()
 }

@@ -68,6 +68,12 @@ impl Patience {
 }
 
 impl Watch {
+    /// A look at what nobody has just changed: every restart counts.
+    #[must_use]
+    pub fn glance(now: Timestamp) -> Self {
+        Self { now, made_since: Timestamp::default(), since: None, deadline: None }
+    }
+
     fn patience(&self, container: &Container) -> Duration {
         match (self.deadline, &container.patience) {
             (Some(seconds), _) => Duration::from_secs(seconds),
@@ -106,7 +112,9 @@ pub fn judge_container(container: &Container, is_job: bool, watch: &Watch) -> Ve
         | ContainerState::Restarting
         | ContainerState::Exited(_) => {}
     }
-    match container.health {
+    // What has ended keeps the word that its healthcheck said last.
+    let runs = container.state == ContainerState::Running;
+    match container.health.filter(|_| runs) {
         Some(HealthWord::Unhealthy) if watch.deadline.is_none() => {
             return Verdict::Bad("is unhealthy by its healthcheck".to_owned());
         }

@@ -24,8 +24,7 @@ pub struct Inspection {
 /// A service that is to run and has no container is not well: absence passes no check.
 #[must_use]
 pub fn inspect(order: &Order, seen: &Observation) -> Inspection {
-    let watch =
-        Watch { now: seen.now, made_since: super::activate::always(), since: None, deadline: None };
+    let watch = Watch::glance(seen.now);
     let own = containers_of(seen, &order.repository);
     let mut tally = Tally::default();
     let mut unwell = Vec::new();

@@ -115,9 +115,7 @@ impl Snapshot {
 }
 
 fn describe(seen: &Observation, container: &Container) -> Option<SnapshotContainer> {
-    let watch =
-        Watch { now: seen.now, made_since: Timestamp::default(), since: None, deadline: None };
-    let as_it_is = judge_container(container, is_job(container, seen), &watch);
+    let as_it_is = judge_container(container, is_job(container, seen), &Watch::glance(seen.now));
     let shares = container.shares_with.iter().filter_map(|with| {
         let of = |it: &&Container| it.id == *with || it.name == *with;
         seen.containers.iter().find(of).map(|it| it.id.clone())

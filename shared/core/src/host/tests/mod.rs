@@ -1,1 +1,5 @@
-//! Tables of what a host decides.
+//! Tables of what a host decides. A row is a sentence; rows that begin with a letter and a number are
+//! the cases that real hosts brought.
+
+mod health;
+mod world;

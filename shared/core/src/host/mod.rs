@@ -7,6 +7,7 @@
 mod activate;
 mod admission;
 mod complaint;
+mod conflict;
 mod definition;
 mod files;
 mod guard;
@@ -32,6 +33,7 @@ mod tests;
 pub use activate::{containers_after, next_activation_turn};
 pub use admission::{Admission, admit, check_time};
 pub use complaint::{find_cause, shorten};
+pub use conflict::find_elsewhere;
 pub use definition::{
     Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, Port,
     ServiceDefinition, VolumeDefinition,
@@ -43,7 +45,7 @@ pub use inspect::{Inspection, inspect};
 pub use journal::{Finished, Journal, Kept, Phase};
 pub use order::{Mode, Order, OrderError, Wanted, parse_fence};
 pub use pin::{parse_pin, render_pin, set_variables};
-pub use plan::{Plan, find_elsewhere, plan_activation};
+pub use plan::{Plan, plan_activation};
 pub use prefetch::next_prefetch_turn;
 pub use project::{
     Command, Container, ContainerState, HealthWord, Image, Mount, Network, Observation, Problem,

@@ -281,7 +281,9 @@ const JOBS: &[Job] = &[
     ),
     (
         "M4: a published port makes a server",
-        |it| drop(of(it, "web1").ports.insert(port("", 80, 80, "tcp"))),
+        |it| {
+            of(it, "web1").ports.insert(port("", 80, 80, "tcp"));
+        },
         false,
     ),
     (

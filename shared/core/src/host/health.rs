@@ -132,6 +132,13 @@ pub fn judge_container(container: &Container, is_job: bool, watch: &Watch) -> Ve
     Verdict::Waiting(word)
 }
 
+/// Whether the engine starts a container again and again. One with a healthcheck says `starting` each
+/// time, and is awaited by a look that cannot know for how long.
+pub(super) fn is_in_crash_loop(container: &Container, now: Timestamp) -> bool {
+    let is_steady = container.state.is_up() && now.since(container.started_at) >= STEADY;
+    container.restarts >= CRASH_LOOP && !is_steady
+}
+
 fn state_word(container: &Container) -> String {
     let state = match container.state {
         ContainerState::Created => "created".to_owned(),

@@ -12,7 +12,7 @@ use super::prefetch::{Prepared, prepare};
 use super::project::{Container, Observation};
 use super::report::{Refusal, Report, Restored};
 use super::restore::{next_restore_turn, report_restore};
-use super::running::{containers_of, is_gone, running_of};
+use super::running::{containers_of, is_gone, is_service_gone, running_of};
 use super::snapshot::Snapshot;
 use super::step::{Step, Turn};
 use crate::configuration::Compose;
@@ -162,9 +162,12 @@ fn write_pin(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
         return fail(order, seen, journal, &Reason::new(Code::RELEASE_NOT_IN_REGISTRY, text));
     };
     let image_name = pin_reference(order, seen, &found);
-    let services = seen.services_of(&order.repository);
-    let pinned = services.iter().chain(journal.targets.keys());
-    let own: BTreeMap<String, String> = pinned.map(|it| (it.clone(), image_name.clone())).collect();
+    let mut services = seen.services_of(&order.repository);
+    services.extend(journal.targets.keys().cloned());
+    // A pin would make a service out of what the files no longer have.
+    services.retain(|it| !is_service_gone(it, seen, &order.repository));
+    let own: BTreeMap<String, String> =
+        services.into_iter().map(|it| (it, image_name.clone())).collect();
     let ships =
         order.compose == Compose::Image && image.labels.contains_key(super::image::COMPOSE_LABEL);
     let mut files = journal.files.clone();

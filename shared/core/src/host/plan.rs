@@ -116,6 +116,18 @@ fn containers_of<'a>(
     seen.project_containers().filter(move |it| it.service.as_deref() == Some(service))
 }
 
+/// How many containers a service has, and how many of them are up. An order that was cut off may have
+/// left fewer than it found.
+fn count_replicas(name: &str, own: &[&Container], seen: &Observation) -> (u32, u32) {
+    let cut_off = seen.kept.journal.as_ref().and_then(|it| seen.kept.snapshots.get(&it.snapshot));
+    let found = cut_off.into_iter().flat_map(|it| &it.containers).filter(|it| it.service == *name);
+    let found: Vec<bool> = found.map(|it| it.was_up).collect();
+    let there = || own.iter().map(|it| it.state.is_up()).collect();
+    let are_up: Vec<bool> = if found.is_empty() { there() } else { found };
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    (count(are_up.len()), count(are_up.iter().filter(|is_up| **is_up).count()))
+}
+
 /// What somebody scaled by hand stays, unless the files were given another number since.
 fn choose_replicas(
     name: &str,
@@ -124,9 +136,7 @@ fn choose_replicas(
     seen: &Observation,
     plan: &mut Plan,
 ) -> u32 {
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let there = count(own.len());
-    let up = count(own.iter().filter(|it| it.state.is_up()).count());
+    let (there, up) = count_replicas(name, own, seen);
     let files = service.replicas;
     if there == 0 || there == files || up == files {
         return files;

@@ -32,7 +32,7 @@ mod tests;
 
 pub use activate::{containers_after, next_activation_turn};
 pub use admission::{Admission, admit, check_time};
-pub use complaint::{find_cause, shorten};
+pub use complaint::{explain_pull, find_cause, shorten};
 pub use conflict::find_elsewhere;
 pub use definition::{
     Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, Port,

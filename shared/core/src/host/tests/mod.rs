@@ -2,12 +2,19 @@
 //! the cases that real hosts brought.
 
 mod activate;
+mod admission;
+mod complaint;
 mod conflict;
 mod files;
 mod guard;
 mod health;
+mod inspect;
 mod machine;
 mod network;
+mod pin;
 mod plan;
+mod prefetch;
+mod prune;
+mod random;
 mod restore;
 mod world;

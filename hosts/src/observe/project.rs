@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use esclusa_core::host::{
-    Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, ProblemKind,
-    SHIPPED, choose_files,
+    Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, SHIPPED,
+    choose_files,
 };
 use esclusa_core::time::Timestamp;
 
@@ -50,8 +50,8 @@ impl Observer {
         directories: &BTreeSet<String>,
     ) -> Result<(Files, Definition), (Problem, Option<Files>)> {
         let directory = self.directory();
-        let missing = |text: String| (Problem { kind: ProblemKind::Missing, text }, None);
-        let unread = |text: String| Problem { kind: ProblemKind::Unreadable, text };
+        let missing = |text: String| (Problem { text }, None);
+        let unread = |text: String| Problem { text };
         if !directory.is_dir() {
             let text = format!(
                 "{} does not exist: put the service's Compose files there.",

@@ -57,8 +57,10 @@ fn begin(order: &Order, seen: &Observation) -> Result<Turn, Refusal> {
 /// Goes back to what ran before another order, which may never have begun here.
 fn begin_to_restore(order: &Order, seen: &Observation, fence: Fence) -> Turn {
     if seen.kept.snapshots.contains_key(&fence) {
-        let journal = Journal { snapshot: fence, ..describe(order, seen, &Plan::default()) };
-        let journal = journal.entering(Phase::Restoring, seen.now);
+        let journal = Journal {
+            snapshot: fence,
+            ..describe(order, seen, &Plan::default(), Phase::Restoring)
+        };
         return Turn::Act(Step::Wait(Duration::ZERO), Some(Box::new(journal)));
     }
     let text = format!("Order {fence} never began on this host: nothing was to put back.");
@@ -82,16 +84,16 @@ fn open(order: &Order, seen: &Observation, plan: &Plan, phase: Phase) -> Turn {
         }
         None => fresh(),
     };
-    let journal = describe(order, seen, plan).entering(phase, seen.now);
+    let journal = describe(order, seen, plan, phase);
     Turn::Act(Step::TakeSnapshot(order.fence, Box::new(snapshot)), Some(Box::new(journal)))
 }
 
-fn describe(order: &Order, seen: &Observation, plan: &Plan) -> Journal {
+fn describe(order: &Order, seen: &Observation, plan: &Plan, phase: Phase) -> Journal {
     Journal {
         fence: order.fence,
         wanted: order.wanted.clone(),
         mode: order.mode.to_string(),
-        phase: Phase::Opened,
+        phase,
         began: seen.now,
         phase_began: seen.now,
         snapshot: order.fence,
@@ -113,7 +115,7 @@ fn describe(order: &Order, seen: &Observation, plan: &Plan) -> Journal {
 fn advance(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
     let then = |phase: Phase| Some(Box::new(journal.entering(phase, seen.now)));
     match journal.phase {
-        Phase::Opened | Phase::Pinning => write_pin(order, seen, journal),
+        Phase::Pinning => write_pin(order, seen, journal),
         Phase::StartingDependencies => {
             let services = journal.dependencies.iter().map(|it| (it.clone(), None)).collect();
             let files = journal.files.clone();
@@ -352,8 +354,8 @@ fn stop(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
 
 /// Turns back, or leaves what was done, as the order says.
 ///
-/// An engine that does not answer says nothing about the release: the order is carried on when it is
-/// given again.
+/// An engine that does not answer says nothing about the release: the order is carried on when it
+/// is given again.
 fn fail(order: &Order, seen: &Observation, journal: &Journal, reason: &Reason) -> Turn {
     if reason.code.as_str() == "hosts.docker" {
         return Turn::End(Box::new(Report {

@@ -78,9 +78,9 @@ fn read_message(line: &str) -> Option<String> {
     let Some(quoted) = message.strip_prefix('"') else {
         return message.split(' ').next().map(str::to_owned);
     };
-    let quotes = quoted.match_indices('"').map(|(at, _)| at);
-    let is_escaped = |at: usize| quoted.get(..at).is_some_and(|it| it.ends_with('\\'));
-    let end = quotes.into_iter().find(|at| !is_escaped(*at)).unwrap_or(quoted.len());
+    let ends = |at: &usize| !quoted.get(..*at).is_some_and(|it| it.ends_with('\\'));
+    let mut closing = quoted.match_indices('"').map(|(at, _)| at).filter(ends);
+    let end = closing.next().unwrap_or(quoted.len());
     let message = quoted.get(..end).unwrap_or(quoted);
     Some(message.replace("\\\"", "\"").replace("\\n", " "))
 }
@@ -99,8 +99,8 @@ fn strip_colour(line: &str) -> String {
     plain
 }
 
-/// Cuts a sentence to so many characters, from its middle: its beginning says what was tried, its end
-/// why that failed.
+/// Cuts a sentence to so many characters, from its middle: its beginning says what was tried, its
+/// end why that failed.
 #[must_use]
 pub fn shorten(text: &str, longest: usize) -> String {
     let clean: String = text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();

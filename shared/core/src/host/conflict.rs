@@ -60,8 +60,8 @@ pub(super) fn check_names(
         let count = plan.targets.get(name).copied().unwrap_or(1);
         if let (Some(own), 2..) = (own, count) {
             let text = format!(
-                "{name} is to run {count} containers, and container_name gives all of them the name \
-                 {own}: take container_name out of the Compose file."
+                "{name} is to run {count} containers, and container_name gives all of them the \
+                 name {own}: take container_name out of the Compose file."
             );
             return Err(Refusal::new("hosts.compose", text));
         }
@@ -77,8 +77,8 @@ pub(super) fn check_names(
                 |project| format!("belongs to the Compose project {project}"),
             );
             let text = format!(
-                "The name {wanted} of {name} is taken by a container that {whose}: remove or rename \
-                 that one (docker rename {wanted} {wanted}-old)."
+                "The name {wanted} of {name} is taken by a container that {whose}: remove or \
+                 rename that one (docker rename {wanted} {wanted}-old)."
             );
             return Err(Refusal::new("hosts.compose", text));
         }
@@ -95,7 +95,8 @@ fn check_ports_of(name: &str, port: &Port, seen: &Observation, plan: &Plan) -> R
     };
     if let Some(holder) = seen.containers.iter().find(holds) {
         let text = format!(
-            "Port {published}/{protocol} of {name} is already allocated: the container {} publishes it.",
+            "Port {published}/{protocol} of {name} is already allocated: the container {} \
+             publishes it.",
             holder.name
         );
         return Err(Refusal::new("hosts.compose", text));

@@ -45,8 +45,6 @@ pub struct ServiceDefinition {
     pub healthcheck: Healthcheck,
     /// How long the healthcheck of the files may take to decide; nothing where they give none.
     pub patience: Option<Duration>,
-    /// How long it may take to stop.
-    pub stop_grace: Duration,
     /// Whether it is started again whenever it ends (`always`, `unless-stopped`).
     pub restarts_always: bool,
     /// A container name of its own.
@@ -107,7 +105,8 @@ pub struct Port {
 pub struct MountDefinition {
     /// Where the container sees it, without a slash at the end.
     pub target: String,
-    /// A path on the host, or the volume's name in the engine; nothing where it has none to compare.
+    /// A path on the host, or the volume's name in the engine; nothing where it has none to
+    /// compare.
     pub source: Option<String>,
 }
 

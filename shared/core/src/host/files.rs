@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::project::{Container, Problem, ProblemKind};
+use super::project::{Container, Problem};
 use crate::configuration::Compose;
 use crate::time::Timestamp;
 
@@ -118,8 +118,8 @@ fn relative(file: &str, directories: &BTreeSet<String>) -> String {
     directories.iter().find_map(below).unwrap_or(file).to_owned()
 }
 
-/// The files that Compose finds by itself among these names: the first of its defaults that exists, and
-/// the first override beside it. None without the former.
+/// The files that Compose finds by itself among these names: the first of its defaults that exists,
+/// and the first override beside it. None without the former.
 #[must_use]
 pub fn default_files(present: &BTreeSet<String>) -> Vec<String> {
     match find_first(&DEFAULTS, present) {
@@ -140,5 +140,5 @@ fn find_defaults(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
     let directory = choice.directories.iter().next().map_or("", String::as_str);
     let text =
         format!("There is no Compose file in {directory}: put the service's compose.yaml there.");
-    Err(Problem { kind: ProblemKind::Missing, text })
+    Err(Problem { text })
 }

@@ -45,8 +45,8 @@ pub(super) fn check_unexplained(
     Ok(())
 }
 
-/// Services of other images that run otherwise than the files say. They are the team's: what changed
-/// in their files is told, not done.
+/// Services of other images that run otherwise than the files say. They are the team's: what
+/// changed in their files is told, not done.
 pub(super) fn find_edited_others(
     definition: &Definition,
     seen: &Observation,
@@ -75,9 +75,9 @@ fn refuse(container: &Container, difference: &str, seen: &Observation) -> Refusa
     Refusal::new(
         "hosts.compose",
         format!(
-            "{} {difference}, which the Compose files in {directory} do not give: it was started with \
-             other files or variables. Write them into the files or into .env, or start it from them \
-             once (docker compose up -d).",
+            "{} {difference}, which the Compose files in {directory} do not give: it was started \
+             with other files or variables. Write them into the files or into .env, or start it \
+             from them once (docker compose up -d).",
             container.name
         ),
     )

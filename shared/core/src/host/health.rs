@@ -6,8 +6,8 @@ use super::definition::{Definition, Healthcheck};
 use super::project::{Container, ContainerState, HealthWord, Observation};
 use crate::time::Timestamp;
 
-/// The longest that an activation waits for one container's health. An activation has 30 minutes, in
-/// which the release before may have to become healthy again: see `health.deadline`.
+/// The longest that an activation waits for one container's health. An activation has 30 minutes,
+/// in which the release before may have to become healthy again: see `health.deadline`.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(12);
 
 /// How long a container without a healthcheck is watched before it is given up.
@@ -132,8 +132,8 @@ pub fn judge_container(container: &Container, is_job: bool, watch: &Watch) -> Ve
     Verdict::Waiting(word)
 }
 
-/// Whether the engine starts a container again and again. One with a healthcheck says `starting` each
-/// time, and is awaited by a look that cannot know for how long.
+/// Whether the engine starts a container again and again. One with a healthcheck says `starting`
+/// each time, and is awaited by a look that cannot know for how long.
 pub(super) fn is_in_crash_loop(container: &Container, now: Timestamp) -> bool {
     let is_steady = container.state.is_up() && now.since(container.started_at) >= STEADY;
     container.restarts >= CRASH_LOOP && !is_steady

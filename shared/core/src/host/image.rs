@@ -46,9 +46,9 @@ pub(super) fn fetch_candidate(order: &Order) -> Result<Step, Refusal> {
     }
 }
 
-/// What a pin names: by tag and digest for people, by the keep tag where no registry is known to have
-/// it. A name that is pinned already stays while its digest does: another would make containers again
-/// for nothing.
+/// What a pin names: by tag and digest for people, by the keep tag where no registry is known to
+/// have it. A name that is pinned already stays while its digest does: another would make
+/// containers again for nothing.
 pub(super) fn pin_reference(order: &Order, seen: &Observation, found: &str) -> String {
     let Wanted::Release(tag, digest) = &order.wanted else {
         return keep_tag(&seen.files.project, found);
@@ -93,8 +93,8 @@ pub(super) fn check_platform(image: &Image, seen: &Observation) -> Result<(), Re
     Err(Refusal::new(
         "hosts.platform",
         format!(
-            "The image is built for {}, and this host runs {engine}: build it for both (docker buildx \
-             build --platform).",
+            "The image is built for {}, and this host runs {engine}: build it for both (docker \
+             buildx build --platform).",
             image.platform
         ),
     ))
@@ -107,17 +107,17 @@ pub(super) fn check_way_back(order: &Order, seen: &Observation) -> Result<(), Re
     for container in own.iter().filter(|it| it.state.is_up()) {
         if container.removes_itself {
             let text = format!(
-                "{} was started with --rm: once stopped it is gone, and could not be put back. Start \
-                 it with docker compose up -d.",
+                "{} was started with --rm: once stopped it is gone, and could not be put back. \
+                 Start it with docker compose up -d.",
                 container.name
             );
             return Err(Refusal::new("hosts.compose", text));
         }
         if !seen.images.contains_key(&container.image) {
             let text = format!(
-                "The image of {} ({}) was removed from this host while it runs, so it could not be put \
-                 back: pull it again (docker pull {}), or restart the service from an image that is \
-                 here.",
+                "The image of {} ({}) was removed from this host while it runs, so it could not be \
+                 put back: pull it again (docker pull {}), or restart the service from an image \
+                 that is here.",
                 container.name, container.image, container.reference
             );
             return Err(Refusal::new("hosts.compose", text));

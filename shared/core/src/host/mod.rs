@@ -49,7 +49,7 @@ pub use plan::{Plan, plan_activation};
 pub use prefetch::next_prefetch_turn;
 pub use project::{
     Command, Container, ContainerState, HealthWord, Image, Mount, Network, Observation, Problem,
-    ProblemKind, Volume,
+    Volume,
 };
 pub use prune::{Prunable, choose_prunable};
 pub use report::{Refusal, Report, Restored, exit_code};

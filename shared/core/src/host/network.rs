@@ -112,8 +112,8 @@ fn check_volume(key: &str, wanted: &VolumeDefinition, seen: &Observation) -> Res
     }
     if let Some(change) = find_volume_change(wanted, there) {
         let text = format!(
-            "The Compose files change the volume {key} ({change}), which holds data: undo the change, \
-             or give the volume another name."
+            "The Compose files change the volume {key} ({change}), which holds data: undo the \
+             change, or give the volume another name."
         );
         return Err(Refusal::new("hosts.compose", text));
     }

@@ -77,7 +77,8 @@ pub struct OrderError {
 }
 
 impl Wanted {
-    /// What a pin and `docker pull` name: by digest, or by the id of an image that only the host has.
+    /// What a pin and `docker pull` name: by digest, or by the id of an image that only the host
+    /// has.
     #[must_use]
     pub fn reference(&self, repository: &str) -> Option<String> {
         match self {

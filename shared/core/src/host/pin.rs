@@ -39,9 +39,9 @@ pub fn parse_pin(text: &str) -> BTreeMap<String, String> {
 
 /// Sets variables in the text of a `.env` and leaves every other line as it is.
 ///
-/// A value of nothing takes away what is ours: the pin at the end of a list of files, the whole list
-/// where nothing but Compose's own defaults comes before it, and the project's name beside such a
-/// list. Compose takes the last assignment of a variable, so all of them are set.
+/// A value of nothing takes away what is ours: the pin at the end of a list of files, the whole
+/// list where nothing but Compose's own defaults comes before it, and the project's name beside
+/// such a list. Compose takes the last assignment of a variable, so all of them are set.
 #[must_use]
 pub fn set_variables(text: &str, values: &[(&str, Option<&str>)], pin: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -17,7 +17,8 @@ pub struct Plan {
     pub targets: BTreeMap<String, u32>,
     /// Every service of the repository: all of them are pinned.
     pub pinned: BTreeSet<String>,
-    /// Services of other images that targets depend on and that were never made here, in their order.
+    /// Services of other images that targets depend on and that were never made here, in their
+    /// order.
     pub dependencies: Vec<String>,
     /// Services of other images that share something with a target, and are made again with it.
     pub sharers: Vec<String>,
@@ -116,8 +117,8 @@ fn containers_of<'a>(
     seen.project_containers().filter(move |it| it.service.as_deref() == Some(service))
 }
 
-/// How many containers a service has, and how many of them are up. An order that was cut off may have
-/// left fewer than it found.
+/// How many containers a service has, and how many of them are up. An order that was cut off may
+/// have left fewer than it found.
 fn count_replicas(name: &str, own: &[&Container], seen: &Observation) -> (u32, u32) {
     let cut_off = seen.kept.journal.as_ref().and_then(|it| seen.kept.snapshots.get(&it.snapshot));
     let found = cut_off.into_iter().flat_map(|it| &it.containers).filter(|it| it.service == *name);
@@ -168,8 +169,8 @@ fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Res
     let mut named = tags.iter();
     if let (Some((one, first)), Some((other, second))) = (named.next(), named.next()) {
         let text = format!(
-            "{first} uses the tag {one} of {}, and {second} uses {other}: one release cannot be both. \
-             Give them one tag, or images of their own.",
+            "{first} uses the tag {one} of {}, and {second} uses {other}: one release cannot be \
+             both. Give them one tag, or images of their own.",
             order.repository
         );
         return Err(Refusal::new("hosts.compose", text));
@@ -225,7 +226,8 @@ fn add_dependencies(
     }
 }
 
-/// A service of another image that uses the network, processes or volumes of one that is made again.
+/// A service of another image that uses the network, processes or volumes of one that is made
+/// again.
 fn find_sharer(definition: &Definition, seen: &Observation, plan: &Plan) -> Option<String> {
     let again = |name: &String| plan.targets.contains_key(name) || plan.sharers.contains(name);
     let (name, _) = definition.services.iter().find(|(name, service)| {

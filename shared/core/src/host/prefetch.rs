@@ -146,8 +146,8 @@ fn warn_of_healthchecks(
 
 fn warn_of_patience(patience: Duration) -> String {
     format!(
-        "The healthcheck may take {} min to decide, and an activation waits {} min for it: shorten its \
-         start_period, interval or retries.",
+        "The healthcheck may take {} min to decide, and an activation waits {} min for it: shorten \
+         its start_period, interval or retries.",
         patience.as_secs().div_ceil(60),
         LONGEST_WAIT.as_secs() / 60
     )
@@ -170,7 +170,8 @@ fn warn_of_volumes(
             if runs && !mounted {
                 warnings.push(format!(
                     "The image declares the volume {path}, which keeps what the release before had \
-                     there: {name} will not see the new files. Mount something there, or drop VOLUME."
+                     there: {name} will not see the new files. Mount something there, or drop \
+                     VOLUME."
                 ));
             }
         }

@@ -12,8 +12,9 @@ const ACTIVATED: usize = 3;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Prunable(pub String);
 
-/// Chooses the names to remove: keep tags of this project, and digests that were pulled by an order,
-/// except for the images that were activated last, the one that was fetched last, and all that run.
+/// Chooses the names to remove: keep tags of this project, and digests that were pulled by an
+/// order, except for the images that were activated last, the one that was fetched last, and all
+/// that run.
 #[must_use]
 pub fn choose_prunable(seen: &Observation) -> Vec<Prunable> {
     let short = |name: &str| -> String {

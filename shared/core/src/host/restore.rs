@@ -175,8 +175,8 @@ fn bring_back_by_compose(
     let files = snapshot.files.clone();
     let mut then = journal.entering(Phase::JudgingRestored, seen.now);
     then.warnings.push(
-        "The host was restarted meanwhile: containers were made again from the Compose files as they \
-         are now."
+        "The host was restarted meanwhile: containers were made again from the Compose files as \
+         they are now."
             .to_owned(),
     );
     let up = Step::Up { services, recreates: false, keeps_existing: false, files };

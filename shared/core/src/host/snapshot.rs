@@ -18,7 +18,8 @@ pub struct Snapshot {
     pub at: Timestamp,
     /// What the repository's services ran, in one word.
     pub running: Option<Running>,
-    /// The services that the order may touch: those of the repository and those that share with them.
+    /// The services that the order may touch: those of the repository and those that share with
+    /// them.
     pub services: BTreeSet<String>,
     /// Their containers.
     pub containers: Vec<SnapshotContainer>,

@@ -262,7 +262,7 @@ pub(super) fn of<'a>(seen: &'a mut Observation, id: &str) -> &'a mut Container {
 /// Puts a definition that cannot be read in place of the files.
 pub(super) fn spoil_files(seen: &mut Observation) {
     let text = "docker compose config fails in /srv/shop: yaml: line 3.".to_owned();
-    seen.definition = Err(Problem { kind: ProblemKind::Unreadable, text });
+    seen.definition = Err(Problem { text });
 }
 
 pub(super) fn lane() -> LaneId {

@@ -73,8 +73,8 @@ const FORWARD: &[Row] = &[
     (
         "S3: what was scaled by hand",
         |it, _| scale(it, 3),
-        "ok, restored not-needed: db-1 other, web-1 b, web-2 b, web-3 b; web runs 3 containers, and the \
-         Compose files say 1: 3 are kept.",
+        "ok, restored not-needed: db-1 other, web-1 b, web-2 b, web-3 b; web runs 3 containers, \
+         and the Compose files say 1: 3 are kept.",
     ),
     (
         "a job of the release runs and ends",
@@ -87,7 +87,8 @@ const FORWARD: &[Row] = &[
             add_side(it, "side", "web");
             add_side(it, "aside", "side");
         },
-        "ok, restored not-needed: aside-1 other with side-1, db-1 other, side-1 other with web-1, web-1 b",
+        "ok, restored not-needed: aside-1 other with side-1, db-1 other, side-1 other with web-1, \
+         web-1 b",
     ),
     (
         "D3: a fresh host gets dependencies, too",
@@ -109,8 +110,8 @@ const FORWARD: &[Row] = &[
             *says(&mut it.seen, "jobs") = own_service();
             it.seen.containers.push(own("worker", 1, 'a'));
         },
-        "ok, restored not-needed: db-1 other, jobs-1 b, web-1 b, worker-1 a; shop-worker-1 is no longer in \
-         the Compose files, but its container is still there.",
+        "ok, restored not-needed: db-1 other, jobs-1 b, web-1 b, worker-1 a; shop-worker-1 is no \
+         longer in the Compose files, but its container is still there.",
     ),
     (
         "a dependency that is not well is told of, and does not decide",
@@ -121,8 +122,8 @@ const FORWARD: &[Row] = &[
             let db = ("sha256:pg".to_owned(), "db".to_owned());
             it.fates.insert(db, Fate::Crashes);
         },
-        "ok, restored not-needed: db-1 other, web-1 b; This service depends on it: The container shop-db-1 \
-         restarted 3 times.",
+        "ok, restored not-needed: db-1 other, web-1 b; This service depends on it: The container \
+         shop-db-1 restarted 3 times.",
     ),
     (
         "nothing but jobs, all of which ended well",

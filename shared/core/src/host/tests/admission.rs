@@ -27,7 +27,7 @@ fn begun(generation: u64, letter: char) -> Journal {
     let order = Order { fence: fence(generation), ..order(release(letter)) };
     match next_activation_turn(&order, &seen, None) {
         Turn::Act(_, Some(journal)) => *journal,
-        turn => panic!("{turn:?}"),
+        turn @ (Turn::Act(_, None) | Turn::End(_)) => panic!("{turn:?}"),
     }
 }
 
@@ -90,7 +90,8 @@ const AGAIN: &[Row] = &[
             keeps(kept, 7);
             kept.finished = Some(finished(7, 'a'));
         },
-        "order.stale: Order 1.7 was already used on this host, for v-a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaa\
+        "order.stale: Order 1.7 was already used on this host, for \
+         v-a@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaa\
          aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa change.",
     ),
     (
@@ -100,7 +101,8 @@ const AGAIN: &[Row] = &[
             kept.finished = Some(finished(7, 'b'));
             order.mode = Mode::Restart;
         },
-        "order.stale: Order 1.7 was already used on this host, for v-b@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbb\
+        "order.stale: Order 1.7 was already used on this host, for \
+         v-b@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbb\
          bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb change.",
     ),
     (
@@ -126,7 +128,8 @@ const AGAIN: &[Row] = &[
             kept.journal = Some(begun(7, 'b'));
             order.wanted = Wanted::Nothing;
         },
-        "order.stale: Order 1.7 was already used on this host, for v-b@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbb\
+        "order.stale: Order 1.7 was already used on this host, for \
+         v-b@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbb\
          bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb change.",
     ),
     (

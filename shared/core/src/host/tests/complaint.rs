@@ -8,8 +8,10 @@ type Row = (&'static str, &'static str, &'static str);
 const WARNINGS: &[Row] = &[
     (
         "R4: a schema error beside two unset variables",
-        "time=\"2026-11-28T10:00:00Z\" level=warning msg=\"The \\\"A\\\" variable is not set. Defaulting \
-         to a blank string.\"\ntime=\"2026-11-28T10:00:00Z\" level=warning msg=\"The \\\"B\\\" variable \
+        "time=\"2026-11-28T10:00:00Z\" level=warning msg=\"The \\\"A\\\" variable is not set. \
+         Defaulting \
+         to a blank string.\"\ntime=\"2026-11-28T10:00:00Z\" level=warning msg=\"The \\\"B\\\" \
+         variable \
          is not set. Defaulting to a blank string.\"\nvalidating /srv/shop/compose.yaml: \
          services.web.ports must be a array\n",
         "validating /srv/shop/compose.yaml: services.web.ports must be a array",
@@ -71,7 +73,8 @@ const PROGRESS: &[Row] = &[
     ),
     (
         "R4: a taken port (Docker 28)",
-        " Container shop-web-1  Starting\n Container shop-web-1  Error response from daemon: failed to \
+        " Container shop-web-1  Starting\n Container shop-web-1  Error response from daemon: \
+         failed to \
          set up container networking: driver failed programming external connectivity on endpoint \
          shop-web-1 (f00): Bind for 0.0.0.0:80 failed: port is already allocated\n",
         "Container shop-web-1  Error response from daemon: failed to set up container networking: \
@@ -91,7 +94,8 @@ const PROGRESS: &[Row] = &[
     ),
     (
         "ticks, crosses and counts",
-        "[+] Running 1/2\n ✔ Network shop_default  Created  0.1s\n ✘ Container shop-web-1  Error  2.0s\n\
+        "[+] Running 1/2\n ✔ Network shop_default  Created  0.1s\n ✘ Container shop-web-1  Error  \
+         2.0s\n\
          Error response from daemon: OCI runtime create failed: exec: \"x\": not found\n",
         "Error response from daemon: OCI runtime create failed: exec: \"x\": not found",
     ),
@@ -111,7 +115,8 @@ const PROGRESS: &[Row] = &[
         " web Pulling \n f00 Downloading\n f00 Download complete\n f00 Pull complete\n web Error \n\
          Error response from daemon: manifest for shop:9 not found: manifest unknown: manifest \
          unknown\n",
-        "Error response from daemon: manifest for shop:9 not found: manifest unknown: manifest unknown",
+        "Error response from daemon: manifest for shop:9 not found: manifest unknown: manifest \
+         unknown",
     ),
     (
         "a dry run",
@@ -199,7 +204,8 @@ const PULLS: &[Row] = &[
     ),
     (
         "containerd's store when the disk is full",
-        "failed to extract layer sha256:1: write /var/lib/containerd/x: No space left on device: unknown",
+        "failed to extract layer sha256:1: write /var/lib/containerd/x: No space left on device: \
+         unknown",
         "hosts.disk",
     ),
     ("a quota", "write /var/lib/docker/tmp/x: disk quota exceeded", "hosts.disk"),
@@ -211,7 +217,8 @@ const PULLS: &[Row] = &[
     ("no login", "no basic auth credentials", "hosts.registry"),
     (
         "a helper for logins that is not there",
-        "error getting credentials - err: exec: \"docker-credential-ecr-login\": executable file not \
+        "error getting credentials - err: exec: \"docker-credential-ecr-login\": executable file \
+         not \
          found in $PATH, out: ``",
         "hosts.registry",
     ),

@@ -27,8 +27,8 @@ const ELSEWHERE: &[Row] = &[
             there.directory = Some("/opt/old".to_owned());
             it.containers.push(there);
         },
-        "refused: shop-web-9 runs in the Compose project old of /opt/old, not in shop of /srv/shop: \
-         stop it there, or move its files to /srv/shop and name its project in \
+        "refused: shop-web-9 runs in the Compose project old of /opt/old, not in shop of \
+         /srv/shop: stop it there, or move its files to /srv/shop and name its project in \
          COMPOSE_PROJECT_NAME of .env.",
     ),
     (
@@ -77,8 +77,8 @@ const NAMES: &[Row] = &[
             it.containers.remove(0);
             it.containers.push(foreign("shop-web-1", None));
         },
-        "refused: The name shop-web-1 of web is taken by a container that was made outside of Compose: \
-         remove or rename that one (docker rename shop-web-1 shop-web-1-old).",
+        "refused: The name shop-web-1 of web is taken by a container that was made outside of \
+         Compose: remove or rename that one (docker rename shop-web-1 shop-web-1-old).",
     ),
     (
         "the name of its own is taken by another project",
@@ -86,8 +86,8 @@ const NAMES: &[Row] = &[
             says(it, "web").container_name = Some("front".to_owned());
             it.containers.push(foreign("front", Some("old")));
         },
-        "refused: The name front of web is taken by a container that belongs to the Compose project \
-         old: remove or rename that one (docker rename front front-old).",
+        "refused: The name front of web is taken by a container that belongs to the Compose \
+         project old: remove or rename that one (docker rename front front-old).",
     ),
     (
         "a name that another service of the project holds is taken",

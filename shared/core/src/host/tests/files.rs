@@ -25,12 +25,21 @@ fn choose(spoil: fn(&mut FileChoice<'_>, &mut [Container; 2])) -> String {
 }
 
 fn started(containers: &mut [Container; 2], files: &[&str]) {
-    containers.iter_mut().for_each(|it| it.files = list(files));
+    for container in containers {
+        container.files = list(files);
+    }
+}
+
+fn started_in(containers: &mut [Container; 2], directory: &str) {
+    for container in containers {
+        container.directory = Some(directory.to_owned());
+    }
 }
 
 fn nothing_runs(containers: &mut [Container; 2]) {
-    containers.iter_mut().for_each(|it| it.project = None);
-    containers.iter_mut().for_each(|it| it.directory = None);
+    for container in containers {
+        (container.project, container.directory) = (None, None);
+    }
 }
 
 fn variable(choice: &mut FileChoice<'_>, value: &str, changed: u64) {
@@ -72,7 +81,7 @@ const STARTED: &[Row] = &[
         "a project in a subdirectory",
         |_, them| {
             started(them, &["/srv/shop/deploy/compose.yaml"]);
-            them.iter_mut().for_each(|it| it.directory = Some("/srv/shop/deploy".to_owned()));
+            started_in(them, "/srv/shop/deploy");
         },
         "deploy/compose.yaml",
     ),
@@ -109,7 +118,7 @@ const STARTED: &[Row] = &[
         "containers that were started elsewhere say nothing",
         |_, them| {
             started(them, &["/home/ubuntu/shop/prod.yml"]);
-            them.iter_mut().for_each(|it| it.directory = Some("/home/ubuntu/shop".to_owned()));
+            started_in(them, "/home/ubuntu/shop");
         },
         "compose.yaml",
     ),

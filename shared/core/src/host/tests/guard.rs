@@ -13,9 +13,9 @@ fn plan(compose: Compose, spoil: Spoil) -> String {
     let order = super::super::order::Order { compose, ..order(release('b')) };
     // A refusal begins and ends with the same words.
     let told = tell(plan_activation(&order, &shop_with(spoil)));
-    let end = ", which the Compose files in /srv/shop do not give: it was started with other files or \
-               variables. Write them into the files or into .env, or start it from them once (docker \
-               compose up -d).";
+    let end = ", which the Compose files in /srv/shop do not give: it was started with other files \
+    or variables. Write them into the files or into .env, or start it from them once (docker \
+    compose up -d).";
     told.strip_suffix(end).unwrap_or(&told).to_owned()
 }
 

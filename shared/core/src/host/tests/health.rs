@@ -35,6 +35,9 @@ fn started(container: &mut Container, seconds: u64) {
     container.started_at = at(NOW.saturating_sub(seconds));
 }
 
+/// A row: the container, how long it is watched, the order's deadline.
+type Waited = (&'static str, fn(&mut Container), u64, Option<u64>, &'static str);
+
 type Judged = (&'static str, fn(&mut Container), &'static str);
 
 const WATCHED: &[Judged] = &[
@@ -158,10 +161,10 @@ fn glance() -> Watch {
 #[test]
 fn a_container_has_as_long_as_its_healthcheck_or_the_order_says() {
     let slow = |it: &mut Container| {
-        it.patience = Some(Patience { start_period: Duration::from_secs(3600), ..PATIENCE });
+        it.patience = Some(Patience { start_period: Duration::from_hours(1), ..PATIENCE });
     };
     let unhealthy = |it: &mut Container| it.health = Some(HealthWord::Unhealthy);
-    let rows: [(&str, fn(&mut Container), u64, Option<u64>, &str); 11] = [
+    let rows: [Waited; 11] = [
         ("3 tries of 10 s and 10 s more are 40 s", |_| {}, 40, None, "waits: running, starting"),
         (
             "41 s are too long",
@@ -359,7 +362,9 @@ fn verdicts_add_up_to_one_word() {
         (vec![&waiting, &bad, &Verdict::Well], "unhealthy, 1 of 3"),
     ] {
         let mut tally = Tally::default();
-        verdicts.iter().for_each(|it| tally.count("shop-web-1", it));
+        for verdict in &verdicts {
+            tally.count("shop-web-1", verdict);
+        }
         let told = format!("{}, {} of {}", tally.word(), tally.well, tally.total);
         assert_eq!(told, expected, "{verdicts:?}");
     }

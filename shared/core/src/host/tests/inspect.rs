@@ -27,8 +27,8 @@ const RUNNING: &[Row] = &[
             (ended.state, ended.restarts_always) = (State::Exited(0), false);
             it.containers.push(ended);
         },
-        "sha256:aaa unhealthy 1 of 2: The container shop-web-2 ended with exit code 0, although it is to \
-         serve.",
+        "sha256:aaa unhealthy 1 of 2: The container shop-web-2 ended with exit code 0, although it \
+         is to serve.",
     ),
     (
         "nothing but jobs that ended well",

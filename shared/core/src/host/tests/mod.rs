@@ -1,5 +1,5 @@
-//! Tables of what a host decides. A row is a sentence; rows that begin with a letter and a number are
-//! the cases that real hosts brought.
+//! Tables of what a host decides. A row is a sentence; rows that begin with a letter and a number
+//! are the cases that real hosts brought.
 
 mod activate;
 mod admission;
@@ -11,10 +11,12 @@ mod health;
 mod inspect;
 mod machine;
 mod network;
+mod others;
 mod pin;
 mod plan;
 mod prefetch;
 mod prune;
 mod random;
 mod restore;
+mod steps;
 mod world;

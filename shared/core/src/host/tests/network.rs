@@ -103,8 +103,8 @@ const NETWORKS: &[Row] = &[
         "internal from now on",
         |it| network(it, "default").is_internal = true,
         "refused: The Compose files change the network default (whether it is internal), and \
-         shop-db-1 is on it: a network can only be made again without containers. Take them down by \
-         hand (docker compose down, then up), or undo the change.",
+         shop-db-1 is on it: a network can only be made again without containers. Take them down \
+         by hand (docker compose down, then up), or undo the change.",
     ),
     (
         "other subnets",

@@ -29,7 +29,8 @@ const SET: &[Row] = &[
     (
         "the team's lines stay as they are",
         "# mine\nTAG=1 # one\n",
-        "# mine\nTAG=1 # one\nCOMPOSE_PROJECT_NAME=shop\nCOMPOSE_FILE=compose.yaml:esclusa.release.yaml\n",
+        "# mine\nTAG=1 # one\nCOMPOSE_PROJECT_NAME=shop\n\
+         COMPOSE_FILE=compose.yaml:esclusa.release.yaml\n",
     ),
     (
         "a last line without an end",
@@ -54,7 +55,8 @@ const SET: &[Row] = &[
     (
         "a byte order mark before a line of the team's",
         "\u{feff}TAG=1\n",
-        "\u{feff}TAG=1\nCOMPOSE_PROJECT_NAME=shop\nCOMPOSE_FILE=compose.yaml:esclusa.release.yaml\n",
+        "\u{feff}TAG=1\nCOMPOSE_PROJECT_NAME=shop\n\
+         COMPOSE_FILE=compose.yaml:esclusa.release.yaml\n",
     ),
     (
         "lines that end as on Windows",
@@ -154,7 +156,8 @@ const CLEARED: &[Row] = &[
     ),
     (
         "S4: variables that reach a service as its env_file",
-        "POSTGRES_DB=shop\nCOMPOSE_PROJECT_NAME=shop\nCOMPOSE_FILE=compose.yaml:esclusa.release.yaml\n",
+        "POSTGRES_DB=shop\nCOMPOSE_PROJECT_NAME=shop\n\
+         COMPOSE_FILE=compose.yaml:esclusa.release.yaml\n",
         "POSTGRES_DB=shop\n",
     ),
 ];
@@ -198,8 +201,8 @@ fn a_pin_is_read_as_it_was_written() {
 
 #[test]
 fn a_pin_of_the_scripts_is_read() {
-    let text = "# Written by Esclusa\nservices:\n  web:\n    image: shop@sha256:1\n    pull_policy: never\n  \
-                \"db\":\n    image: \"pg:1\"\n";
+    let text = "# Written by Esclusa\nservices:\n  web:\n    image: shop@sha256:1\n    \
+                pull_policy: never\n  \"db\":\n    image: \"pg:1\"\n";
     let expected = map(&[("web", "shop@sha256:1".to_owned()), ("db", "pg:1".to_owned())]);
     assert_eq!(parse_pin(text), expected);
 }

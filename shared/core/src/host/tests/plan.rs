@@ -1,6 +1,5 @@
 //! What an activation will do, and what stops it before anything changes.
 
-use super::super::definition::{Condition, Dependency};
 use super::super::plan::{Plan, plan_activation};
 use super::super::project::{ContainerState as State, Observation};
 use super::super::report::Refusal;
@@ -26,15 +25,15 @@ pub(super) fn tell(plan: Result<Plan, Refusal>) -> String {
     told.join("; ")
 }
 
-type Row = (&'static str, Spoil, &'static str);
+pub(super) type Row = (&'static str, Spoil, &'static str);
 
-fn check(rows: &[Row]) {
+pub(super) fn check(rows: &[Row]) {
     let plan = |spoil| tell(plan_activation(&order(release('b')), &shop_with(spoil)));
     compare(rows.iter().map(|(row, spoil, expected)| (*row, plan(*spoil), *expected)));
 }
 
 /// A second service of the repository, which runs.
-fn add_worker(seen: &mut Observation) {
+pub(super) fn add_worker(seen: &mut Observation) {
     *says(seen, "worker") = own_service();
     seen.containers.push(own("worker", 1, 'a'));
 }
@@ -94,8 +93,8 @@ const TARGETS: &[Row] = &[
             says(it, "web").image = format!("{REPOSITORY}:web-7");
             says(it, "worker").image = format!("{REPOSITORY}:worker-7");
         },
-        "refused: web uses the tag web-7 of 1.dkr.ecr.eu-west-1.amazonaws.com/shop, and worker uses \
-         worker-7: one release cannot be both. Give them one tag, or images of their own.",
+        "refused: web uses the tag web-7 of 1.dkr.ecr.eu-west-1.amazonaws.com/shop, and worker \
+         uses worker-7: one release cannot be both. Give them one tag, or images of their own.",
     ),
     (
         "M3: a tag and a digest are two images",
@@ -103,9 +102,9 @@ const TARGETS: &[Row] = &[
             add_worker(it);
             says(it, "web").image = by_digest('a');
         },
-        "refused: worker uses the tag latest of 1.dkr.ecr.eu-west-1.amazonaws.com/shop, and web uses \
-         sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: one release cannot \
-         be both. Give them one tag, or images of their own.",
+        "refused: worker uses the tag latest of 1.dkr.ecr.eu-west-1.amazonaws.com/shop, and web \
+         uses sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: one release \
+         cannot be both. Give them one tag, or images of their own.",
     ),
     (
         "M3: what is switched off has any tag",
@@ -227,8 +226,8 @@ const REPLICAS: &[Row] = &[
             says(it, "web").replicas = 2;
             says(it, "web").container_name = Some("shop".to_owned());
         },
-        "refused: web is to run 2 containers, and container_name gives all of them the name shop: take \
-         container_name out of the Compose file.",
+        "refused: web is to run 2 containers, and container_name gives all of them the name shop: \
+         take container_name out of the Compose file.",
     ),
     (
         "one port of the host allows one container only",
@@ -237,8 +236,8 @@ const REPLICAS: &[Row] = &[
             says(it, "web").replicas = 2;
             says(it, "web").ports.insert(port("", 8080, 80, "tcp"));
         },
-        "refused: web is to run 2 containers, and only one can publish the port 8080/tcp: give it a \
-         range of ports, or one container.",
+        "refused: web is to run 2 containers, and only one can publish the port 8080/tcp: give it \
+         a range of ports, or one container.",
     ),
     (
         "a range of ports allows several",
@@ -251,154 +250,6 @@ const REPLICAS: &[Row] = &[
     ),
 ];
 
-fn shares(seen: &mut Observation, name: &str, with: &str) {
-    says(seen, name).shares_with = set(&[with]);
-    seen.containers.push(other(name));
-}
-
-fn depends(seen: &mut Observation, name: &str, on: &str, how: Dependency) {
-    says(seen, on);
-    says(seen, name).dependencies.insert(on.to_owned(), how);
-}
-
-const STARTED: Dependency = waits(Condition::Started);
-const RESTART: Dependency = Dependency { restarts: true, ..STARTED };
-const OPTIONAL: Dependency = Dependency { is_required: false, ..STARTED };
-
-const OTHERS: &[Row] = &[
-    (
-        "D1: what uses the network of a target is made again with it",
-        |it| shares(it, "side", "web"),
-        "web 1; with side; needs postgres:16",
-    ),
-    (
-        "D1: and what uses the network of that",
-        |it| {
-            shares(it, "side", "web");
-            shares(it, "aside", "side");
-        },
-        "web 1; with side aside; needs postgres:16",
-    ),
-    ("what shares with a service that stays, stays", |it| shares(it, "side", "db"), "web 1"),
-    (
-        "a target that shares with a target is a target",
-        |it| {
-            add_worker(it);
-            says(it, "worker").shares_with = set(&["web"]);
-        },
-        "web 1 worker 1",
-    ),
-    (
-        "a sharer behind an inactive profile that does not run is left out",
-        |it| {
-            shares(it, "side", "web");
-            says(it, "side").is_active = false;
-            it.containers.pop();
-        },
-        "web 1",
-    ),
-    (
-        "a sharer behind an inactive profile that runs would lose its network",
-        |it| {
-            shares(it, "side", "web");
-            says(it, "side").is_active = false;
-        },
-        "web 1; with side; needs postgres:16",
-    ),
-    (
-        "D2: what is to be restarted with a target is",
-        |it| {
-            depends(it, "proxy", "web", RESTART);
-            it.containers.push(other("proxy"));
-        },
-        "web 1; restarts proxy",
-    ),
-    (
-        "D2: also when it depends on what is made again with a target",
-        |it| {
-            shares(it, "side", "web");
-            depends(it, "proxy", "side", RESTART);
-            it.containers.push(other("proxy"));
-        },
-        "web 1; with side; restarts proxy; needs postgres:16",
-    ),
-    (
-        "D2: what only waits for a target is not restarted",
-        |it| {
-            depends(it, "proxy", "web", STARTED);
-            it.containers.push(other("proxy"));
-        },
-        "web 1",
-    ),
-    (
-        "D2: what does not run is not restarted",
-        |it| {
-            depends(it, "proxy", "web", RESTART);
-            it.containers.push(other("proxy"));
-            of(it, "proxy1").state = State::Exited(0);
-        },
-        "web 1",
-    ),
-    (
-        "D3: a dependency that was never made here is made first, and its image is needed",
-        |it| {
-            depends(it, "web", "cache", STARTED);
-            says(it, "cache").image = "redis:7".to_owned();
-        },
-        "web 1; after cache; needs redis:7",
-    ),
-    (
-        "D3: a dependency of a dependency before it",
-        |it| {
-            depends(it, "web", "cache", STARTED);
-            depends(it, "cache", "disk", STARTED);
-        },
-        "web 1; after disk cache; needs postgres:16",
-    ),
-    (
-        "D4: dependencies behind inactive profiles are left out",
-        |it| {
-            depends(it, "web", "my", OPTIONAL);
-            depends(it, "web", "pg", OPTIONAL);
-            says(it, "my").is_active = false;
-        },
-        "web 1; after pg; needs postgres:16",
-    ),
-    (
-        "a dependency that exists is the team's, even when it was stopped",
-        |it| {
-            depends(it, "web", "db", STARTED);
-            of(it, "db1").state = State::Exited(0);
-        },
-        "web 1",
-    ),
-    (
-        "a dependency without a replica is left out",
-        |it| {
-            depends(it, "web", "cache", STARTED);
-            says(it, "cache").replicas = 0;
-        },
-        "web 1",
-    ),
-    (
-        "dependencies that wait for each other end",
-        |it| {
-            depends(it, "web", "cache", STARTED);
-            depends(it, "cache", "disk", STARTED);
-            depends(it, "disk", "cache", STARTED);
-        },
-        "web 1; after disk cache; needs postgres:16",
-    ),
-    (
-        "a dependency of a service of the same release is followed",
-        |it| {
-            add_worker(it);
-            depends(it, "worker", "cache", STARTED);
-        },
-        "web 1 worker 1; after cache; needs postgres:16",
-    ),
-];
-
 #[test]
 fn services_of_the_repository_are_the_targets() {
     check(TARGETS);
@@ -407,9 +258,4 @@ fn services_of_the_repository_are_the_targets() {
 #[test]
 fn the_number_of_containers_is_kept_unless_it_was_edited() {
     check(REPLICAS);
-}
-
-#[test]
-fn other_services_are_concerned_as_far_as_they_hang_on_a_target() {
-    check(OTHERS);
 }

@@ -146,7 +146,8 @@ const FETCHED: &[Row] = &[
     (
         "an image of this host that is gone",
         |_, order| order.wanted = Wanted::Local(digest('e')),
-        "release.not_in_registry: The image local@sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\
+        "release.not_in_registry: The image \
+         local@sha256:eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee\
          eeeeeeeeeeeee was only ever on this host, and is not here any more.",
     ),
     ("nothing is to run", |_, order| order.wanted = Wanted::Nothing, "ready"),
@@ -165,8 +166,8 @@ const REFUSED: &[Row] = &[
     (
         "another architecture",
         |it, _| change_image(it, |image| image.platform = "linux/arm64/v8".to_owned()),
-        "hosts.platform: The image is built for linux/arm64/v8, and this host runs linux/amd64: build it \
-         for both (docker buildx build --platform).",
+        "hosts.platform: The image is built for linux/arm64/v8, and this host runs linux/amd64: \
+         build it for both (docker buildx build --platform).",
     ),
     (
         "a variant of the same architecture runs",
@@ -185,15 +186,16 @@ const REFUSED: &[Row] = &[
             of(it, "web1").reference = format!("{REPOSITORY}:1");
             of(it, "web1").image = "sha256:0a".to_owned();
         },
-        "hosts.compose: The image of shop-web-1 (sha256:0a) was removed from this host while it runs, so it \
-         could not be put back: pull it again (docker pull \
-         1.dkr.ecr.eu-west-1.amazonaws.com/shop:1), or restart the service from an image that is here.",
+        "hosts.compose: The image of shop-web-1 (sha256:0a) was removed from this host while it \
+         runs, so it could not be put back: pull it again (docker pull \
+         1.dkr.ecr.eu-west-1.amazonaws.com/shop:1), or restart the service from an image that is \
+         here.",
     ),
     (
         "a container that is gone once it stops",
         |it, _| of(it, "web1").removes_itself = true,
-        "hosts.compose: shop-web-1 was started with --rm: once stopped it is gone, and could not be put \
-         back. Start it with docker compose up -d.",
+        "hosts.compose: shop-web-1 was started with --rm: once stopped it is gone, and could not \
+         be put back. Start it with docker compose up -d.",
     ),
 ];
 
@@ -203,8 +205,8 @@ fn patience(seconds: u64) -> Patience {
 
 const NO_CHECK: &str =
     "ready; No HEALTHCHECK for web: only that it goes on running will be checked.";
-const SLOW: &str = "ready; The healthcheck may take 31 min to decide, and an activation waits 12 min for \
-                    it: shorten its start_period, interval or retries.";
+const SLOW: &str = "ready; The healthcheck may take 31 min to decide, and an activation waits 12 \
+min for it: shorten its start_period, interval or retries.";
 
 const WARNINGS: &[Row] = &[
     (
@@ -270,10 +272,10 @@ const WARNINGS: &[Row] = &[
         |it, _| {
             change_image(it, |image| {
                 image.volumes.insert("/assets".to_owned());
-            })
+            });
         },
-        "ready; The image declares the volume /assets, which keeps what the release before had there: web \
-         will not see the new files. Mount something there, or drop VOLUME.",
+        "ready; The image declares the volume /assets, which keeps what the release before had \
+         there: web will not see the new files. Mount something there, or drop VOLUME.",
     ),
     (
         "M7: something is mounted there, however its path ends",
@@ -356,8 +358,8 @@ const SHIPPED: &[Row] = &[
             order.compose = Compose::Image;
             spoil_files(it);
         },
-        "hosts.compose: docker compose config fails in /srv/shop: yaml: line 3.; The image has no label \
-         esclusa.compose: the Compose files in /srv/shop are used.",
+        "hosts.compose: docker compose config fails in /srv/shop: yaml: line 3.; The image has no \
+         label esclusa.compose: the Compose files in /srv/shop are used.",
     ),
 ];
 

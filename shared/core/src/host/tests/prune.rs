@@ -61,7 +61,8 @@ const ROWS: &[Row] = &[
     (
         "what ran before the first order is remembered by its digest",
         |it| {
-            it.kept.history = list(&[&release('a').to_string(), &format!("before@{}", digest('f'))])
+            it.kept.history =
+                list(&[&release('a').to_string(), &format!("before@{}", digest('f'))]);
         },
         "b, b tag, c, c tag, d, d tag, e, e tag",
     ),

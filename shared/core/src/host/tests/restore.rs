@@ -65,8 +65,8 @@ const BACK: &[Row] = &[
             scale(it, 3);
             fails(it);
         },
-        "health.container, restored yes: db-1 other, web-1 a, web-2 a, web-3 a; web runs 3 containers, \
-         and the Compose files say 1: 3 are kept.",
+        "health.container, restored yes: db-1 other, web-1 a, web-2 a, web-3 a; web runs 3 \
+         containers, and the Compose files say 1: 3 are kept.",
     ),
     (
         "G1: a migration that had ended is not run again",
@@ -133,8 +133,8 @@ const BACK: &[Row] = &[
             it.spoil('a', "web", Fate::IsUnhealthy);
             it.spoil('b', "web", Fate::Crashes);
         },
-        "health.container, restored yes: db-1 other, web-1 a; shop-web-1 is back, and as unhealthy as \
-         before.",
+        "health.container, restored yes: db-1 other, web-1 a; shop-web-1 is back, and as unhealthy \
+         as before.",
     ),
     (
         "G5: a crash loop before is one again",
@@ -145,8 +145,8 @@ const BACK: &[Row] = &[
             it.spoil('a', "web", Fate::Crashes);
             fails(it);
         },
-        "health.container, restored yes: db-1 other, web-1 a; shop-web-1 is back, and as unhealthy as \
-         before.",
+        "health.container, restored yes: db-1 other, web-1 a; shop-web-1 is back, and as unhealthy \
+         as before.",
     ),
     (
         "a first release that fails leaves nothing",
@@ -176,8 +176,8 @@ const SHARED: &[Row] = &[
             of(&mut it.seen, "side1").started_at = at(2000);
             fails(it);
         },
-        "health.container, restored yes: aside-1 other with side-1, db-1 other, side-1 other with web-1, \
-         web-1 a",
+        "health.container, restored yes: aside-1 other with side-1, db-1 other, side-1 other with \
+         web-1, web-1 a",
     ),
     (
         "D1: a sharer that is not well ends the release, too",
@@ -186,8 +186,8 @@ const SHARED: &[Row] = &[
             let side = ("sha256:pg".to_owned(), "side".to_owned());
             it.fates.insert(side, Fate::Crashes);
         },
-        "health.container, restored failed: db-1 other, side-1 other with web-1, web-1 a; What ran before \
-         could not be put back: The container shop-side-1 restarted 3 times.",
+        "health.container, restored failed: db-1 other, side-1 other with web-1, web-1 a; What ran \
+         before could not be put back: The container shop-side-1 restarted 3 times.",
     ),
     (
         "a container that ends as soon as it is started again is started once",
@@ -210,8 +210,8 @@ const SHARED: &[Row] = &[
             it.spoil('a', "web", Fate::Crashes);
             it.failures.insert("Up", failed("port is already allocated"));
         },
-        "hosts.up, restored yes: db-1 other, side-1 other with web-1, web-1 a; shop-web-1 is back, and \
-         as unhealthy as before.",
+        "hosts.up, restored yes: db-1 other, side-1 other with web-1, web-1 a; shop-web-1 is back, \
+         and as unhealthy as before.",
     ),
 ];
 
@@ -269,8 +269,8 @@ fn after_a_reboot_compose_makes_containers_again() {
     let report = machine.play(&back);
     assert_eq!(
         tell(&report, &machine),
-        "ok, restored yes: db-1 other, side-1 other with web-1, web-1 a, web-2 a; The host was restarted \
-         meanwhile: containers were made again from the Compose files as they are now."
+        "ok, restored yes: db-1 other, side-1 other with web-1, web-1 a, web-2 a; The host was \
+         restarted meanwhile: containers were made again from the Compose files as they are now."
     );
 }
 

@@ -16,8 +16,6 @@ pub(crate) const STATE: &str = "hosts.state";
 pub(crate) const REGISTRY: &str = "hosts.registry";
 /// Bringing containers up.
 pub(crate) const UP: &str = "hosts.up";
-/// The release's image is not to be had.
-pub(crate) const NOT_IN_REGISTRY: &str = "release.not_in_registry";
 
 /// A reason of this code.
 pub(crate) fn reason(code: &str, text: impl Into<String>) -> Reason {

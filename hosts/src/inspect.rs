@@ -90,11 +90,12 @@ fn report_look(order: &Order, seen: &Observation, running: &str, bad: Option<Str
     Report { changed: false, is_activated: false, ..Report::done(text, None, warnings) }
 }
 
-/// The digests of this repository's images on the host.
+/// The digests of this repository's images on the host, shortened: a person reads them.
 fn present(order: &Order, seen: &Observation) -> BTreeSet<String> {
     let prefix = format!("{}@", order.repository);
     let names = seen.images.values().flat_map(|it| &it.digests);
-    names.filter_map(|it| it.strip_prefix(&prefix)).map(str::to_owned).collect()
+    let digests = names.filter_map(|it| it.strip_prefix(&prefix));
+    digests.map(|it| it.trim_start_matches("sha256:").chars().take(12).collect()).collect()
 }
 
 /// Application logs can hold secrets: they are read only when a person asks, and never stored here.

@@ -137,7 +137,6 @@ impl Observer {
             pin: crate::step::read_pin(self.directory()),
             has_next_file: self.directory().join(NEXT_SHIPPED).is_file(),
             edited_at: project.edited_at,
-            ends_at: self.ends_at,
             directories,
             containers,
             images,

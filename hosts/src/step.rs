@@ -7,13 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
-use esclusa_core::host::{Files, Journal, NEXT_SHIPPED, Order, SHIPPED, Snapshot, Step};
+use esclusa_core::host::{
+    Files, Journal, NEXT_SHIPPED, Order, SHIPPED, Snapshot, Step, explain_pull,
+};
 use esclusa_core::order::Fence;
 use esclusa_core::reason::Reason;
 use tokio::time::sleep;
 
 use crate::compose::{Failed, docker, run_to_end};
-use crate::engine::explain_pull;
 use crate::error::{self, reason};
 use crate::observe::{Observer, now};
 use crate::store::replace_file;

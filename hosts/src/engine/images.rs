@@ -11,7 +11,7 @@ use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, ListImagesOptions, RemoveImageOptions,
     TagImageOptionsBuilder,
 };
-use esclusa_core::host::{COMPOSE_LABEL, Command, Image, ROLLBACK_LABEL};
+use esclusa_core::host::{COMPOSE_LABEL, Command, Image, ROLLBACK_LABEL, explain_pull};
 use esclusa_core::reason::Reason;
 use futures_util::StreamExt as _;
 
@@ -162,20 +162,6 @@ impl Engine {
         }
         Ok(())
     }
-}
-
-/// What stopped a pull, by all that was said of it.
-pub(crate) fn explain_pull(reference: &str, text: &str) -> Reason {
-    let has = |words: &[&str]| words.iter().any(|it| text.to_lowercase().contains(it));
-    let text = text.trim();
-    if has(&["no space left"]) {
-        return reason(error::DISK, format!("The disk filled up during the pull: {text}"));
-    }
-    if has(&["manifest unknown", "not found", "name unknown"]) {
-        let text = format!("The registry has no {reference}: {text}");
-        return reason(error::NOT_IN_REGISTRY, text);
-    }
-    reason(error::REGISTRY, format!("The pull of {reference} failed: {text}"))
 }
 
 /// An image that was described whole is not replaced by a brief one.

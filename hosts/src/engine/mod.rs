@@ -15,7 +15,6 @@ use esclusa_core::scan::Platform;
 
 use crate::error::{self, reason};
 
-pub(crate) use images::explain_pull;
 pub(crate) use recreate::Remembered;
 
 /// What is not a stop or a pull takes an engine milliseconds; this is for one under heavy load.

@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use esclusa_core::host::{
-    Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, ProblemKind,
-    SHIPPED, choose_files,
+    Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, SHIPPED,
+    choose_files,
 };
 use esclusa_core::time::Timestamp;
 
@@ -55,7 +55,7 @@ impl Observer {
                 "{} does not exist: put the service's Compose files there.",
                 directory.display()
             );
-            return Err((missing(text), None));
+            return Err((problem(text), None));
         }
         let own = |it: &&Container| it.is_started_in(directories) && !it.is_one_off;
         let own: Vec<&Container> = containers.iter().filter(own).collect();
@@ -67,7 +67,7 @@ impl Observer {
         let running = self.name_of_running(containers, directories);
         let named = Files { project: running.clone(), ..files.clone() };
         let read = self.read_named(files, &variables.project, &running, directories).await;
-        read.map_err(|text| (unreadable(text), Some(named)))
+        read.map_err(|text| (problem(text), Some(named)))
     }
 
     /// The Compose files, and Compose's own variables as it reads them.
@@ -80,7 +80,7 @@ impl Observer {
     ) -> Result<(Vec<String>, Variables), Problem> {
         let directory = self.directory();
         if let Some(gone) = environment.iter().find(|it| !directory.join(it).is_file()) {
-            return Err(missing(format!(
+            return Err(problem(format!(
                 "The service was started with --env-file {gone}, which is gone: put it back, or \
                  start \
                  the service once without it."
@@ -88,7 +88,7 @@ impl Observer {
         }
         let dot_env = directory.join(".env");
         let variables = if dot_env.is_file() || !environment.is_empty() {
-            self.compose.read_variables(environment).await.map_err(unreadable)?
+            self.compose.read_variables(environment).await.map_err(problem)?
         } else {
             Variables::default()
         };
@@ -104,7 +104,7 @@ impl Observer {
             containers: own,
         })?;
         if let Some(gone) = listed.iter().find(|it| !directory.join(it).is_file()) {
-            return Err(missing(format!(
+            return Err(problem(format!(
                 "The Compose file {gone} does not exist in {}, although the service uses it: put \
                  it \
                  back.",
@@ -174,12 +174,8 @@ impl Observer {
     }
 }
 
-fn missing(text: String) -> Problem {
-    Problem { kind: ProblemKind::Missing, text }
-}
-
-fn unreadable(text: String) -> Problem {
-    Problem { kind: ProblemKind::Unreadable, text }
+fn problem(text: String) -> Problem {
+    Problem { text }
 }
 
 /// The files that containers were started with by `--env-file`.

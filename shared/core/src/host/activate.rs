@@ -12,13 +12,12 @@ use super::prefetch::{Prepared, prepare};
 use super::project::{Container, Observation};
 use super::report::{Refusal, Report, Restored};
 use super::restore::{next_restore_turn, report_restore};
-use super::running::{containers_of, is_gone, running_of};
+use super::running::{containers_of, is_gone, is_service_gone, running_of};
 use super::snapshot::Snapshot;
 use super::step::{Step, Turn};
 use crate::configuration::Compose;
 use crate::order::{Fence, OnHostFailure};
 use crate::reason::{Code, Reason};
-use crate::time::Timestamp;
 
 /// How long dependencies that were just made are waited for.
 const DEPENDENCIES: Duration = Duration::from_mins(3);
@@ -58,8 +57,10 @@ fn begin(order: &Order, seen: &Observation) -> Result<Turn, Refusal> {
 /// Goes back to what ran before another order, which may never have begun here.
 fn begin_to_restore(order: &Order, seen: &Observation, fence: Fence) -> Turn {
     if seen.kept.snapshots.contains_key(&fence) {
-        let journal = Journal { snapshot: fence, ..describe(order, seen, &Plan::default()) };
-        let journal = journal.entering(Phase::Restoring, seen.now);
+        let journal = Journal {
+            snapshot: fence,
+            ..describe(order, seen, &Plan::default(), Phase::Restoring)
+        };
         return Turn::Act(Step::Wait(Duration::ZERO), Some(Box::new(journal)));
     }
     let text = format!("Order {fence} never began on this host: nothing was to put back.");
@@ -83,16 +84,16 @@ fn open(order: &Order, seen: &Observation, plan: &Plan, phase: Phase) -> Turn {
         }
         None => fresh(),
     };
-    let journal = describe(order, seen, plan).entering(phase, seen.now);
+    let journal = describe(order, seen, plan, phase);
     Turn::Act(Step::TakeSnapshot(order.fence, Box::new(snapshot)), Some(Box::new(journal)))
 }
 
-fn describe(order: &Order, seen: &Observation, plan: &Plan) -> Journal {
+fn describe(order: &Order, seen: &Observation, plan: &Plan, phase: Phase) -> Journal {
     Journal {
         fence: order.fence,
         wanted: order.wanted.clone(),
         mode: order.mode.to_string(),
-        phase: Phase::Opened,
+        phase,
         began: seen.now,
         phase_began: seen.now,
         snapshot: order.fence,
@@ -114,7 +115,7 @@ fn describe(order: &Order, seen: &Observation, plan: &Plan) -> Journal {
 fn advance(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
     let then = |phase: Phase| Some(Box::new(journal.entering(phase, seen.now)));
     match journal.phase {
-        Phase::Opened | Phase::Pinning => write_pin(order, seen, journal),
+        Phase::Pinning => write_pin(order, seen, journal),
         Phase::StartingDependencies => {
             let services = journal.dependencies.iter().map(|it| (it.clone(), None)).collect();
             let files = journal.files.clone();
@@ -163,9 +164,12 @@ fn write_pin(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
         return fail(order, seen, journal, &Reason::new(Code::RELEASE_NOT_IN_REGISTRY, text));
     };
     let image_name = pin_reference(order, seen, &found);
-    let services = seen.services_of(&order.repository);
-    let pinned = services.iter().chain(journal.targets.keys());
-    let own: BTreeMap<String, String> = pinned.map(|it| (it.clone(), image_name.clone())).collect();
+    let mut services = seen.services_of(&order.repository);
+    services.extend(journal.targets.keys().cloned());
+    // A pin would make a service out of what the files no longer have.
+    services.retain(|it| !is_service_gone(it, seen, &order.repository));
+    let own: BTreeMap<String, String> =
+        services.into_iter().map(|it| (it, image_name.clone())).collect();
     let ships =
         order.compose == Compose::Image && image.labels.contains_key(super::image::COMPOSE_LABEL);
     let mut files = journal.files.clone();
@@ -385,10 +389,4 @@ pub(super) fn report_failure(journal: &Journal, reason: &Reason, restored: Resto
 #[must_use]
 pub fn containers_after(order: &Order, seen: &Observation) -> BTreeSet<String> {
     containers_of(seen, &order.repository).iter().map(|it| it.id.clone()).collect()
-}
-
-/// The beginning of time, for looks that hold no restart against a container.
-#[must_use]
-pub(super) fn always() -> Timestamp {
-    Timestamp::default()
 }

@@ -1,7 +1,12 @@
 //! The cause of a failure, out of all that a tool wrote beside it.
 
+use crate::reason::{Code, Reason};
+
 /// What Compose calls the things whose progress it tells.
 const PROGRESS: [&str; 6] = ["Container ", "Network ", "Volume ", "Image ", "Service ", "[+] "];
+
+/// The words of a line of progress, at most: `Container shop-web-1 Waiting 2.0s`.
+const LONGEST_PROGRESS: usize = 5;
 
 /// Finds the cause in what Compose or Docker wrote to its error output.
 ///
@@ -9,8 +14,9 @@ const PROGRESS: [&str; 6] = ["Container ", "Network ", "Volume ", "Image ", "Ser
 /// The whole text decides what it is about; only an answer cuts it, by [`shorten`].
 #[must_use]
 pub fn find_cause(text: &str) -> String {
-    let lines: Vec<String> =
-        text.lines().map(strip_colour).filter_map(|it| read_line(&it)).collect();
+    // Progress is written over itself where the tool takes its output for a terminal.
+    let lines = text.split(['\n', '\r']).map(strip_colour);
+    let lines: Vec<String> = lines.filter_map(|it| read_line(&it)).collect();
     let Some((last, before)) = lines.split_last() else {
         return "it wrote no reason".to_owned();
     };
@@ -20,12 +26,32 @@ pub fn find_cause(text: &str) -> String {
     }
 }
 
+/// What stopped a pull, by all that was said of it.
+#[must_use]
+pub fn explain_pull(reference: &str, text: &str) -> Reason {
+    let lower = text.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|it| lower.contains(it));
+    let text = text.trim();
+    let reason = |code: &str, text: String| Reason::new(Code::read(code), text);
+    if has(&["no space left", "disk quota exceeded"]) {
+        return reason("hosts.disk", format!("The disk filled up during the pull: {text}"));
+    }
+    // A login that is not found says nothing of the image.
+    let is_of_login = has(&["executable file not found", "oauth token", "credentials"]);
+    if !is_of_login && has(&["manifest unknown", "not found", "name unknown"]) {
+        let text = format!("The registry has no {reference}: {text}");
+        return Reason::new(Code::RELEASE_NOT_IN_REGISTRY, text);
+    }
+    reason("hosts.registry", format!("The pull of {reference} failed: {text}"))
+}
+
 /// What a line says, if it says anything but progress.
 fn read_line(line: &str) -> Option<String> {
     let line = line.trim();
     let is_warning = line.contains("level=warning") || line.starts_with("WARN");
     let is_info = line.contains("level=info") || line.contains("level=debug");
-    if line.is_empty() || is_warning || is_info || is_progress(line) {
+    let is_help = ["Usage:", "See 'docker", "Run 'docker"].iter().any(|it| line.starts_with(it));
+    if line.is_empty() || is_warning || is_info || is_help || is_progress(line) {
         return None;
     }
     Some(read_message(line).unwrap_or_else(|| line.to_owned()))
@@ -36,7 +62,7 @@ fn is_progress(line: &str) -> bool {
     let line = line.trim_start_matches(['✔', '✘', '⠿', ' ']);
     if PROGRESS.iter().any(|it| line.starts_with(it)) {
         // `Container web-1  Error` ends with a word; a sentence has more to say.
-        return !line.contains(": ");
+        return !line.contains(": ") && line.split_whitespace().count() <= LONGEST_PROGRESS;
     }
     let last = line.rsplit(' ').next().unwrap_or_default();
     let words = ["Pulling", "Pulled", "Waiting", "Downloading", "Extracting", "Error", "complete"];
@@ -45,8 +71,17 @@ fn is_progress(line: &str) -> bool {
 
 /// The message of a line such as `time="…" level=fatal msg="…"`.
 fn read_message(line: &str) -> Option<String> {
-    let (_, message) = line.split_once("msg=\"")?;
-    let message = message.strip_suffix('"').unwrap_or(message);
+    if !line.contains("level=") {
+        return None;
+    }
+    let (_, message) = line.split_once("msg=")?;
+    let Some(quoted) = message.strip_prefix('"') else {
+        return message.split(' ').next().map(str::to_owned);
+    };
+    let ends = |at: &usize| !quoted.get(..*at).is_some_and(|it| it.ends_with('\\'));
+    let mut closing = quoted.match_indices('"').map(|(at, _)| at).filter(ends);
+    let end = closing.next().unwrap_or(quoted.len());
+    let message = quoted.get(..end).unwrap_or(quoted);
     Some(message.replace("\\\"", "\"").replace("\\n", " "))
 }
 

@@ -45,8 +45,6 @@ pub struct ServiceDefinition {
     pub healthcheck: Healthcheck,
     /// How long the healthcheck of the files may take to decide; nothing where they give none.
     pub patience: Option<Duration>,
-    /// How long it may take to stop.
-    pub stop_grace: Duration,
     /// Whether it is started again whenever it ends (`always`, `unless-stopped`).
     pub restarts_always: bool,
     /// A container name of its own.

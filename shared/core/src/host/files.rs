@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::project::{Container, Problem, ProblemKind};
+use super::project::{Container, Problem};
 use crate::configuration::Compose;
 use crate::time::Timestamp;
 
@@ -140,5 +140,5 @@ fn find_defaults(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
     let directory = choice.directories.iter().next().map_or("", String::as_str);
     let text =
         format!("There is no Compose file in {directory}: put the service's compose.yaml there.");
-    Err(Problem { kind: ProblemKind::Missing, text })
+    Err(Problem { text })
 }

@@ -76,10 +76,8 @@ fn refuse(container: &Container, difference: &str, seen: &Observation) -> Refusa
         "hosts.compose",
         format!(
             "{} {difference}, which the Compose files in {directory} do not give: it was started \
-             with \
-             other files or variables. Write them into the files or into .env, or start it from \
-             them \
-             once (docker compose up -d).",
+             with other files or variables. Write them into the files or into .env, or start it \
+             from them once (docker compose up -d).",
             container.name
         ),
     )
@@ -152,22 +150,29 @@ fn runs_otherwise(
 /// A port that is published otherwise than the files say. Ranges and ports of the engine's choice
 /// are given by the container's port alone.
 fn find_port(service: &ServiceDefinition, container: &Container) -> Option<String> {
-    let gives = |held: &Port| {
-        service.ports.iter().any(|it| {
-            let published = it.published == 0 || it.published == held.published;
-            it.target == held.target && it.protocol == held.protocol && published
-        })
-    };
-    let held = |given: &Port| {
-        container.ports.iter().any(|it| {
-            let published = given.published == 0 || given.published == it.published;
-            it.target == given.target && it.protocol == given.protocol && published
-        })
-    };
-    let extra = container.ports.iter().find(|it| !gives(it));
-    if let Some(port) = extra {
-        return Some(format!("{}:{}", port.published, port.target));
+    let is_given = |held: &Port| service.ports.iter().any(|given| gives(given, held));
+    let is_held = |given: &Port| container.ports.iter().any(|held| gives(given, held));
+    if let Some(extra) = container.ports.iter().find(|it| !is_given(it)) {
+        return Some(describe_port(extra));
     }
-    let missing = service.ports.iter().find(|it| !held(it))?;
-    Some(format!("not {}:{}", missing.published, missing.target))
+    let missing = service.ports.iter().find(|it| !is_held(it))?;
+    Some(format!("not {}", describe_port(missing)))
+}
+
+fn gives(given: &Port, held: &Port) -> bool {
+    let published = given.published == 0 || given.published == held.published;
+    let same = given.target == held.target && given.protocol == held.protocol;
+    same && published && everywhere(&given.address) == everywhere(&held.address)
+}
+
+/// All addresses have several names; this is the shortest.
+fn everywhere(address: &str) -> &str {
+    if matches!(address, "0.0.0.0" | "::") { "" } else { address }
+}
+
+fn describe_port(port: &Port) -> String {
+    match everywhere(&port.address) {
+        "" => format!("{}:{}", port.published, port.target),
+        address => format!("{address}:{}:{}", port.published, port.target),
+    }
 }

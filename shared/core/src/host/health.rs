@@ -68,6 +68,12 @@ impl Patience {
 }
 
 impl Watch {
+    /// A look at what nobody has just changed: every restart counts.
+    #[must_use]
+    pub fn glance(now: Timestamp) -> Self {
+        Self { now, made_since: Timestamp::default(), since: None, deadline: None }
+    }
+
     fn patience(&self, container: &Container) -> Duration {
         match (self.deadline, &container.patience) {
             (Some(seconds), _) => Duration::from_secs(seconds),
@@ -106,7 +112,9 @@ pub fn judge_container(container: &Container, is_job: bool, watch: &Watch) -> Ve
         | ContainerState::Restarting
         | ContainerState::Exited(_) => {}
     }
-    match container.health {
+    // What has ended keeps the word that its healthcheck said last.
+    let runs = container.state == ContainerState::Running;
+    match container.health.filter(|_| runs) {
         Some(HealthWord::Unhealthy) if watch.deadline.is_none() => {
             return Verdict::Bad("is unhealthy by its healthcheck".to_owned());
         }
@@ -122,6 +130,13 @@ pub fn judge_container(container: &Container, is_job: bool, watch: &Watch) -> Ve
         return Verdict::Bad(format!("is not healthy after {} s ({word})", patience.as_secs()));
     }
     Verdict::Waiting(word)
+}
+
+/// Whether the engine starts a container again and again. One with a healthcheck says `starting`
+/// each time, and is awaited by a look that cannot know for how long.
+pub(super) fn is_in_crash_loop(container: &Container, now: Timestamp) -> bool {
+    let is_steady = container.state.is_up() && now.since(container.started_at) >= STEADY;
+    container.restarts >= CRASH_LOOP && !is_steady
 }
 
 fn state_word(container: &Container) -> String {

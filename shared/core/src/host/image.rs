@@ -94,8 +94,7 @@ pub(super) fn check_platform(image: &Image, seen: &Observation) -> Result<(), Re
         "hosts.platform",
         format!(
             "The image is built for {}, and this host runs {engine}: build it for both (docker \
-             buildx \
-             build --platform).",
+             buildx build --platform).",
             image.platform
         ),
     ))
@@ -109,19 +108,16 @@ pub(super) fn check_way_back(order: &Order, seen: &Observation) -> Result<(), Re
         if container.removes_itself {
             let text = format!(
                 "{} was started with --rm: once stopped it is gone, and could not be put back. \
-                 Start \
-                 it with docker compose up -d.",
+                 Start it with docker compose up -d.",
                 container.name
             );
             return Err(Refusal::new("hosts.compose", text));
         }
         if !seen.images.contains_key(&container.image) {
             let text = format!(
-                "The image of {} ({}) was removed from this host while it runs, so it could not \
-                 be put \
-                 back: pull it again (docker pull {}), or restart the service from an image that \
-                 is \
-                 here.",
+                "The image of {} ({}) was removed from this host while it runs, so it could not be \
+                 put back: pull it again (docker pull {}), or restart the service from an image \
+                 that is here.",
                 container.name, container.image, container.reference
             );
             return Err(Refusal::new("hosts.compose", text));

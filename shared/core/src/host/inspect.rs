@@ -3,7 +3,7 @@
 use super::health::{Tally, Verdict, Watch, is_job, judge_container};
 use super::order::Order;
 use super::project::{Container, Observation};
-use super::running::{containers_of, running_of};
+use super::running::{containers_of, is_service_gone, running_of};
 use crate::release::Running;
 
 /// What an inspection found.
@@ -24,8 +24,7 @@ pub struct Inspection {
 /// A service that is to run and has no container is not well: absence passes no check.
 #[must_use]
 pub fn inspect(order: &Order, seen: &Observation) -> Inspection {
-    let watch =
-        Watch { now: seen.now, made_since: super::activate::always(), since: None, deadline: None };
+    let watch = Watch::glance(seen.now);
     let own = containers_of(seen, &order.repository);
     let mut tally = Tally::default();
     let mut unwell = Vec::new();
@@ -52,7 +51,10 @@ pub fn inspect(order: &Order, seen: &Observation) -> Inspection {
 fn find_absent(order: &Order, seen: &Observation, own: &[&Container]) -> Option<String> {
     let count = |name: &str| own.iter().filter(|it| it.service.as_deref() == Some(name)).count();
     if let Some(finished) = seen.kept.finished.as_ref().filter(|it| !it.targets.is_empty()) {
-        return finished.targets.iter().find_map(|(name, wanted)| {
+        // What was taken out of the files since is told of, and not missed.
+        let is_there = |name: &String| !is_service_gone(name, seen, &order.repository);
+        let mut targets = finished.targets.iter().filter(|(name, _)| is_there(name));
+        return targets.find_map(|(name, wanted)| {
             let (found, wanted) = (count(name), usize::try_from(*wanted).unwrap_or(usize::MAX));
             let text = || format!("The service {name} has {found} of {wanted} containers.");
             (found < wanted).then(text)

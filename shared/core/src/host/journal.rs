@@ -73,8 +73,6 @@ pub struct Journal {
 /// How far an activation is. Each phase is written down before its step is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// The way back is written down, and nothing is changed.
-    Opened,
     /// The pin is being written.
     Pinning,
     /// Dependencies are being started.
@@ -126,8 +124,7 @@ pub struct Finished {
 
 impl Phase {
     /// Every phase, in the order of an activation.
-    pub const ALL: [Self; 13] = [
-        Self::Opened,
+    pub const ALL: [Self; 12] = [
         Self::Pinning,
         Self::StartingDependencies,
         Self::AwaitingDependencies,
@@ -146,7 +143,6 @@ impl Phase {
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
-            Self::Opened => "opened",
             Self::Pinning => "pinning",
             Self::StartingDependencies => "starting-dependencies",
             Self::AwaitingDependencies => "awaiting-dependencies",

@@ -7,6 +7,7 @@
 mod activate;
 mod admission;
 mod complaint;
+mod conflict;
 mod definition;
 mod files;
 mod guard;
@@ -31,7 +32,8 @@ mod tests;
 
 pub use activate::{containers_after, next_activation_turn};
 pub use admission::{Admission, admit, check_time};
-pub use complaint::{find_cause, shorten};
+pub use complaint::{explain_pull, find_cause, shorten};
+pub use conflict::find_elsewhere;
 pub use definition::{
     Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, Port,
     ServiceDefinition, VolumeDefinition,
@@ -43,11 +45,11 @@ pub use inspect::{Inspection, inspect};
 pub use journal::{Finished, Journal, Kept, Phase};
 pub use order::{Mode, Order, OrderError, Wanted, parse_fence};
 pub use pin::{parse_pin, render_pin, set_variables};
-pub use plan::{Plan, find_elsewhere, plan_activation};
+pub use plan::{Plan, plan_activation};
 pub use prefetch::next_prefetch_turn;
 pub use project::{
     Command, Container, ContainerState, HealthWord, Image, Mount, Network, Observation, Problem,
-    ProblemKind, Volume,
+    Volume,
 };
 pub use prune::{Prunable, choose_prunable};
 pub use report::{Refusal, Report, Restored, exit_code};

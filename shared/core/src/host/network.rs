@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::definition::{Definition, NetworkDefinition, VolumeDefinition};
+use super::definition::{
+    Definition, MountDefinition, NetworkDefinition, ServiceDefinition, VolumeDefinition,
+};
 use super::plan::Plan;
 use super::project::{Container, Network, Observation, Volume};
 use super::report::Refusal;
@@ -14,21 +16,21 @@ pub(super) fn check_networks(
     seen: &Observation,
     plan: &mut Plan,
 ) -> Result<(), Refusal> {
+    let made = |plan: &Plan| -> Vec<&ServiceDefinition> {
+        plan.made().filter_map(|it| definition.services.get(it)).collect()
+    };
     for (key, network) in &definition.networks {
-        let concerned = concerned_services(plan)
-            .any(|it| definition.services.get(it).is_some_and(|it| it.networks.contains(key)));
-        if concerned {
+        if made(plan).iter().any(|it| it.networks.contains(key)) {
             check_network(key, network, seen, plan)?;
         }
     }
     for (key, volume) in &definition.volumes {
-        check_volume(key, volume, seen)?;
+        let uses = |it: &MountDefinition| it.source.as_ref() == Some(&volume.name);
+        if made(plan).iter().any(|it| it.mounts.iter().any(uses)) {
+            check_volume(key, volume, seen)?;
+        }
     }
     Ok(())
-}
-
-fn concerned_services(plan: &Plan) -> impl Iterator<Item = &String> {
-    plan.targets.keys().chain(&plan.sharers).chain(&plan.dependencies)
 }
 
 fn check_network(
@@ -50,14 +52,10 @@ fn check_network(
     let Some(change) = find_network_change(wanted, there).filter(|_| !wanted.is_external) else {
         return Ok(());
     };
-    let goes = |it: &Container| {
-        let service = it.service.as_deref().unwrap_or_default();
-        let again =
-            plan.targets.contains_key(service) || plan.sharers.iter().any(|name| name == service);
-        it.is_of(&seen.files.project) && again
+    let stays = |it: &&Container| {
+        let is_on = it.networks.contains(&wanted.name) && it.state.is_up();
+        is_on && !plan.replaces(it, &seen.files.project)
     };
-    let stays =
-        |it: &&Container| it.networks.contains(&wanted.name) && it.state.is_up() && !goes(it);
     if let Some(holder) = seen.containers.iter().find(stays) {
         let text = format!(
             "The Compose files change the network {key} ({change}), and {} is on it: a network can \
@@ -90,7 +88,9 @@ fn find_option_change(
     wanted: &BTreeMap<String, String>,
     there: &BTreeMap<String, String>,
 ) -> Option<String> {
-    let own = |key: &&String| !key.starts_with("com.docker.network.enable_ip");
+    let own = |key: &&String| {
+        !key.starts_with("com.docker.network.enable_ip") && !key.ends_with(".vxlanid_list")
+    };
     let keys = wanted.keys().chain(there.keys());
     let changed = keys.filter(own).find(|key| wanted.get(*key) != there.get(*key));
     changed.map(|key| format!("its option {key}"))
@@ -113,8 +113,7 @@ fn check_volume(key: &str, wanted: &VolumeDefinition, seen: &Observation) -> Res
     if let Some(change) = find_volume_change(wanted, there) {
         let text = format!(
             "The Compose files change the volume {key} ({change}), which holds data: undo the \
-             change, \
-             or give the volume another name."
+             change, or give the volume another name."
         );
         return Err(Refusal::new("hosts.compose", text));
     }

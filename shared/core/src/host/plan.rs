@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::definition::{Definition, Port, ServiceDefinition, tag_of};
+use super::conflict::{check_elsewhere, check_names, check_ports};
+use super::definition::{Definition, ServiceDefinition, tag_of};
 use super::guard::{check_unexplained, find_edited_others};
 use super::network::check_networks;
 use super::order::Order;
@@ -31,6 +32,20 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
+impl Plan {
+    /// Every service of which containers are made.
+    pub(super) fn made(&self) -> impl Iterator<Item = &String> {
+        self.targets.keys().chain(&self.sharers).chain(&self.dependencies)
+    }
+
+    /// Whether a container is put out of the way by this plan: another takes its place.
+    pub(super) fn replaces(&self, container: &Container, project: &str) -> bool {
+        let is_made_again =
+            |name: &String| self.targets.contains_key(name) || self.sharers.contains(name);
+        container.is_of(project) && container.service.as_ref().is_some_and(is_made_again)
+    }
+}
+
 /// Plans an activation.
 ///
 /// # Errors
@@ -55,43 +70,6 @@ pub fn plan_activation(order: &Order, seen: &Observation) -> Result<Plan, Refusa
         format!("The Compose files changed {name} too: docker compose up -d {name} applies that.")
     }));
     Ok(plan)
-}
-
-/// The same image elsewhere, which would go on running beside what is rolled out here.
-#[must_use]
-pub fn find_elsewhere(order: &Order, seen: &Observation) -> Option<Refusal> {
-    check_elsewhere(order, seen, &mut Plan::default()).err()
-}
-
-fn check_elsewhere(order: &Order, seen: &Observation, plan: &mut Plan) -> Result<(), Refusal> {
-    let project = &seen.files.project;
-    let up = seen.containers.iter().filter(|it| it.state.is_up() && !it.is_one_off);
-    for container in up {
-        let here = container.is_started_in(&seen.directories);
-        let uses = container.uses(&order.repository);
-        match &container.project {
-            None if uses => plan.warnings.push(format!(
-                "{} runs this image outside of Compose: it stays as it is.",
-                container.name
-            )),
-            Some(other) if (uses && !here) || (other != project && here) => {
-                let at = container.directory.as_deref().unwrap_or("an unknown directory");
-                let directory = seen.directories.iter().next().map_or("", String::as_str);
-                let other = container.project.as_deref().unwrap_or_default();
-                return Err(Refusal::new(
-                    "hosts.compose",
-                    format!(
-                        "{} runs in the Compose project {other} of {at}, not in {project} of \
-                         {directory}: stop it there, or move its files to {directory} and name its \
-                         project in COMPOSE_PROJECT_NAME of .env.",
-                        container.name
-                    ),
-                ));
-            }
-            None | Some(_) => {}
-        }
-    }
-    Ok(())
 }
 
 fn choose_targets(
@@ -139,6 +117,18 @@ fn containers_of<'a>(
     seen.project_containers().filter(move |it| it.service.as_deref() == Some(service))
 }
 
+/// How many containers a service has, and how many of them are up. An order that was cut off may
+/// have left fewer than it found.
+fn count_replicas(name: &str, own: &[&Container], seen: &Observation) -> (u32, u32) {
+    let cut_off = seen.kept.journal.as_ref().and_then(|it| seen.kept.snapshots.get(&it.snapshot));
+    let found = cut_off.into_iter().flat_map(|it| &it.containers).filter(|it| it.service == *name);
+    let found: Vec<bool> = found.map(|it| it.was_up).collect();
+    let there = || own.iter().map(|it| it.state.is_up()).collect();
+    let are_up: Vec<bool> = if found.is_empty() { there() } else { found };
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    (count(are_up.len()), count(are_up.iter().filter(|is_up| **is_up).count()))
+}
+
 /// What somebody scaled by hand stays, unless the files were given another number since.
 fn choose_replicas(
     name: &str,
@@ -147,9 +137,9 @@ fn choose_replicas(
     seen: &Observation,
     plan: &mut Plan,
 ) -> u32 {
-    let there = u32::try_from(own.len()).unwrap_or(u32::MAX);
+    let (there, up) = count_replicas(name, own, seen);
     let files = service.replicas;
-    if there == 0 || there == files {
+    if there == 0 || there == files || up == files {
         return files;
     }
     let recorded = seen.kept.finished.as_ref().and_then(|it| it.replicas_of_files.get(name));
@@ -180,8 +170,7 @@ fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Res
     if let (Some((one, first)), Some((other, second))) = (named.next(), named.next()) {
         let text = format!(
             "{first} uses the tag {one} of {}, and {second} uses {other}: one release cannot be \
-             both. \
-             Give them one tag, or images of their own.",
+             both. Give them one tag, or images of their own.",
             order.repository
         );
         return Err(Refusal::new("hosts.compose", text));
@@ -191,20 +180,20 @@ fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Res
 
 /// Finds the services of other images that this activation concerns.
 fn add_others(definition: &Definition, seen: &Observation, plan: &mut Plan) {
+    let mut visited = BTreeSet::new();
     for target in plan.targets.keys().cloned().collect::<Vec<_>>() {
-        add_dependencies(&target, definition, seen, plan);
+        add_dependencies(&target, definition, seen, plan, &mut visited);
     }
     while let Some(next) = find_sharer(definition, seen, plan) {
         plan.sharers.push(next);
     }
     for (name, service) in &definition.services {
-        let restarted = service
-            .dependencies
-            .iter()
-            .any(|(on, how)| how.restarts && plan.targets.contains_key(on));
-        let concerned = plan.targets.contains_key(name) || plan.sharers.contains(name);
+        let is_made_again =
+            |name: &String| plan.targets.contains_key(name) || plan.sharers.contains(name);
+        let mut restarting = service.dependencies.iter().filter(|(_, how)| how.restarts);
+        let restarted = restarting.any(|(on, _)| is_made_again(on));
         let up = containers_of(seen, name).any(|it| it.state.is_up());
-        if restarted && !concerned && up {
+        if restarted && !is_made_again(name) && up {
             plan.restarts.push(name.clone());
         }
     }
@@ -217,19 +206,23 @@ fn add_others(definition: &Definition, seen: &Observation, plan: &mut Plan) {
 }
 
 /// Adds what a service depends on and was never made here, what that depends on first.
-fn add_dependencies(name: &str, definition: &Definition, seen: &Observation, plan: &mut Plan) {
+fn add_dependencies(
+    name: &str,
+    definition: &Definition,
+    seen: &Observation,
+    plan: &mut Plan,
+    visited: &mut BTreeSet<String>,
+) {
     let Some(service) = definition.services.get(name) else { return };
     for on in service.dependencies.keys() {
         let Some(other) = definition.services.get(on) else { continue };
-        let known = plan.pinned.contains(on) || plan.dependencies.contains(on);
         let exists = containers_of(seen, on).next().is_some();
-        if known || exists || !other.is_active || other.replicas == 0 {
+        let is_off = !other.is_active || other.replicas == 0;
+        if plan.pinned.contains(on) || exists || is_off || !visited.insert(on.clone()) {
             continue;
         }
-        add_dependencies(on, definition, seen, plan);
-        if !plan.dependencies.contains(on) {
-            plan.dependencies.push(on.clone());
-        }
+        add_dependencies(on, definition, seen, plan, visited);
+        plan.dependencies.push(on.clone());
     }
 }
 
@@ -244,75 +237,4 @@ fn find_sharer(definition: &Definition, seen: &Observation, plan: &Plan) -> Opti
         is_other && shares && (exists || service.is_active)
     })?;
     Some(name.clone())
-}
-
-/// Every container that is made has its name to itself.
-fn check_names(definition: &Definition, seen: &Observation, plan: &Plan) -> Result<(), Refusal> {
-    for (name, count) in &plan.targets {
-        let own = definition.services.get(name).and_then(|it| it.container_name.as_ref());
-        if let (Some(own), 2..) = (own, count) {
-            let text = format!(
-                "{name} is to run {count} containers, and container_name gives all of them the \
-                 name \
-                 {own}: take container_name out of the Compose file."
-            );
-            return Err(Refusal::new("hosts.compose", text));
-        }
-        let default = format!("{}-{name}-1", seen.files.project);
-        let wanted = own.unwrap_or(&default);
-        let foreign = |it: &&Container| {
-            let same = it.is_of(&seen.files.project) && it.service.as_ref() == Some(name);
-            it.name == *wanted && !same
-        };
-        if let Some(holder) = seen.containers.iter().find(foreign) {
-            let whose = holder.project.as_deref().map_or_else(
-                || "was made outside of Compose".to_owned(),
-                |project| format!("belongs to the Compose project {project}"),
-            );
-            let text = format!(
-                "The name {wanted} of {name} is taken by a container that {whose}: remove or \
-                 rename \
-                 that one (docker rename {wanted} {wanted}-old)."
-            );
-            return Err(Refusal::new("hosts.compose", text));
-        }
-    }
-    Ok(())
-}
-
-/// No container that stays holds a port that a target publishes.
-fn check_ports(definition: &Definition, seen: &Observation, plan: &Plan) -> Result<(), Refusal> {
-    let goes = |it: &Container| {
-        let service = it.service.as_deref().unwrap_or_default();
-        let again =
-            plan.targets.contains_key(service) || plan.sharers.iter().any(|name| name == service);
-        it.is_of(&seen.files.project) && again
-    };
-    for name in plan.targets.keys() {
-        let ports = definition.services.get(name).map(|it| &it.ports);
-        for port in ports.into_iter().flatten().filter(|it| it.published > 0) {
-            let holds = |it: &&Container| {
-                it.state.is_up() && !goes(it) && it.ports.iter().any(|held| port.collides(held))
-            };
-            if let Some(holder) = seen.containers.iter().find(holds) {
-                let text = format!(
-                    "Port {}/{} of {name} is already allocated: the container {} publishes it.",
-                    port.published, port.protocol, holder.name
-                );
-                return Err(Refusal::new("hosts.compose", text));
-            }
-        }
-    }
-    Ok(())
-}
-
-impl Port {
-    /// Whether one of the two keeps the other from being published.
-    fn collides(&self, other: &Self) -> bool {
-        let everywhere = |it: &str| matches!(it, "" | "0.0.0.0" | "::");
-        let same = self.address == other.address
-            || everywhere(&self.address)
-            || everywhere(&other.address);
-        self.published == other.published && self.protocol == other.protocol && same
-    }
 }

@@ -137,16 +137,17 @@ fn warn_of_healthchecks(
             unchecked.join(", ")
         ));
     }
-    let of_files = plan.targets.keys().filter_map(|it| definition.services.get(it)?.patience).max();
-    let patience = of_files.or(image.patience.map(|it| it.total())).unwrap_or_default();
+    let of_image = image.patience.map(|it| it.total());
+    let patience =
+        plan.targets.keys().filter_map(|it| definition.services.get(it)?.patience.or(of_image));
+    let patience = patience.max().unwrap_or_default();
     (order.deadline.is_none() && patience > LONGEST_WAIT).then(|| warn_of_patience(patience))
 }
 
 fn warn_of_patience(patience: Duration) -> String {
     format!(
-        "The healthcheck may take {} min to decide, and an activation waits {} min for it: \
-         shorten its \
-         start_period, interval or retries.",
+        "The healthcheck may take {} min to decide, and an activation waits {} min for it: shorten \
+         its start_period, interval or retries.",
         patience.as_secs().div_ceil(60),
         LONGEST_WAIT.as_secs() / 60
     )
@@ -164,7 +165,8 @@ fn warn_of_volumes(
         let Some(service) = definition.services.get(name) else { continue };
         let runs = seen.project_containers().any(|it| it.service.as_ref() == Some(name));
         for path in &image.volumes {
-            let mounted = service.mounts.iter().any(|it| it.target == *path);
+            let at = |path: &str| path.trim_end_matches('/').to_owned();
+            let mounted = service.mounts.iter().any(|it| at(&it.target) == at(path));
             if runs && !mounted {
                 warnings.push(format!(
                     "The image declares the volume {path}, which keeps what the release before had \

@@ -27,8 +27,6 @@ pub struct Observation {
     pub has_next_file: bool,
     /// When a file that Compose reads was last changed, as the file system keeps it.
     pub edited_at: Option<Timestamp>,
-    /// Until when the order has to be done.
-    pub ends_at: Timestamp,
     /// The service's directory, and the same without links.
     pub directories: BTreeSet<String>,
     /// Every container of the host.
@@ -46,19 +44,8 @@ pub struct Observation {
 /// Why the project is not known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// What kind.
-    pub kind: ProblemKind,
     /// The sentence that says what, where and what to do.
     pub text: String,
-}
-
-/// What keeps the project from being known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The directory or its Compose file is missing.
-    Missing,
-    /// Compose does not read the files.
-    Unreadable,
 }
 
 /// How a container stands.

@@ -18,6 +18,7 @@ use super::report::{Report, Restored};
 use super::snapshot::{Snapshot, SnapshotContainer};
 use super::step::{Step, Turn};
 use crate::reason::{Code, Reason};
+use crate::time::Timestamp;
 
 /// What happens next on the way back.
 pub(super) fn next_restore_turn(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
@@ -29,14 +30,17 @@ pub(super) fn next_restore_turn(order: &Order, seen: &Observation, journal: &Jou
         return judge_restored(order, seen, journal, snapshot);
     }
     let missing = find_missing(seen, journal, snapshot);
-    let by_compose = !missing.is_empty() && !seen.kept.remembered.contains(&snapshot.source);
-    restore_files(order, seen, journal, snapshot, by_compose)
+    let is_forgotten = !seen.kept.remembered.contains(&snapshot.source);
+    let by_compose = if is_forgotten { missing } else { Vec::new() };
+    restore_files(order, seen, journal, snapshot, &by_compose)
         .or_else(|| remove_new(seen, journal, snapshot))
+        .or_else(|| bring_back(seen, journal, snapshot, is_forgotten))
         .unwrap_or_else(|| {
-            if by_compose {
-                return bring_back_by_compose(seen, journal, snapshot, &missing);
+            if by_compose.is_empty() {
+                let then = journal.entering(Phase::JudgingRestored, seen.now);
+                return Turn::Act(Step::Wait(Duration::ZERO), Some(Box::new(then)));
             }
-            bring_back(seen, journal, snapshot)
+            bring_back_by_compose(seen, journal, snapshot, &by_compose)
         })
 }
 
@@ -46,7 +50,7 @@ fn restore_files(
     seen: &Observation,
     journal: &Journal,
     snapshot: &Snapshot,
-    by_compose: bool,
+    by_compose: &[&SnapshotContainer],
 ) -> Option<Turn> {
     let mut own: BTreeMap<String, String> = BTreeMap::new();
     for service in &snapshot.services {
@@ -54,10 +58,12 @@ fn restore_files(
             own.insert(service.clone(), image.clone());
         }
     }
-    if by_compose {
-        let up = snapshot.containers.iter().filter(|it| it.was_up);
-        own.extend(up.map(|it| (it.service.clone(), it.keep_tag.clone())));
-    }
+    // Only images of the repository have keep tags.
+    let name = |it: &SnapshotContainer| {
+        let is_kept = seen.images.contains_key(&it.keep_tag);
+        if is_kept { it.keep_tag.clone() } else { it.reference.clone() }
+    };
+    own.extend(by_compose.iter().map(|it| (it.service.clone(), name(it))));
     let mut images = merge_pin(seen, &order.repository, &own);
     images.retain(|service, _| own.contains_key(service) || !snapshot.services.contains(service));
     let is_as_it_was = match &seen.pin {
@@ -107,41 +113,50 @@ fn find_missing<'a>(
     up.filter(|it| find_present(seen, journal, it).is_none()).collect()
 }
 
-/// Brings back one container after the other.
-fn bring_back(seen: &Observation, journal: &Journal, snapshot: &Snapshot) -> Turn {
-    for wanted in snapshot.to_run() {
-        if let Some(step) = bring_one_back(seen, journal, snapshot, wanted) {
-            return Turn::Act(step, None);
-        }
-    }
-    let then = journal.entering(Phase::JudgingRestored, seen.now);
-    Turn::Act(Step::Wait(Duration::ZERO), Some(Box::new(then)))
+/// Brings back one container after the other; those that only Compose can make come last.
+fn bring_back(
+    seen: &Observation,
+    journal: &Journal,
+    snapshot: &Snapshot,
+    is_forgotten: bool,
+) -> Option<Turn> {
+    let to_run = snapshot.to_run();
+    let step = to_run.into_iter().find_map(|wanted| match find_present(seen, journal, wanted) {
+        Some(container) => bring_present_back(seen, journal, snapshot, wanted, container),
+        None if is_forgotten => None,
+        None => Some(Step::RecreateContainer {
+            snapshot: snapshot.source,
+            container: Box::new(wanted.clone()),
+            replaced: journal.replaced.clone(),
+        }),
+    })?;
+    Some(Turn::Act(step, None))
 }
 
-fn bring_one_back(
+/// What a container lacks that is there. It is started at most once: what ends by itself is judged.
+fn bring_present_back(
     seen: &Observation,
     journal: &Journal,
     snapshot: &Snapshot,
     wanted: &SnapshotContainer,
+    container: &Container,
 ) -> Option<Step> {
-    let recreate = || Step::RecreateContainer {
-        snapshot: snapshot.source,
-        container: Box::new(wanted.clone()),
-        replaced: journal.replaced.clone(),
-    };
-    let Some(container) = find_present(seen, journal, wanted) else { return Some(recreate()) };
-    let owner_is_new = wanted.shares_with.iter().any(|it| journal.replaced.contains_key(it));
-    if owner_is_new && container.id == wanted.id {
+    let mut owners = snapshot.containers.iter().filter(|it| wanted.shares_with.contains(&it.id));
+    let owner_is_other = owners.any(|it| seen.container(&it.id).is_none());
+    if owner_is_other && container.id == wanted.id {
         return Some(Step::RemoveContainers(vec![container.id.clone()]));
     }
     if container.name != wanted.name {
         return Some(Step::Rename { id: container.id.clone(), name: wanted.name.clone() });
     }
+    if container.started_at >= journal.phase_began {
+        return None;
+    }
     if !container.state.is_up() {
         return Some(Step::StartContainer(container.id.clone()));
     }
-    let owners = wanted.shares_with.iter().filter_map(|it| seen.container(it));
-    let owner_is_younger = owners.into_iter().any(|it| it.started_at > container.started_at);
+    let mut owners = wanted.shares_with.iter().filter_map(|it| seen.container(it));
+    let owner_is_younger = owners.any(|it| it.started_at > container.started_at);
     owner_is_younger.then(|| Step::RestartContainer(container.id.clone()))
 }
 
@@ -161,12 +176,36 @@ fn bring_back_by_compose(
     let mut then = journal.entering(Phase::JudgingRestored, seen.now);
     then.warnings.push(
         "The host was restarted meanwhile: containers were made again from the Compose files as \
-         they \
-         are now."
+         they are now."
             .to_owned(),
     );
     let up = Step::Up { services, recreates: false, keeps_existing: false, files };
     Turn::Act(up, Some(Box::new(then)))
+}
+
+/// A container that Compose restarts with what was put back, and that was started before it: it may
+/// hold the address of what is gone.
+fn find_dependant<'a>(
+    seen: &'a Observation,
+    journal: &Journal,
+    snapshot: &Snapshot,
+) -> Option<&'a Container> {
+    let definition = seen.definition.as_ref().ok()?;
+    let of_service = |name: &String, it: &Container| it.service.as_ref() == Some(name);
+    let was_put_back = |name: &String, since: Timestamp| {
+        let mut own = seen.project_containers().filter(|it| of_service(name, it));
+        own.any(|it| it.started_at >= journal.began && it.started_at > since)
+    };
+    seen.project_containers().filter(|it| it.state.is_up()).find(|container| {
+        let service = container.service.as_ref().filter(|it| !snapshot.services.contains(*it));
+        let service = service.and_then(|it| definition.services.get(it));
+        let dependencies = service.into_iter().flat_map(|it| &it.dependencies);
+        let mut restarting = dependencies
+            .filter(|(on, how)| how.restarts && snapshot.services.contains(*on))
+            .map(|(on, _)| on);
+        container.started_at < journal.phase_began
+            && restarting.any(|on| was_put_back(on, container.started_at))
+    })
 }
 
 /// Waits until what was put back is as well as it was.
@@ -176,9 +215,12 @@ fn judge_restored(
     journal: &Journal,
     snapshot: &Snapshot,
 ) -> Turn {
+    if let Some(dependant) = find_dependant(seen, journal, snapshot) {
+        return Turn::Act(Step::RestartContainer(dependant.id.clone()), None);
+    }
     let watch = Watch {
         now: seen.now,
-        made_since: journal.phase_began,
+        made_since: journal.began,
         since: Some(journal.phase_began),
         deadline: order.deadline,
     };

@@ -38,8 +38,13 @@ pub(super) fn containers_of<'a>(seen: &'a Observation, repository: &str) -> Vec<
 
 /// Whether the Compose files no longer have a container's service.
 pub(super) fn is_gone(container: &Container, seen: &Observation, repository: &str) -> bool {
-    let Ok(definition) = &seen.definition else { return false };
     let service = container.service.as_deref().unwrap_or_default();
+    is_service_gone(service, seen, repository)
+}
+
+/// Whether the Compose files no longer have a service, although they have others of the repository.
+pub(super) fn is_service_gone(service: &str, seen: &Observation, repository: &str) -> bool {
+    let Ok(definition) = &seen.definition else { return false };
     let has_services = definition.services_of(repository).next().is_some();
     has_services && !definition.services.contains_key(service)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::Files;
-use super::health::{Verdict, Watch, is_job, judge_container};
+use super::health::{Verdict, Watch, is_in_crash_loop, is_job, judge_container};
 use super::project::{Container, Observation};
 use crate::order::Fence;
 use crate::release::Running;
@@ -105,20 +105,26 @@ impl Snapshot {
         self.running.clone().unwrap_or(Running::Nothing)
     }
 
-    /// The containers that ran, the first started first, what shares with another after it.
+    /// The containers that ran, each after those that it shares with, else the first started first.
     #[must_use]
     pub fn to_run(&self) -> Vec<&SnapshotContainer> {
-        let mut up: Vec<&SnapshotContainer> =
+        let mut waiting: Vec<&SnapshotContainer> =
             self.containers.iter().filter(|it| it.was_up).collect();
-        up.sort_by_key(|it| (!it.shares_with.is_empty(), it.started_at));
-        up
+        waiting.sort_by_key(|it| it.started_at);
+        let mut ordered = Vec::with_capacity(waiting.len());
+        while !waiting.is_empty() {
+            let is_free = |it: &&&SnapshotContainer| {
+                !waiting.iter().any(|other| it.shares_with.contains(&other.id))
+            };
+            let next = waiting.iter().position(|it| is_free(&it)).unwrap_or(0);
+            ordered.push(waiting.remove(next));
+        }
+        ordered
     }
 }
 
 fn describe(seen: &Observation, container: &Container) -> Option<SnapshotContainer> {
-    let watch =
-        Watch { now: seen.now, made_since: Timestamp::default(), since: None, deadline: None };
-    let as_it_is = judge_container(container, is_job(container, seen), &watch);
+    let as_it_is = judge_container(container, is_job(container, seen), &Watch::glance(seen.now));
     let shares = container.shares_with.iter().filter_map(|with| {
         let of = |it: &&Container| it.id == *with || it.name == *with;
         seen.containers.iter().find(of).map(|it| it.id.clone())
@@ -132,7 +138,7 @@ fn describe(seen: &Observation, container: &Container) -> Option<SnapshotContain
         reference: container.reference.clone(),
         keep_tag: super::running::keep_tag(&seen.files.project, &super::running::key_of(container)),
         was_up: container.state.is_up(),
-        was_well: !matches!(as_it_is, Verdict::Bad(_)),
+        was_well: !matches!(as_it_is, Verdict::Bad(_)) && !is_in_crash_loop(container, seen.now),
         started_at: container.started_at,
         shares_with: shares.collect(),
     })

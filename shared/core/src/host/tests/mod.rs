@@ -1,1 +1,22 @@
-//! Tables of what a host decides.
+//! Tables of what a host decides. A row is a sentence; rows that begin with a letter and a number
+//! are the cases that real hosts brought.
+
+mod activate;
+mod admission;
+mod complaint;
+mod conflict;
+mod files;
+mod guard;
+mod health;
+mod inspect;
+mod machine;
+mod network;
+mod others;
+mod pin;
+mod plan;
+mod prefetch;
+mod prune;
+mod random;
+mod restore;
+mod steps;
+mod world;

@@ -65,6 +65,7 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
         Admission::CarriedOn => {
             eprintln!("carrying on with an order that was cut off");
             keep_old_way_back(&observer, &kept)?;
+            watch_anew(&observer, &kept)?;
         }
         Admission::Begun => {
             observer.store.write_fence(
@@ -89,6 +90,13 @@ fn keep_old_way_back(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
         }
         _ => Ok(()),
     }
+}
+
+/// What was being watched when an order was cut off is watched from now on: a machine that was off
+/// says nothing about the release.
+fn watch_anew(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
+    let Some(journal) = &kept.journal else { return Ok(()) };
+    observer.store.write_journal(&Journal { phase_began: now(), ..journal.clone() })
 }
 
 /// Answers a refusal with what runs, where that can be seen.

@@ -92,11 +92,11 @@ fn anchors(world: &World) {
     let service = Service::bare(world, "read/anchors");
     service.write(
         "compose.yaml",
-        "x-common: &common\n  restart: always\n  logging: {driver: json-file}\nservices:\n  \
-         web:\n    \
-         <<: *common\n    image: IMAGE\n    tmpfs: [/scratch]\n    volumes:\n      \
-         - {type: tmpfs, target: /more}\n      - {type: volume, source: store, target: /store}\n \
-            \
+        "x-common: &common\n  restart: always\n  logging: {driver: json-file}\n\
+         services:\n  web:\n    <<: *common\n    image: IMAGE\n    tmpfs: [/scratch]\n    \
+         volumes:\n      \
+         - {type: tmpfs, target: /more}\n      \
+         - {type: volume, source: store, target: /store}\n    \
          configs: [{source: motd, target: /etc/motd}]\n\
          configs: {motd: {file: ./motd}}\nvolumes: {store: {}}\n",
     );

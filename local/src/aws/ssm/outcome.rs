@@ -98,14 +98,59 @@ impl Plugin {
     }
 
     fn summary(&self) -> String {
-        if self.stderr.is_empty() {
-            return head(&self.stdout, SUMMARY_KEPT);
-        }
-        let both = format!("{}\n----------ERROR-------\n{}", self.stdout, self.stderr);
-        head(&both, SUMMARY_KEPT)
+        summarize(&self.stdout, &self.stderr)
     }
+}
+
+/// Both outputs as the agent sends them: whole where they fit; else the longer one is cut, and both
+/// where both are long. What is cut says so.
+fn summarize(stdout: &str, stderr: &str) -> String {
+    const TITLE: &str = "\n----------ERROR-------\n";
+    const OUTPUT_CUT: &str = "\n---Output truncated---";
+    const ERROR_CUT: &str = "\n---Error truncated----";
+    let title = if stderr.is_empty() { "" } else { TITLE };
+    let space = SUMMARY_KEPT.saturating_sub(title.len());
+    let (output, error) = (stdout.chars().count(), stderr.chars().count());
+    if output.saturating_add(error) <= space {
+        return format!("{stdout}{title}{stderr}");
+    }
+    let both = space.saturating_sub(OUTPUT_CUT.len()).saturating_sub(ERROR_CUT.len()) / 2;
+    let (kept_output, kept_error) = match (output <= both, error <= both) {
+        (_, true) => (space.saturating_sub(error).saturating_sub(OUTPUT_CUT.len()), error),
+        (true, false) => (output, space.saturating_sub(output).saturating_sub(ERROR_CUT.len())),
+        (false, false) => (both, both),
+    };
+    let cut = |text: &str, kept: usize, count: usize, mark: &str| {
+        let mark = if count > kept { mark } else { "" };
+        format!("{}{mark}", head(text, kept))
+    };
+    let output = cut(stdout, kept_output, output, OUTPUT_CUT);
+    format!("{output}{title}{}", cut(stderr, kept_error, error, ERROR_CUT))
 }
 
 fn head(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_1100_bytes_survives_whatever_else_is_written() {
+        let answer = format!("{}\n", "a".repeat(1100));
+        for (what, stdout, stderr, whole) in [
+            ("no errors", answer.clone(), String::new(), true),
+            ("short errors", answer.clone(), "e".repeat(100), true),
+            ("10,000 bytes of errors", answer.clone(), "e".repeat(10_000), true),
+            ("both long", format!("{answer}{}", "b".repeat(20_000)), "e".repeat(10_000), true),
+            ("a longer answer, both long", "a".repeat(1216), "e".repeat(10_000), false),
+            ("a longer answer alone", "a".repeat(2400), String::new(), true),
+        ] {
+            let sent = summarize(&stdout, &stderr);
+            assert!(sent.chars().count() <= SUMMARY_KEPT, "{what}");
+            let first = stdout.lines().next().unwrap_or_default();
+            assert_eq!(sent.starts_with(first), whole, "{what}");
+        }
+    }
 }

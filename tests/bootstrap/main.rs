@@ -35,7 +35,7 @@ fn a_full_disk_is_an_answer() {
 
 #[test]
 fn a_document_is_a_page_that_a_person_can_read() {
-    let hosts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts");
+    let hosts = esclusa_local::places::tested_checkout().join("hosts");
     let text = esclusa_local::documents::bootstrap(&hosts, "prefetch", "x@sha256:1").unwrap();
     assert!(text.lines().count() <= 60, "{} lines", text.lines().count());
     assert!(!text.contains("{{"), "Systems Manager would put a parameter there");

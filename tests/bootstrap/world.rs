@@ -9,6 +9,7 @@ use std::thread;
 
 use esclusa_local::documents::bootstrap;
 use esclusa_local::host::{Finished, Host, HostOptions, Limits, remove_all};
+use esclusa_local::places::{state_directory, tested_checkout};
 use esclusa_local::registry::Registry;
 use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
@@ -38,7 +39,7 @@ pub(crate) struct Ran {
 
 impl World {
     pub(crate) fn start(name: &str, options: HostOptions) -> Self {
-        let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bootstrap-{name}"));
+        let state = state_directory(&tested_checkout(), &format!("bootstrap-{name}"));
         clear(&state);
         fs::create_dir_all(&state).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -97,7 +98,7 @@ impl World {
 
     /// Runs a document of the verb as the agent does.
     pub(crate) fn run(&self, verb: &str, program: &str) -> Ran {
-        let hosts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hosts");
+        let hosts = tested_checkout().join("hosts");
         let script = bootstrap(&hosts, verb, program).unwrap();
         let environment = [
             ("SSM_Service", "acme/tickets"),

@@ -35,14 +35,26 @@ impl Engine {
     ) -> Result<BTreeMap<String, Image>, Reason> {
         let listed = self.docker.list_images(None::<ListImagesOptions>).await;
         let listed = listed.map_err(|it| refused("list the images", &it))?;
-        let mut images = BTreeMap::new();
+        // Some engines list an image once for each of its names.
+        let mut by_id: BTreeMap<String, Image> = BTreeMap::new();
         for image in listed.into_iter().map(of_summary) {
-            add_names(&mut images, &image);
+            let known = by_id.entry(image.id.clone()).or_default();
+            known.id = image.id;
+            known.tags.extend(image.tags);
+            known.digests.extend(image.digests);
+        }
+        let mut images = BTreeMap::new();
+        for image in by_id.values() {
+            add_names(&mut images, image);
         }
         for name in whole {
             match self.docker.inspect_image(name).await {
                 Ok(described) => {
-                    let image = of_inspection(described);
+                    let mut image = of_inspection(described);
+                    if let Some(listed) = by_id.get(&image.id) {
+                        image.tags.extend(listed.tags.iter().cloned());
+                        image.digests.extend(listed.digests.iter().cloned());
+                    }
                     add_names(&mut images, &image);
                     images.insert(name.clone(), image);
                 }
@@ -172,34 +184,29 @@ fn add_names(images: &mut BTreeMap<String, Image>, image: &Image) {
     }
 }
 
-fn named(names: Vec<String>) -> BTreeSet<String> {
-    names.into_iter().filter(|it| !it.starts_with("<none>")).collect()
-}
-
-/// Some engines list what was pulled by digest among the tags as well.
-fn tagged(names: Vec<String>) -> BTreeSet<String> {
-    named(names).into_iter().filter(|it| !it.contains('@')).collect()
+/// Tags and digests that lead to an image. Some engines list what was pulled by digest among the tags.
+fn sort_names(tags: Vec<String>, digests: Vec<String>) -> (BTreeSet<String>, BTreeSet<String>) {
+    let names = tags.into_iter().chain(digests).filter(|it| !it.starts_with("<none>"));
+    names.partition(|it| !it.contains('@'))
 }
 
 fn of_summary(summary: ImageSummary) -> Image {
-    Image {
-        id: summary.id,
-        tags: tagged(summary.repo_tags),
-        digests: named(summary.repo_digests),
-        ..Image::default()
-    }
+    let (tags, digests) = sort_names(summary.repo_tags, summary.repo_digests);
+    Image { id: summary.id, tags, digests, ..Image::default() }
 }
 
 fn of_inspection(seen: ImageInspect) -> Image {
     let config = seen.config.unwrap_or_default();
+    let names = (seen.repo_tags.unwrap_or_default(), seen.repo_digests.unwrap_or_default());
+    let (tags, digests) = sort_names(names.0, names.1);
     let known =
         |(name, _): &(String, String)| [COMPOSE_LABEL, ROLLBACK_LABEL].contains(&name.as_str());
     let parts = [seen.os, seen.architecture, seen.variant];
     let parts: Vec<String> = parts.into_iter().flatten().filter(|it| !it.is_empty()).collect();
     Image {
         id: seen.id.unwrap_or_default(),
-        tags: tagged(seen.repo_tags.unwrap_or_default()),
-        digests: named(seen.repo_digests.unwrap_or_default()),
+        tags,
+        digests,
         labels: config.labels.unwrap_or_default().into_iter().filter(known).collect(),
         environment: read_environment(&config.env.unwrap_or_default()),
         runs: Command {

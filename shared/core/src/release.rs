@@ -125,6 +125,13 @@ pub enum Image {
 }
 
 impl Image {
+    /// Whether only the host can say how well this has to be: what ran before may come back as
+    /// unhealthy as it was.
+    #[must_use]
+    pub const fn is_judged_by_host(&self) -> bool {
+        matches!(self, Self::Snapshot { .. })
+    }
+
     /// Whether a host that answers `running` does what this image asks.
     #[must_use]
     pub fn is_run_by(&self, running: &Running) -> bool {

@@ -236,11 +236,8 @@ impl Orders {
                     let text = format!("{host} runs {} instead of what it was told", answer.now);
                     return Err(Reason::new(Code::HOSTS_DRIFTED, text));
                 }
-                // A host that goes back judges by what was there: as unhealthy as before is as
-                // before.
-                let goes_back = matches!(told, Some(Image::Snapshot { .. }));
-                let unwell = answer.health == ContainerHealth::Unhealthy && !goes_back;
-                if !answer.finished || unwell {
+                let judged = told.is_some_and(Image::is_judged_by_host);
+                if !answer.finished || (!judged && answer.health == ContainerHealth::Unhealthy) {
                     let text = format!("{host} runs the image, but its containers are not well");
                     return Err(Reason::new(Code::HEALTH_CONTAINER, text));
                 }

@@ -164,7 +164,7 @@ fn a_container_has_as_long_as_its_healthcheck_or_the_order_says() {
         it.patience = Some(Patience { start_period: Duration::from_hours(1), ..PATIENCE });
     };
     let unhealthy = |it: &mut Container| it.health = Some(HealthWord::Unhealthy);
-    let rows: [Waited; 11] = [
+    let rows: [Waited; 8] = [
         ("3 tries of 10 s and 10 s more are 40 s", |_| {}, 40, None, "waits: running, starting"),
         (
             "41 s are too long",
@@ -209,6 +209,13 @@ fn a_container_has_as_long_as_its_healthcheck_or_the_order_says() {
             None,
             "bad: is not healthy after 720 s (running, starting)",
         ),
+    ];
+    compare_waits(rows);
+}
+
+#[test]
+fn a_container_that_says_nothing_is_given_up_in_the_end() {
+    let rows: [Waited; 3] = [
         (
             "a stop by hand while an order watches is seen in the end",
             |it| it.state = State::Exited(137),
@@ -225,6 +232,10 @@ fn a_container_has_as_long_as_its_healthcheck_or_the_order_says() {
             "bad: is not healthy after 60 s (running, no healthcheck)",
         ),
     ];
+    compare_waits(rows);
+}
+
+fn compare_waits<const N: usize>(rows: [Waited; N]) {
     compare(rows.map(|(row, spoil, waited, deadline, expected)| {
         let watch = Watch { since: Some(at(NOW.saturating_sub(waited))), deadline, ..glance() };
         (row, says_verdict(&judge_container(&fresh(spoil), false, &watch)), expected)

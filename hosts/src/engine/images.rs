@@ -184,7 +184,8 @@ fn add_names(images: &mut BTreeMap<String, Image>, image: &Image) {
     }
 }
 
-/// Tags and digests that lead to an image. Some engines list what was pulled by digest among the tags.
+/// Tags and digests that lead to an image. Some engines list what was pulled by digest among the
+/// tags.
 fn sort_names(tags: Vec<String>, digests: Vec<String>) -> (BTreeSet<String>, BTreeSet<String>) {
     let names = tags.into_iter().chain(digests).filter(|it| !it.starts_with("<none>"));
     names.partition(|it| !it.contains('@'))

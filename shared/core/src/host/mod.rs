@@ -1,8 +1,8 @@
 //! What a host decides: from an order and what is seen on the host to the next step and the answer.
 //!
-//! The program in `hosts/` observes, takes the step that [`next_activation_turn`] names, and reports; whatever
-//! plays a host does the same. Nothing is remembered between two turns but what a step wrote down,
-//! so an order that was cut off at any point carries on when it is given again.
+//! The program in `hosts/` observes, takes the step that [`next_activation_turn`] names, and
+//! reports; whatever plays a host does the same. Nothing is remembered between two turns but what a
+//! step wrote down, so an order that was cut off at any point carries on when it is given again.
 
 mod activate;
 mod admission;

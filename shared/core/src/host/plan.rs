@@ -138,6 +138,14 @@ fn containers_of<'a>(
     seen.project_containers().filter(move |it| it.service.as_deref() == Some(service))
 }
 
+/// How many containers a service had before any order: one that was cut off may have left fewer.
+fn count_before(name: &str, own: &[&Container], seen: &Observation) -> usize {
+    let cut_off = seen.kept.journal.as_ref().and_then(|it| seen.kept.snapshots.get(&it.snapshot));
+    cut_off.map_or(own.len(), |found| {
+        found.containers.iter().filter(|it| it.service == name).count()
+    })
+}
+
 /// What somebody scaled by hand stays, unless the files were given another number since.
 fn choose_replicas(
     name: &str,
@@ -146,7 +154,7 @@ fn choose_replicas(
     seen: &Observation,
     plan: &mut Plan,
 ) -> u32 {
-    let there = u32::try_from(own.len()).unwrap_or(u32::MAX);
+    let there = u32::try_from(count_before(name, own, seen)).unwrap_or(u32::MAX);
     let files = service.replicas;
     if there == 0 || there == files {
         return files;

@@ -141,9 +141,8 @@ fn containers_of<'a>(
 /// How many containers a service had before any order: one that was cut off may have left fewer.
 fn count_before(name: &str, own: &[&Container], seen: &Observation) -> usize {
     let cut_off = seen.kept.journal.as_ref().and_then(|it| seen.kept.snapshots.get(&it.snapshot));
-    cut_off.map_or(own.len(), |found| {
-        found.containers.iter().filter(|it| it.service == name).count()
-    })
+    cut_off
+        .map_or(own.len(), |found| found.containers.iter().filter(|it| it.service == name).count())
 }
 
 /// What somebody scaled by hand stays, unless the files were given another number since.

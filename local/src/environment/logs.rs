@@ -69,7 +69,7 @@ impl Environment {
         follow: Follow,
         out: &mut (dyn Write + Send),
     ) -> Result<(), EnvironmentError> {
-        let group = format!("/aws/lambda/{}-{function}", self.record.stack);
+        let group = format!("/aws/lambda/{}", self.record.function_name(function));
         let mut seen = BTreeSet::new();
         let mut since = 0;
         loop {

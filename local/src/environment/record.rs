@@ -105,6 +105,12 @@ impl Record {
         format!("http://127.0.0.1:{}", self.control_port)
     }
 
+    /// A function's name on AWS: Rust's names of binaries have underscores, the stack's have hyphens.
+    #[must_use]
+    pub fn function_name(&self, function: &str) -> String {
+        format!("{}-{}", self.stack, function.replace('_', "-"))
+    }
+
     /// The registry's name, the same on this machine and inside every host.
     #[must_use]
     pub fn registry(&self) -> String {

@@ -58,7 +58,7 @@ impl Environment {
     }
 
     async fn function(&self, function: &str) -> PartStatus {
-        let name = format!("{}-{function}", self.record.stack);
+        let name = self.record.function_name(function);
         let request = json!({ "logGroupNamePrefix": format!("/aws/lambda/{name}") });
         let target = "Logs_20140328.DescribeLogGroups";
         let known = calls::json(&self.record, "logs", target, &request).await;

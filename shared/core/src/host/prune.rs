@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::definition::repository_of;
 use super::project::Observation;
 use super::running::{keep_prefix, key_of};
-
-/// What every keep tag of Esclusa's begins with.
-const KEEP: &str = "esclusa/keep:";
 
 /// So many activated images stay: the current one, and two before it.
 const ACTIVATED: usize = 3;
@@ -36,9 +34,11 @@ pub fn choose_prunable(seen: &Observation) -> Vec<Prunable> {
     let tags = seen.images.keys().filter(|name| is_keep_tag(name));
     let tags =
         tags.filter(|name| name.strip_prefix(&prefix).is_some_and(|rest| !wanted.contains(rest)));
-    // Some engines take every name of an image away with its digest: one that a person named stays.
+    // Some engines take every name of an image in its repository away with its digest: one that a
+    // person named there stays.
     let has_own_name = |name: &str| {
-        seen.images.get(name).is_some_and(|it| it.tags.iter().any(|tag| !tag.starts_with(KEEP)))
+        let tags = seen.images.get(name).into_iter().flat_map(|it| &it.tags);
+        tags.into_iter().any(|tag| repository_of(tag) == repository_of(name))
     };
     let pulled = seen.kept.pulled.iter();
     let pulled = pulled.filter(|name| !wanted.contains(&short(name)) && !has_own_name(name));

@@ -105,7 +105,8 @@ impl Record {
         format!("http://127.0.0.1:{}", self.control_port)
     }
 
-    /// A function's name on AWS: Rust's names of binaries have underscores, the stack's have hyphens.
+    /// A function's name on AWS: Rust's names of binaries have underscores, the stack's have
+    /// hyphens.
     #[must_use]
     pub fn function_name(&self, function: &str) -> String {
         format!("{}-{}", self.stack, function.replace('_', "-"))

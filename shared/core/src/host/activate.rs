@@ -267,12 +267,7 @@ fn judge(
 }
 
 fn tally_targets(order: &Order, seen: &Observation, journal: &Journal) -> Tally {
-    let watch = Watch {
-        now: seen.now,
-        made_since: journal.began,
-        since: Some(journal.phase_began),
-        deadline: order.deadline,
-    };
+    let watch = journal.watch(seen.now, order.deadline);
     let mut tally = Tally::default();
     let expected = journal.targets.iter().map(|(name, count)| (name, *count));
     for (service, count) in expected.chain(journal.sharers.iter().map(|it| (it, 1))) {

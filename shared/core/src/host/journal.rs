@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::health::Watch;
 use super::order::{Order, Wanted};
 use super::snapshot::Snapshot;
 use crate::name::LaneId;
@@ -176,6 +177,11 @@ impl Journal {
     #[must_use]
     pub fn turning_back(&self, reason: Reason, now: Timestamp) -> Self {
         Self { failure: Some(reason), ..self.entering(Phase::Restoring, now) }
+    }
+
+    /// How containers are judged in this phase.
+    pub(super) fn watch(&self, now: Timestamp, deadline: Option<u64>) -> Watch {
+        Watch { now, made_since: self.began, since: Some(self.phase_began), deadline }
     }
 
     /// Whether it is of this order.

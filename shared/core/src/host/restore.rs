@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::activate::report_failure;
-use super::health::{Tally, Verdict, Watch, is_job, judge_container};
+use super::health::{Tally, Verdict, is_job, judge_container};
 use super::image::merge_pin;
 use super::journal::{Journal, Phase};
 use super::order::Order;
@@ -218,12 +218,7 @@ fn judge_restored(
     if let Some(dependant) = find_dependant(seen, journal, snapshot) {
         return Turn::Act(Step::RestartContainer(dependant.id.clone()), None);
     }
-    let watch = Watch {
-        now: seen.now,
-        made_since: journal.began,
-        since: Some(journal.phase_began),
-        deadline: order.deadline,
-    };
+    let watch = journal.watch(seen.now, order.deadline);
     let mut tally = Tally::default();
     let mut unwell_before = Vec::new();
     for wanted in snapshot.to_run() {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::activate::report_failure;
+use super::definition::repository_of;
 use super::health::{Tally, Verdict, is_job, judge_container};
 use super::image::merge_pin;
 use super::journal::{Journal, Phase};
@@ -30,6 +31,9 @@ pub(super) fn next_restore_turn(order: &Order, seen: &Observation, journal: &Jou
         return judge_restored(order, seen, journal, snapshot);
     }
     let missing = find_missing(seen, journal, snapshot);
+    if let Some(turn) = fetch_image(order, seen, journal, &missing) {
+        return turn;
+    }
     let is_forgotten = !seen.kept.remembered.contains(&snapshot.source);
     let by_compose = if is_forgotten { missing } else { Vec::new() };
     restore_files(order, seen, journal, snapshot, &by_compose)
@@ -42,6 +46,34 @@ pub(super) fn next_restore_turn(order: &Order, seen: &Observation, journal: &Jou
             }
             bring_back_by_compose(seen, journal, snapshot, &by_compose)
         })
+}
+
+/// Fetches the image of a container that has to be made again. Where it cannot be had, nothing is
+/// removed: what runs is all that there is.
+fn fetch_image(
+    order: &Order,
+    seen: &Observation,
+    journal: &Journal,
+    missing: &[&SnapshotContainer],
+) -> Option<Turn> {
+    let has = |name: &String| seen.images.contains_key(name);
+    let lost = missing.iter().find(|it| !has(&it.image) && !has(&it.keep_tag))?;
+    if lost.reference.contains('@') {
+        let pull = Step::Pull { reference: by_digest(&lost.reference), bytes: 0 };
+        return Some(Turn::Act(pull, None));
+    }
+    let text = format!(
+        "The image of {} ({}) is not on this host any more, and no registry has it.",
+        lost.name, lost.reference
+    );
+    let reason = Reason::new(Code::RELEASE_NOT_IN_REGISTRY, text);
+    Some(report_restore(order, journal, Some(&reason)))
+}
+
+/// A reference without the tag beside its digest, as orders name images.
+fn by_digest(reference: &str) -> String {
+    let digest = reference.rsplit_once('@').map(|(_, digest)| digest).unwrap_or_default();
+    format!("{}@{digest}", repository_of(reference))
 }
 
 /// The pin as it was; where Compose has to make containers again, with the very images that ran.

@@ -231,7 +231,10 @@ impl Lane {
         }
         let verb = if errand.fetched { Verb::Activate } else { Verb::Prefetch };
         let told = [(host.clone(), errand.image.clone())];
-        errand.orders = Some(Orders::new(verb, cx.fence(), now, OnHostFailure::Leave, told));
+        let mut orders = Orders::new(verb, cx.fence(), now, OnHostFailure::Leave, told);
+        // A host that a restart left out has the image, and what its secrets were before.
+        orders.recreate = errand.fetched && !settings.secrets.is_empty();
+        errand.orders = Some(orders);
         false
     }
 

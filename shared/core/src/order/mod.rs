@@ -279,12 +279,18 @@ impl Orders {
         }
     }
 
-    /// Whether a host that was not reached may begin all the same, by a call that lands late.
+    /// Whether a host that was not reached, or was cut off, may begin or go on all the same, by a
+    /// call that lands late.
     #[must_use]
     pub fn may_still_begin(&self, now: Timestamp) -> bool {
         let changes = self.parts.iter().any(|part| part.verb == Verb::Activate);
-        let silent = self.heard.values().any(|heard| *heard == Heard::Silent);
-        changes && silent && self.resent && now <= self.not_after.after(CLOCKS)
+        let open = |heard: &Heard| match heard {
+            Heard::Silent => true,
+            Heard::Answered(answer) => !answer.finished,
+            Heard::Unclear(_) | Heard::Gone => false,
+        };
+        let open = self.heard.values().any(open);
+        changes && open && self.resent && now <= self.not_after.after(CLOCKS)
     }
 
     /// Whether everyone has been heard.

@@ -67,6 +67,14 @@ impl Answer {
     pub fn is_ok(&self) -> bool {
         self.reason.code == Code::OK
     }
+
+    /// Why the host did not do what it was told, without the full stop of its sentence: a lane's own
+    /// sentence goes on after it.
+    #[must_use]
+    pub fn failure(&self) -> Reason {
+        let text = self.reason.text.strip_suffix('.').unwrap_or(&self.reason.text);
+        Reason::new(self.reason.code.clone(), text)
+    }
 }
 
 /// What was heard of an order, once it can say no more.

@@ -229,7 +229,7 @@ impl Orders {
     pub fn verdict(&self, host: &HostId) -> Result<&Answer, Reason> {
         let silent = |text: &str| Reason::new(Code::HOSTS_UNREACHABLE, format!("{host} {text}"));
         match self.heard.get(host) {
-            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.reason.clone()),
+            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.failure()),
             Some(Heard::Answered(answer)) => {
                 let told = self.image_for(host);
                 if told.is_some_and(|image| !image.is_run_by(&answer.now)) {
@@ -262,7 +262,7 @@ impl Orders {
     /// Why not.
     pub fn fetched(&self, host: &HostId) -> Result<(), Reason> {
         match self.heard.get(host) {
-            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.reason.clone()),
+            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.failure()),
             Some(Heard::Answered(_) | Heard::Unclear(_)) => Ok(()),
             Some(Heard::Gone | Heard::Silent) | None => Err(Reason::new(
                 Code::HOSTS_UNREACHABLE,

@@ -105,7 +105,7 @@ impl Rollout {
                 Ok(())
             }
             Some(Heard::Answered(answer)) => {
-                let text = format!("{id}: {}", answer.reason.text);
+                let text = format!("{id}: {}", answer.failure().text);
                 Err(Reason::new(answer.reason.code.clone(), text))
             }
             Some(Heard::Gone) => {
@@ -149,7 +149,7 @@ impl Rollout {
         for (host, heard) in &orders.heard {
             let failure = match heard {
                 Heard::Answered(answer) if answer.is_ok() => None,
-                Heard::Answered(answer) => Some(answer.reason.clone()),
+                Heard::Answered(answer) => Some(answer.failure()),
                 Heard::Gone => None,
                 Heard::Unclear(_) | Heard::Silent => Some(Reason::new(
                     Code::HOSTS_UNREACHABLE,

@@ -27,6 +27,8 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub struct Adversary {
     random: fastrand::Rng,
+    /// What happens on hosts: apart, so that it changes nothing else of a seed.
+    of_hosts: fastrand::Rng,
     hostile: bool,
     calls: u64,
     crash_at: Option<(u64, bool)>,
@@ -36,7 +38,13 @@ impl Adversary {
     /// One that does everything AWS allows.
     #[must_use]
     pub fn hostile(seed: u64) -> Self {
-        Self { random: fastrand::Rng::with_seed(seed), hostile: true, calls: 0, crash_at: None }
+        Self {
+            random: fastrand::Rng::with_seed(seed),
+            of_hosts: fastrand::Rng::with_seed(seed ^ 0x0b57),
+            hostile: true,
+            calls: 0,
+            crash_at: None,
+        }
     }
 
     /// One that does nothing.
@@ -160,6 +168,21 @@ impl Adversary {
     /// Whether an answer cannot be read.
     pub(crate) fn garbles(&mut self) -> bool {
         self.once_in(30)
+    }
+
+    /// Whether the program on a host is killed before its next turn.
+    pub(crate) fn kills_program(&mut self) -> bool {
+        self.hostile && self.of_hosts.u32(..250) == 0
+    }
+
+    /// Whether an agent takes up again what was cut off.
+    pub(crate) fn takes_up_again(&mut self) -> bool {
+        self.of_hosts.bool()
+    }
+
+    /// A number below `limit`, for what happens on hosts.
+    pub(crate) fn below_on_hosts(&mut self, limit: usize) -> usize {
+        self.of_hosts.usize(..limit.max(1))
     }
 
     /// How long a call takes.

@@ -109,10 +109,8 @@ impl World {
             let passes = self.passes(&it.target.host);
             let doubted = other(it.health, passes)
                 .map(|_| it.doubted_since.unwrap_or(self.now).after(self.patience(it, passes)));
-            let host = self.hosts.get(&it.target.host);
-            let back = host.map(|host| host.off_until).filter(|at| *at > self.now);
-            let fails = self.fails_at(&it.target.host);
-            doubted.into_iter().chain(it.drains_until).chain(fails).chain(back).min()
+            let turns = self.turns_at(&it.target.host);
+            doubted.into_iter().chain(it.drains_until).chain(turns).min()
         };
         self.targets.iter().filter_map(next).min()
     }

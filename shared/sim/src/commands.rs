@@ -10,6 +10,7 @@ use esclusa_core::time::Timestamp;
 use esclusa_shell::receive::Notice;
 
 use crate::adversary::Adversary;
+use crate::run::{Run, RunState};
 use crate::world::{World, say};
 
 /// When SSM gives up an invocation whose host has died.
@@ -20,8 +21,8 @@ const LOST: Duration = Duration::from_mins(2);
 enum Stage {
     /// Not delivered; given up at `until`.
     Pending { tried_at: Timestamp, until: Timestamp },
-    /// The script runs; it takes effect at `done_at`.
-    Running { started_at: Timestamp, done_at: Timestamp, refused: Option<&'static str> },
+    /// The program runs.
+    Running(Box<Run>),
     /// Over.
     Over(Heard),
 }
@@ -31,7 +32,16 @@ enum Stage {
 pub(crate) struct SimCommand {
     pub(crate) lane: LaneId,
     pub(crate) order: HostOrder,
+    issued_at: Timestamp,
     stages: Vec<(HostId, Stage)>,
+}
+
+/// A command that an agent got a second time; nobody hears the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Repeat {
+    command: CommandId,
+    host: HostId,
+    stage: Stage,
 }
 
 impl World {
@@ -55,7 +65,8 @@ impl World {
         }
         let (verb, fence, image) = (order.verb, order.key.fence, &order.image);
         say!(self, "{verb} {fence} {image} to {:?} as {}", order.hosts, id.0);
-        let command = SimCommand { lane: lane.clone(), order: order.clone(), stages };
+        let command =
+            SimCommand { lane: lane.clone(), order: order.clone(), issued_at: self.now, stages };
         self.commands.insert(id.clone(), command);
         self.open.push(id.clone());
         self.stir();
@@ -70,44 +81,42 @@ impl World {
                 host: host.clone(),
                 heard: match stage {
                     Stage::Over(heard) => Some(heard.clone()),
-                    Stage::Pending { .. } | Stage::Running { .. } => None,
+                    Stage::Pending { .. } | Stage::Running(_) => None,
                 },
             })
             .collect()
     }
 
-    /// Carries out once more what an agent was given a second time; nobody hears the answer.
-    fn run_repeats(&mut self) {
-        let now = self.now;
-        let free = |id: &HostId, order: &HostOrder| {
-            self.hosts.get(id).is_none_or(|host| host.free_at(order.verb) <= now)
-        };
-        let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.repeats)
-            .into_iter()
-            .partition(|(at, id, order)| *at <= now && free(id, order));
-        self.repeats = later;
-        for (_, id, order) in due {
-            if self.hosts.get(&id).is_some_and(|host| host.alive) {
-                let refused = self.admit(&id, &order);
-                self.check_begin(&id, &order, refused);
-                let _ = self.carry_out(&id, &order, refused, Duration::from_secs(1));
+    /// Carries out once more what an agent was given a second time.
+    fn run_repeats(&mut self, adversary: &mut Adversary) {
+        for mut repeat in std::mem::take(&mut self.repeats) {
+            let Some(command) = self.commands.remove(&repeat.command) else { continue };
+            let next = self.advance(&repeat.host, &mut repeat.stage, &command, adversary);
+            self.commands.insert(repeat.command.clone(), command);
+            repeat.stage = next.unwrap_or(repeat.stage);
+            if !matches!(repeat.stage, Stage::Over(_)) {
+                self.repeats.push(repeat);
             }
         }
     }
 
     /// Lets time pass for every command.
     pub(crate) fn run_commands(&mut self, adversary: &mut Adversary) {
-        self.run_repeats();
+        self.run_repeats(adversary);
         for id in std::mem::take(&mut self.open) {
             let Some(mut command) = self.commands.remove(&id) else { continue };
             let mut ended = false;
-            for (host, stage) in &mut command.stages {
-                let next = self.advance(host, stage, &command.order, adversary);
+            let mut stages = std::mem::take(&mut command.stages);
+            for (host, stage) in &mut stages {
+                let next = self.advance(host, stage, &command, adversary);
                 ended |= matches!(next, Some(Stage::Over(_)));
-                if let Some(next) = next {
-                    *stage = next;
+                let Some(mut next) = next else { continue };
+                if let Stage::Over(Heard::Answered(answer)) = next {
+                    next = Stage::Over(self.deliver((&id, host), answer, adversary));
                 }
+                *stage = next;
             }
+            command.stages = stages;
             if ended {
                 for delay in adversary.event_delay() {
                     self.enqueue(Notice::Command(command.lane.clone()), delay);
@@ -123,28 +132,33 @@ impl World {
     /// When an invocation goes on next.
     pub(crate) fn next_step(&self) -> Option<Timestamp> {
         let open = self.open.iter().filter_map(|id| self.commands.get(id));
-        let verb = |it: &SimCommand| it.order.verb;
-        let stages = open.flat_map(|it| it.stages.iter().map(move |stage| (verb(it), stage)));
-        let next = |(verb, (id, stage)): (Verb, &(HostId, Stage))| {
-            let host = self.hosts.get(id)?;
-            match stage {
-                Stage::Over(_) => None,
-                Stage::Pending { tried_at, until } => {
-                    let heard = (*tried_at).max(host.free_at(verb));
-                    Some(if host.alive { heard.min(*until) } else { *until })
-                }
-                Stage::Running { started_at, .. } if !host.alive => Some(started_at.after(LOST)),
-                Stage::Running { done_at, .. } => Some(*done_at),
+        let stages = open.flat_map(|it| it.stages.iter().map(move |stage| (it.order.verb, stage)));
+        let repeats = self.repeats.iter().filter_map(|it| {
+            let verb = self.commands.get(&it.command)?.order.verb;
+            self.next_of(verb, &it.host, &it.stage)
+        });
+        let next = stages.filter_map(|(verb, (id, stage))| self.next_of(verb, id, stage));
+        next.chain(repeats).min()
+    }
+
+    fn next_of(&self, verb: Verb, id: &HostId, stage: &Stage) -> Option<Timestamp> {
+        let host = self.hosts.get(id)?;
+        match stage {
+            Stage::Over(_) => None,
+            Stage::Pending { tried_at, until } => {
+                let heard = (*tried_at).max(host.free_at(verb));
+                Some(if host.alive { heard.min(*until) } else { *until })
             }
-        };
-        stages.filter_map(next).min()
+            Stage::Running(run) if !host.alive => Some(run.began().after(LOST)),
+            Stage::Running(run) => Some(run.next_at()),
+        }
     }
 
     fn advance(
         &mut self,
         id: &HostId,
-        stage: &Stage,
-        order: &HostOrder,
+        stage: &mut Stage,
+        command: &SimCommand,
         adversary: &mut Adversary,
     ) -> Option<Stage> {
         let now = self.now;
@@ -153,54 +167,67 @@ impl World {
             Stage::Over(_) => None,
             Stage::Pending { until, .. } if now >= *until => Some(Stage::Over(Heard::Silent)),
             Stage::Pending { tried_at, .. } => {
-                let free = host.free_at(order.verb) <= now;
+                let free = host.is_free(command.order.verb, now);
                 let listens = host.alive && free && *tried_at <= now;
-                listens.then(|| self.begin(id, order, adversary))
+                if !listens {
+                    return None;
+                }
+                let took = adversary.execution(command.order.verb);
+                let run = self.begin(id, command, took)?;
+                let mut begun = Stage::Running(Box::new(run));
+                let next = self.advance(id, &mut begun, command, adversary);
+                Some(next.unwrap_or(begun))
             }
-            Stage::Running { started_at, .. } if !host.alive => {
-                let given_up = now.since(*started_at) >= LOST;
+            Stage::Running(run) if !host.alive => {
+                let given_up = now.since(run.began()) >= LOST;
                 given_up.then_some(Stage::Over(Heard::Unclear("terminated".to_owned())))
             }
-            Stage::Running { done_at, .. } if now < *done_at => None,
-            Stage::Running { started_at, done_at, refused } => {
-                let took = done_at.since(*started_at);
-                let answer = self.carry_out(id, order, *refused, took);
-                Some(Stage::Over(self.deliver(id, answer, order, adversary)))
-            }
+            Stage::Running(run) => match self.continue_run(id, run, adversary) {
+                RunState::Runs => None,
+                RunState::Answered(mut answer) => {
+                    answer.took = now.since(run.began());
+                    Some(Stage::Over(Heard::Answered(answer)))
+                }
+                RunState::Killed => Some(self.cut_off(id, adversary)),
+            },
         }
     }
 
-    /// A script begins; an activation takes the containers down at once.
-    fn begin(&mut self, id: &HostId, order: &HostOrder, adversary: &mut Adversary) -> Stage {
-        let now = self.now;
-        let done_at = now.after(adversary.execution(order.verb));
-        let refused = self.admit(id, order);
-        self.check_begin(id, order, refused);
-        if let Some(host) = self.hosts.get_mut(id) {
-            if order.verb != Verb::Inspect {
-                host.locked_until = done_at;
-            }
-            let changes = order.verb == Verb::Activate
-                && refused.is_none()
-                && !host.answers.contains_key(&order.key.fence)
-                && (order.recreate || !order.image.is_run_by(&host.running));
-            if changes {
-                host.changing_until = done_at;
-            }
+    /// What becomes of an invocation whose program was killed: the agent takes it up again, or
+    /// tells that there was no answer.
+    fn cut_off(&mut self, id: &HostId, adversary: &mut Adversary) -> Stage {
+        let back = self.hosts.get(id).map_or(self.now, |host| host.off_until.max(self.now));
+        if adversary.takes_up_again() {
+            self.count("an order that was cut off is given again");
+            let tried_at = back.after(Duration::from_secs(3));
+            return Stage::Pending { tried_at, until: tried_at.after(DELIVERY) };
         }
-        Stage::Running { started_at: now, done_at, refused }
+        Stage::Over(Heard::Unclear("the program was killed".to_owned()))
+    }
+
+    /// The program begins.
+    fn begin(&mut self, id: &HostId, command: &SimCommand, took: Duration) -> Option<Run> {
+        let SimCommand { lane, order, issued_at, .. } = command;
+        let (run, begins) = self.begin_run(id, lane, order, (*issued_at, took))?;
+        if begins {
+            self.check_begin(id, order);
+        }
+        Some(run)
     }
 
     /// An answer may be cut off; an activation may be delivered a second time.
     fn deliver(
         &mut self,
-        id: &HostId,
+        (command, host): (&CommandId, &HostId),
         answer: Answer,
-        order: &HostOrder,
         adversary: &mut Adversary,
     ) -> Heard {
         if let Some(delay) = adversary.repeats_delivery() {
-            self.repeats.push((self.now.after(delay), id.clone(), order.clone()));
+            let tried_at = self.now.after(delay);
+            let until = tried_at.after(DELIVERY);
+            let stage = Stage::Pending { tried_at, until };
+            let repeat = Repeat { command: command.clone(), host: host.clone(), stage };
+            self.repeats.push(repeat);
         }
         if adversary.garbles() {
             return Heard::Unclear("the answer was cut off".to_owned());

@@ -68,7 +68,7 @@ impl World {
     pub fn begin_with(&mut self, id: &HostId, running: Running) {
         self.stir();
         if let Some(host) = self.hosts.get_mut(id) {
-            *host = crate::hosts::SimHost::new(&host.zone, running);
+            *host = crate::hosts::SimHost::new(&host.zone, self.project, &running);
         }
     }
 
@@ -134,7 +134,7 @@ impl World {
     pub fn prune(&mut self, id: &HostId) {
         self.stir();
         if let Some(host) = self.hosts.get_mut(id) {
-            host.has.retain(|digest| host.running.is(digest));
+            host.engine.prune_images();
         }
     }
 
@@ -164,11 +164,7 @@ impl World {
         self.stir();
         let now = self.now;
         if let Some(host) = self.hosts.get_mut(id) {
-            if let Running::Digest(digest) = &running {
-                host.has.insert(digest.clone());
-            }
-            host.running = running;
-            host.runs_since = now;
+            host.engine.run_by_hand(&running, now);
             self.marks.drifted_at.insert(id.clone(), now);
         }
     }
@@ -204,7 +200,7 @@ impl World {
                 (true, true) => Presence::Silent,
                 (true, false) => Presence::There,
             },
-            running: host.running.clone(),
+            running: host.running(),
             well: self.is_well(id),
             serves: self.serves(id),
             target: target(id),

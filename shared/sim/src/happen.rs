@@ -127,7 +127,9 @@ fn silence(world: &mut World, adversary: &mut Adversary) {
         world.disturb(&id, until);
         if let Some(host) = world.hosts.get_mut(&id) {
             host.silent_until = until;
-            host.off_until = if off { until } else { host.off_until };
+            if off {
+                host.lose_power(until);
+            }
         }
     }
 }
@@ -158,9 +160,8 @@ fn drift(world: &mut World, adversary: &mut Adversary) {
         return;
     };
     let now = world.now;
-    if let Some(host) = world.hosts.get_mut(&id).filter(|host| host.changing_until <= now) {
-        host.running = Running::Digest(digest.clone());
-        host.runs_since = now;
+    if let Some(host) = world.hosts.get_mut(&id).filter(|host| !host.is_locked) {
+        host.engine.run_by_hand(&Running::Digest(digest.clone()), now);
         world.marks.drifted_at.insert(id.clone(), now);
         say!(world, "someone makes {id} run {digest}");
     }

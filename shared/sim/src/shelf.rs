@@ -244,7 +244,7 @@ impl World {
         }
         for (id, host) in self.live() {
             let known = !self.marks.drifted_at.contains_key(id);
-            if known && host.running.is(digest) {
+            if known && host.running().is(digest) {
                 wrong.push(format!("{id} runs it"));
             }
         }

@@ -69,7 +69,7 @@ impl World {
         let alarms = |digest: &Digest| signals.alarming.contains(digest);
         let red = |running: &Running| matches!(running, Running::Digest(digest) if alarms(digest));
         let red = |(_, host): (_, &crate::hosts::SimHost)| {
-            red(&host.running) && self.now.since(host.runs_since) >= FINDS_OUT
+            red(&host.running()) && self.now.since(host.engine.started_at()) >= FINDS_OUT
         };
         if self.live().any(red) { AlarmState::Red } else { AlarmState::Quiet }
     }

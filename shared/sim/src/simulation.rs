@@ -130,6 +130,10 @@ impl Simulation {
         while self.with(|world, _| world.now < until && world.broken.is_empty()) {
             self.turn(until);
         }
+        self.with(|world, adversary| {
+            world.stir();
+            world.run(adversary);
+        });
     }
 
     /// One turn: a call is made, or a message is received, or time passes.

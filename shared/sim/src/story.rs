@@ -12,8 +12,9 @@ use esclusa_shell::receive::Notice;
 use esclusa_shell::retain::Task;
 
 use crate::adversary::Adversary;
+use crate::engine::Project;
 use crate::happen::happen;
-use crate::hosts::SimHost;
+use crate::hosts::{REPOSITORY, SimHost};
 use crate::shelf;
 use crate::signals::{ALARM, SECRET, Signals};
 use crate::simulation::Simulation;
@@ -86,6 +87,10 @@ pub struct Story {
     pub scanning: Option<usize>,
     /// What the service listens to beside its hosts.
     pub outside: Outside,
+    /// The Compose project of its hosts.
+    pub project: Project,
+    /// Whether people and faults meddle with the engines of its hosts.
+    pub meddled: bool,
 }
 
 impl Default for Story {
@@ -103,6 +108,8 @@ impl Default for Story {
             retains: false,
             scanning: None,
             outside: Outside::Nothing,
+            project: Project::default(),
+            meddled: false,
         }
     }
 }
@@ -139,6 +146,8 @@ impl Story {
             retains: random.usize(0..3) == 0,
             scanning: (random.usize(0..3) == 0).then(|| random.usize(0..4)),
             outside: if random.usize(0..3) == 0 { Outside::Signals } else { Outside::Nothing },
+            project: Project::choose(&mut random),
+            meddled: random.usize(0..3) == 0,
         }
     }
 
@@ -166,6 +175,7 @@ impl Story {
 
     fn world(&self) -> World {
         let mut world = World::new(Duration::from_secs(10));
+        world.project = self.project;
         world.groups = GROUPS.iter().take(self.groups).flat_map(|it| it.parse()).collect();
         world.unused = world.groups.last().filter(|_| self.unused).cloned();
         world.sources.service = Some(self.text(self.waves, self.floor));
@@ -175,11 +185,10 @@ impl Story {
         world.scanning = self.scanning;
         world.signals = self.listens().then(Signals::default);
         for number in 0..self.fleet {
-            let image = |number: u32| format!("sha256:{number:064x}").parse::<Digest>().ok();
             let running = match self.before {
                 Before::Nothing => None,
-                Before::Release => image(0xffff).map(Running::Digest),
-                Before::Local => image(0xfffe).map(Running::Local),
+                Before::Release => digest(0xffff).map(Running::Digest),
+                Before::Local => digest(0xfffe).map(Running::Local),
             };
             add_host(&mut world, number, running.unwrap_or(Running::Nothing));
         }
@@ -194,12 +203,17 @@ impl Story {
 pub(crate) fn add_host(world: &mut World, number: usize, running: Running) {
     let Some(id) = host(number) else { return };
     let zone = if number.is_multiple_of(2) { "a" } else { "b" };
-    world.hosts.insert(id.clone(), SimHost::new(zone, running));
+    world.hosts.insert(id.clone(), SimHost::new(zone, world.project, &running));
     let port = u16::try_from(number).unwrap_or(0).saturating_add(8080);
     let target = |group: &TargetGroup| Target { group: group.clone(), host: id.clone(), port };
     let targets: BTreeSet<Target> = world.groups.iter().map(target).collect();
     world.register(&Vec::from_iter(targets.clone()));
     world.marks.registered.insert(id, targets);
+}
+
+/// The digest of the image with this number. A keep tag has only its beginning.
+pub(crate) fn digest(number: usize) -> Option<Digest> {
+    format!("sha256:{number:012x}{number:052x}").parse().ok()
 }
 
 /// The host with this number.
@@ -218,11 +232,11 @@ pub(crate) fn latest() -> Option<Tag> {
 }
 
 fn add_image(world: &mut World, number: usize, behaviour: Behaviour) -> Option<Digest> {
-    let digest: Digest = format!("sha256:{number:064x}").parse().ok()?;
+    let digest = digest(number)?;
     let version: Tag = format!("v1.{number}.0").parse().ok()?;
     let release = Release {
         digest: digest.clone(),
-        repository: "127.0.0.1:5000/acme/boletos".to_owned(),
+        repository: REPOSITORY.to_owned(),
         tags: BTreeSet::from([latest()?, version.clone()]),
         label: version,
         bytes: 1_000_000,

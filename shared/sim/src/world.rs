@@ -20,7 +20,8 @@ use esclusa_shell::retain::Task;
 
 use crate::balancer::SimTarget;
 use crate::check::Marks;
-use crate::commands::SimCommand;
+use crate::commands::{Repeat, SimCommand};
+use crate::engine::Project;
 use crate::hosts::SimHost;
 use crate::scan::SimScan;
 use crate::shelf::Shelf;
@@ -57,6 +58,11 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
+    /// Whether a job of it ends with an error.
+    pub(crate) fn fails_job(self) -> bool {
+        self == Self::UnhealthyOneWay
+    }
+
     pub(crate) fn one_way(self) -> bool {
         matches!(self, Self::OneWay | Self::UnhealthyOneWay)
     }
@@ -134,8 +140,12 @@ pub struct World {
     pub(crate) commands: BTreeMap<CommandId, SimCommand>,
     /// Commands that are not over.
     pub(crate) open: Vec<CommandId>,
-    /// Orders that an agent gets a second time, and when.
-    pub(crate) repeats: Vec<(Timestamp, HostId, HostOrder)>,
+    /// Orders that an agent got a second time.
+    pub(crate) repeats: Vec<Repeat>,
+    /// The Compose project of hosts that are added.
+    pub(crate) project: Project,
+    /// How often each situation was played.
+    pub situations: BTreeMap<&'static str, u64>,
     /// Calls that land although nobody waits for them any more.
     pub(crate) late: Vec<(Timestamp, Late)>,
     pub(crate) queue: Vec<Message>,
@@ -186,6 +196,8 @@ impl World {
             commands: BTreeMap::new(),
             open: Vec::new(),
             repeats: Vec::new(),
+            project: Project::default(),
+            situations: BTreeMap::new(),
             late: Vec::new(),
             queue: Vec::new(),
             quiet_until: Timestamp::default(),
@@ -208,6 +220,12 @@ impl World {
         let text = format!("invariant {number}: {}", text.as_ref());
         say!(self, "BROKEN {text}");
         self.broken.push(text);
+    }
+
+    /// Counts a situation that was played.
+    pub(crate) fn count(&mut self, situation: &'static str) {
+        let played = self.situations.entry(situation).or_default();
+        *played = played.saturating_add(1);
     }
 
     /// Puts a notice into the queue, visible after `delay`.
@@ -282,11 +300,8 @@ impl World {
 
     fn next_event(&self) -> Option<Timestamp> {
         let late = self.late.iter().map(|(at, _)| *at);
-        let repeats = self.repeats.iter().map(|(at, id, order)| {
-            self.hosts.get(id).map_or(*at, |host| host.free_at(order.verb).max(*at))
-        });
         let targets = self.next_target_change();
-        late.chain(repeats).chain(targets).chain(self.next_step()).min()
+        late.chain(targets).chain(self.next_step()).min()
     }
 
     fn run_late(&mut self, adversary: &mut crate::Adversary) {

@@ -7,6 +7,7 @@ use esclusa_core::name::HostId;
 use esclusa_core::release::Running;
 use esclusa_core::rollout::{Cause, End, Progress, Rollout};
 
+use crate::hosts::SimHost;
 use crate::world::{World, say};
 
 /// How long the load balancer may have known what the look that ended a rollout did not see.
@@ -61,11 +62,13 @@ impl World {
             if drifted.is_some_and(|at| Some(*at) >= asked) || self.is_disturbed(&id) {
                 continue;
             }
-            let running = self.hosts.get(&id).map(|host| host.running.clone());
+            let running = self.hosts.get(&id).map(SimHost::running);
             if running != Some(Running::Digest(rollout.candidate.digest.clone())) {
                 self.breaks(7, format!("succeeded, but {id} runs {running:?}"));
             } else if !self.is_well(&id) {
                 self.breaks(7, format!("succeeded, but {id} is not well"));
+            } else if !self.is_whole(&id) {
+                self.breaks(7, format!("succeeded, but a sidecar or database of {id} is not well"));
             } else {
                 self.check_registered(7, &id);
                 self.check_in_service(7, &id);
@@ -113,7 +116,7 @@ impl World {
             let drifted = self.marks.drifted_at.get(id).is_some_and(|at| *at >= rollout.started);
             let back = run.progress == Progress::Restored && !drifted && !self.is_disturbed(id);
             let Some(host) = self.hosts.get(id).filter(|host| host.alive && back) else { continue };
-            let running = host.running.clone();
+            let running = host.running();
             if run.baseline != Running::Mixed && running != run.baseline {
                 self.breaks(8, format!("restored, but {id} runs {running} for {}", run.baseline));
                 continue;

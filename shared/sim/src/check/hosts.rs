@@ -11,7 +11,7 @@ use esclusa_core::release::Image;
 use esclusa_core::rollout::{Progress, Rollout};
 use esclusa_core::traffic::{Health, Target};
 
-use crate::hosts::SKEW;
+use crate::hosts::{SKEW, SimHost};
 use crate::story::lane;
 use crate::world::World;
 
@@ -19,12 +19,9 @@ use crate::world::World;
 const UNSEEN: Duration = Duration::from_secs(40);
 
 impl World {
-    /// Checks that a host begins only what the newest intent for it says, and in time; and that
-    /// what it refused it need not have carried out.
-    pub(crate) fn check_begin(&mut self, id: &HostId, order: &HostOrder, refused: Option<&str>) {
-        let answered =
-            self.hosts.get(id).is_some_and(|host| host.answers.contains_key(&order.key.fence));
-        if order.verb != Verb::Activate || refused.is_some() || answered {
+    /// Checks that a host begins only what the newest intent for it says, and in time.
+    pub(crate) fn check_begin(&mut self, id: &HostId, order: &HostOrder) {
+        if order.verb != Verb::Activate {
             return;
         }
         if self.now > order.not_after.after(SKEW) {
@@ -35,8 +32,8 @@ impl World {
             let text = format!("{id} begins {} which the ledger does not want", order.key.fence);
             self.breaks(2, text);
         }
-        let running = self.hosts.get(id).map(|host| &host.running);
-        let changes = order.recreate || running.is_some_and(|it| !order.image.is_run_by(it));
+        let running = self.hosts.get(id).map(SimHost::running);
+        let changes = order.recreate || running.is_some_and(|it| !order.image.is_run_by(&it));
         if order.image != Image::Nothing && changes {
             self.check_floor(std::slice::from_ref(id));
         }

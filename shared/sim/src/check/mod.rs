@@ -15,6 +15,7 @@ use esclusa_core::rollout::{Cause, HostRun, Phase, Progress, Rollout, RolloutId,
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Target;
 
+use crate::hosts::SimHost;
 use crate::world::{World, say};
 
 /// What the checker remembers of the truth.
@@ -94,9 +95,10 @@ impl World {
         let new = rollout.hosts.iter().filter(|(id, run)| run.told && !told(id));
         let mut wrong = Vec::new();
         for (id, run) in new {
-            let truth = self.hosts.get(id).filter(|host| host.alive).map(|host| &host.running);
+            let host = self.hosts.get(id).filter(|host| host.alive);
+            let truth = host.map(SimHost::running);
             let ours = !self.is_disturbed(id) && !self.marks.drifted_at.contains_key(id);
-            if ours && truth.is_some_and(|running| *running != run.baseline) {
+            if ours && truth.as_ref().is_some_and(|running| *running != run.baseline) {
                 wrong.push(format!("{id} would go back to {}, and runs {truth:?}", run.baseline));
             }
         }

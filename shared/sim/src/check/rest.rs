@@ -44,8 +44,7 @@ impl World {
         let Some(current) = lane.current.as_ref().map(|release| release.digest.clone()) else {
             return;
         };
-        let live: Vec<_> =
-            self.live().map(|(id, host)| (id.clone(), host.running.clone())).collect();
+        let live: Vec<_> = self.live().map(|(id, host)| (id.clone(), host.running())).collect();
         for (id, running) in live {
             let known = lane.drifted().any(|(host, seen)| *host == id && *seen == running);
             let failing = lane.errands.contains_key(&id);
@@ -66,7 +65,7 @@ impl World {
             || lane.successes.is_empty()
             || !lane.errands.is_empty();
         let old = |(_, host): &(&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
-            host.running.is(&current.digest) && host.runs_since < rotated
+            host.running().is(&current.digest) && host.engine.made_at() < rotated
         };
         let old = self.live().find(old).map(|(id, _)| id.clone());
         if let (Some(id), false) = (old, waits) {

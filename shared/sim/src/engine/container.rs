@@ -1,0 +1,223 @@
+//! Containers: made, started, stopped, removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use esclusa_core::host::{
+    Command, Container, ContainerState, HealthWord, Patience, ServiceDefinition,
+};
+use esclusa_core::reason::{Code, Reason};
+use esclusa_core::release::Running;
+use esclusa_core::time::Timestamp;
+
+use super::project::JOB;
+use super::{Engine, Registry};
+
+/// What the healthcheck of every image allows.
+pub(super) const PATIENCE: Patience = Patience {
+    start_period: Duration::from_secs(60),
+    interval: Duration::from_secs(5),
+    timeout: Duration::from_secs(2),
+    retries: 3,
+};
+
+/// Why the engine or Compose could not do something.
+pub(super) fn failed(text: impl Into<String>) -> Reason {
+    Reason::new(Code::read("hosts.up"), text)
+}
+
+impl Engine {
+    pub(super) fn service(&self, name: &str) -> Option<ServiceDefinition> {
+        self.seen.definition.as_ref().ok()?.services.get(name).cloned()
+    }
+
+    /// The containers of a service.
+    pub(super) fn containers_of(&self, service: &str) -> impl Iterator<Item = &Container> {
+        self.seen.containers.iter().filter(move |it| it.service.as_deref() == Some(service))
+    }
+
+    /// Makes a container of an image that the engine has; it is not started.
+    pub(super) fn make(
+        &mut self,
+        service: &str,
+        number: u32,
+        reference: &str,
+        now: Timestamp,
+    ) -> Result<String, Reason> {
+        let Some(image) = self.find_image(reference) else {
+            return Err(failed(format!("No such image: {reference}")));
+        };
+        let (image, digest) = (image.id.clone(), super::images::digest_of(image));
+        let definition = self.service(service).unwrap_or_default();
+        self.made = self.made.saturating_add(1);
+        let id = format!("{:012x}", self.made);
+        let project = self.seen.files.project.clone();
+        self.seen.containers.push(Container {
+            id: id.clone(),
+            name: format!("{project}-{service}-{number}"),
+            project: Some(project),
+            service: Some(service.to_owned()),
+            number,
+            is_one_off: false,
+            reference: reference.to_owned(),
+            image,
+            digest,
+            state: ContainerState::Created,
+            health: None,
+            patience: Some(PATIENCE),
+            created_at: now,
+            started_at: Timestamp::default(),
+            restarts: 0,
+            restarts_always: definition.restarts_always,
+            removes_itself: false,
+            runs: Command::default(),
+            environment: BTreeMap::new(),
+            ports: BTreeSet::new(),
+            exposes_ports: true,
+            mounts: Vec::new(),
+            shares_with: BTreeSet::new(),
+            networks: BTreeSet::new(),
+            directory: self.seen.directories.first().cloned(),
+            files: Vec::new(),
+            environment_files: Vec::new(),
+        });
+        self.share(&id, &definition);
+        Ok(id)
+    }
+
+    /// A container that uses another's network is bound to that very container.
+    fn share(&mut self, id: &str, definition: &ServiceDefinition) {
+        let owners = definition.shares_with.iter();
+        let owners: BTreeSet<String> =
+            owners.filter_map(|it| self.containers_of(it).next()).map(|it| it.id.clone()).collect();
+        if let Some(container) = self.seen.containers.iter_mut().find(|it| it.id == id) {
+            container.shares_with = owners;
+        }
+    }
+
+    /// Starts a container, or starts it again. A job ends at once.
+    pub(super) fn start(
+        &mut self,
+        id: &str,
+        now: Timestamp,
+        registry: Registry<'_>,
+    ) -> Result<(), Reason> {
+        let Some(container) = self.seen.container(id) else {
+            return Err(failed(format!("No such container: {id}")));
+        };
+        let is_up = |owner: &String| self.seen.container(owner).is_some_and(|it| it.state.is_up());
+        if let Some(owner) = container.shares_with.iter().find(|owner| !is_up(owner)) {
+            return Err(failed(format!("cannot join network of container {owner}: not running")));
+        }
+        let is_job = container.service.as_deref() == Some(JOB);
+        let digest = container.digest.as_ref();
+        let fails = digest.and_then(|it| registry.behaviour(it)).is_some_and(|it| it.fails_job());
+        let Some(container) = self.seen.containers.iter_mut().find(|it| it.id == id) else {
+            return Ok(());
+        };
+        container.started_at = now;
+        if is_job {
+            container.state = ContainerState::Exited(i64::from(fails));
+            container.health = Some(HealthWord::Unhealthy);
+        } else {
+            container.state = ContainerState::Running;
+            container.health = Some(HealthWord::Starting);
+            self.decides_at.insert(id.to_owned(), now.after(self.warm_up));
+        }
+        Ok(())
+    }
+
+    /// Stops a container; whoever shares its network loses it.
+    pub(super) fn stop(&mut self, id: &str) {
+        if let Some(container) = self.seen.containers.iter_mut().find(|it| it.id == id)
+            && container.state.is_up()
+        {
+            container.state = ContainerState::Exited(143);
+            container.health = Some(HealthWord::Unhealthy);
+        }
+    }
+
+    /// Removes a container.
+    pub(super) fn remove(&mut self, id: &str) {
+        self.seen.containers.retain(|it| it.id != id);
+        self.decides_at.remove(id);
+    }
+
+    // ---- The truth, for the checker -------------------------------------------------------------
+
+    /// The containers of the repository's services.
+    fn own(&self) -> impl Iterator<Item = &Container> {
+        let is_own = |it: &&Container| {
+            let service = it.service.as_deref().unwrap_or_default();
+            !matches!(service, "side" | "db")
+        };
+        self.seen.containers.iter().filter(is_own)
+    }
+
+    /// What the containers run, in one word.
+    pub(crate) fn running(&self) -> Running {
+        let word = |it: &Container| match (&it.digest, it.image.parse()) {
+            (Some(digest), _) => Running::Digest(digest.clone()),
+            (None, Ok(id)) => Running::Local(id),
+            (None, Err(_)) => Running::Mixed,
+        };
+        let is_done = |it: &Container| it.state == ContainerState::Exited(0) && !it.restarts_always;
+        let mut words: Vec<Running> = self.own().filter(|it| it.state.is_up()).map(word).collect();
+        if words.is_empty() {
+            words = self.own().filter(|it| is_done(it)).map(word).collect();
+        }
+        words.dedup();
+        match words.as_slice() {
+            [] => Running::Nothing,
+            [one] => one.clone(),
+            [first, rest @ ..] if rest.iter().all(|it| it == first) => first.clone(),
+            _ => Running::Mixed,
+        }
+    }
+
+    /// Whether every service of the repository has its containers, and each of them is well.
+    pub(crate) fn is_well(&self, now: Timestamp, registry: Registry<'_>) -> bool {
+        self.are_well(&["web", "worker"], now, registry)
+    }
+
+    /// The same of every service: what shares a network shares that of a container which runs.
+    pub(crate) fn is_whole(&self, now: Timestamp, registry: Registry<'_>) -> bool {
+        self.are_well(&["web", "worker", "side", "db"], now, registry)
+    }
+
+    fn are_well(&self, names: &[&str], now: Timestamp, registry: Registry<'_>) -> bool {
+        let Ok(definition) = &self.seen.definition else { return false };
+        let known = names.iter().filter_map(|it| definition.services.get_key_value(*it));
+        let mut services = known.map(|(name, it)| (name.as_str(), it.replicas));
+        self.down_until <= now
+            && services.all(|(name, replicas)| {
+                let well = self.containers_of(name).filter(|it| self.serves(it, now, registry));
+                well.count() >= usize::try_from(replicas).unwrap_or(usize::MAX)
+            })
+            && !self.containers_of(JOB).any(|it| it.state != ContainerState::Exited(0))
+    }
+
+    fn serves(&self, container: &Container, now: Timestamp, registry: Registry<'_>) -> bool {
+        let decided = self.decides_at.get(&container.id).is_none_or(|at| *at <= now);
+        let shares = |owner: &String| {
+            let owner = self.seen.container(owner).filter(|it| it.state.is_up());
+            owner.is_some_and(|it| it.started_at <= container.started_at)
+        };
+        container.state == ContainerState::Running
+            && decided
+            && registry.starts(container.digest.as_ref())
+            && container.shares_with.iter().all(shares)
+    }
+
+    /// Since when the oldest container of the repository has run.
+    pub(crate) fn started_at(&self) -> Timestamp {
+        let up = self.own().filter(|it| it.state.is_up());
+        up.map(|it| it.started_at).min().unwrap_or_default()
+    }
+
+    /// When the oldest container of the repository that runs was made.
+    pub(crate) fn made_at(&self) -> Timestamp {
+        let up = self.own().filter(|it| it.state.is_up());
+        up.map(|it| it.created_at).min().unwrap_or_default()
+    }
+}

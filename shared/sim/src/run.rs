@@ -1,0 +1,539 @@
+//! The program of a host at work: look, decide, take a step, write down, and look again.
+//!
+//! What it decides is `esclusa_core::host`; what it sees and changes is the [`Engine`]. An order
+//! takes as long as the adversary says, and the program can be killed between any two steps.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use esclusa_core::host::{
+    Admission, Finished, Journal, Mode, Order, ROLLBACK_LABEL, Refusal, Report, Restored, Step,
+    Turn, Wanted, admit, check_time, choose_prunable, containers_after, inspect,
+    next_activation_turn, next_prefetch_turn,
+};
+use esclusa_core::name::{HostId, LaneId};
+use esclusa_core::observation::HostOrder;
+use esclusa_core::order::{Answer, ContainerHealth, Fence, PutBack, Verb};
+use esclusa_core::reason::{Code, Reason};
+use esclusa_core::release::{Image, Running};
+use esclusa_core::time::Timestamp;
+
+use crate::adversary::Adversary;
+use crate::engine::{Engine, Registry, not_answering};
+use crate::world::{World, say};
+
+/// How long containers that are just starting are waited for by an inspection.
+const SETTLE: Duration = Duration::from_secs(25);
+
+/// The longest that a wait may be slept through while nothing can change.
+const NAP: Duration = Duration::from_secs(5);
+
+/// Turns that no order needs.
+const TURNS: u32 = 3000;
+
+/// An order on its host.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    order: Order,
+    began: Timestamp,
+    took: Duration,
+    next_at: Timestamp,
+    /// How often the host had killed its program when this one began.
+    kills: u64,
+    turns: u32,
+    course: Course,
+}
+
+/// What a run does next.
+#[derive(Clone, Debug)]
+enum Course {
+    /// It looks, and decides; the last step failed for this.
+    Decides(Option<Reason>),
+    /// It takes this step, and writes this down.
+    Takes(Step, Option<Box<Journal>>),
+    /// It tells what runs.
+    Inspects,
+    /// It answers that it was refused.
+    Refuses(Reason),
+    /// It answers.
+    Answers(Box<Answer>),
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug)]
+pub(crate) enum RunState {
+    /// It goes on.
+    Runs,
+    /// It has answered.
+    Answered(Answer),
+    /// It was killed.
+    Killed,
+}
+
+/// An order as the program reads it from its parameters.
+fn read_order(lane: &LaneId, order: &HostOrder, issued_at: Timestamp) -> Order {
+    let seconds = |at: Timestamp| Timestamp::from_millis(at.as_secs().saturating_mul(1000));
+    let image_bytes = match &order.image {
+        Image::Release { bytes, .. } => *bytes,
+        Image::Nothing | Image::Local(_) | Image::Snapshot { .. } => 0,
+    };
+    Order {
+        verb: order.verb,
+        lane: lane.clone(),
+        project: lane.service.project(),
+        repository: order.repository.clone(),
+        wanted: order.image.to_string().parse().unwrap_or(Wanted::Nothing),
+        image_bytes,
+        fence: order.key.fence,
+        issued_at: seconds(issued_at),
+        not_after: seconds(order.not_after),
+        on_failure: order.on_failure,
+        mode: if order.recreate { Mode::Restart } else { Mode::Change },
+        deadline: order.settings.deadline,
+        http: order.settings.http.clone(),
+        compose: order.settings.compose,
+    }
+}
+
+impl Run {
+    /// When anybody can first hear of it: what it does before is caught up with by then.
+    pub(crate) fn next_at(&self) -> Timestamp {
+        self.next_at.max(self.ends_at())
+    }
+
+    /// When it began.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// When it can be done.
+    fn ends_at(&self) -> Timestamp {
+        self.began.after(self.took)
+    }
+
+    /// How long a step takes: all of an order's steps together fit into the time that it has.
+    fn cost(&self, step: &Step, engine: &Engine, now: Timestamp) -> Duration {
+        match step {
+            Step::Up { .. } => self.took.saturating_mul(3) / 8,
+            Step::Pull { .. } => self.took / 2,
+            Step::RemoveContainers(_) => self.took / 16,
+            Step::RecreateContainer { .. }
+            | Step::StartContainer(_)
+            | Step::RestartContainer(_)
+            | Step::Restart { .. } => self.took / 32,
+            Step::Wait(span) if span.is_zero() => Duration::ZERO,
+            Step::Wait(span) => {
+                let change = engine.next_change(now).map_or(NAP, |at| at.since(now));
+                change.min(NAP).max(*span)
+            }
+            Step::TagImage { .. }
+            | Step::ShipComposeFile { .. }
+            | Step::TakeSnapshot(..)
+            | Step::WritePin { .. }
+            | Step::RestoreFiles { .. }
+            | Step::Rename { .. }
+            | Step::Probe { .. } => Duration::ZERO,
+        }
+    }
+}
+
+impl World {
+    /// The program begins with an order; whether it carries the order out.
+    pub(crate) fn begin_run(
+        &mut self,
+        id: &HostId,
+        lane: &LaneId,
+        order: &HostOrder,
+        (issued_at, took): (Timestamp, Duration),
+    ) -> Option<(Run, bool)> {
+        let now = self.now;
+        let order = read_order(lane, order, issued_at);
+        let host = self.hosts.get_mut(id)?;
+        let refused = check_time(&order, now).err();
+        let (course, begins) = match (order.verb, refused) {
+            (_, Some(Refusal(reason))) => (Course::Refuses(reason), false),
+            (Verb::Inspect, None) => (Course::Inspects, false),
+            (Verb::Prefetch | Verb::Activate, None) => {
+                host.is_locked = true;
+                match admit(&order, host.engine.kept(), now) {
+                    Admission::Refused(refusal) => (Course::Refuses(refusal.0), false),
+                    Admission::Repeated(_) => (repeat(host.answered.as_ref(), &order), false),
+                    Admission::CarriedOn => (Course::Decides(None), true),
+                    Admission::Begun => {
+                        host.engine.write_fence(&order.lane, order.fence);
+                        (Course::Decides(None), true)
+                    }
+                }
+            }
+        };
+        let at_once = matches!(course, Course::Decides(_));
+        let next_at = if at_once { now } else { now.after(took) };
+        host.locked_until = next_at;
+        let kills = host.kills;
+        Some((Run { order, began: now, took, next_at, kills, turns: 0, course }, begins))
+    }
+
+    /// Lets a run catch up with the clock: each of its turns is taken at its own time.
+    pub(crate) fn continue_run(
+        &mut self,
+        id: &HostId,
+        run: &mut Run,
+        adversary: &mut Adversary,
+    ) -> RunState {
+        let now = self.now;
+        let state = self.catch_up(id, run, now, adversary);
+        self.now = now;
+        state
+    }
+
+    fn catch_up(
+        &mut self,
+        id: &HostId,
+        run: &mut Run,
+        until: Timestamp,
+        adversary: &mut Adversary,
+    ) -> RunState {
+        loop {
+            let Some(host) = self.hosts.get_mut(id) else { return RunState::Killed };
+            if host.kills != run.kills {
+                return RunState::Killed;
+            }
+            if run.next_at > until {
+                if run.order.verb != Verb::Inspect {
+                    host.locked_until = run.next_at.max(run.ends_at());
+                }
+                return RunState::Runs;
+            }
+            self.now = run.next_at;
+            if let Course::Answers(answer) = &run.course {
+                host.is_locked &= run.order.verb == Verb::Inspect;
+                return RunState::Answered((**answer).clone());
+            }
+            if self.is_killed(id, run, adversary) {
+                return RunState::Killed;
+            }
+            self.take_turn(id, run);
+        }
+    }
+
+    /// The adversary may kill the program before each of its turns.
+    fn is_killed(&mut self, id: &HostId, run: &Run, adversary: &mut Adversary) -> bool {
+        let works = matches!(run.course, Course::Decides(_) | Course::Takes(..));
+        if !works || !adversary.kills_program() {
+            return false;
+        }
+        say!(self, "the program on {id} is killed: {:?}", run.course);
+        let now = self.now;
+        if let Some(host) = self.hosts.get_mut(id) {
+            if let Course::Takes(step @ Step::Up { .. }, _) = &run.course {
+                host.engine.cut_up_off(step, now);
+            }
+            host.kill_program();
+        }
+        self.count("the program is killed between steps");
+        true
+    }
+
+    fn take_turn(&mut self, id: &HostId, run: &mut Run) {
+        run.turns = run.turns.saturating_add(1);
+        if run.turns > TURNS {
+            self.breaks(6, format!("{id} never ends {}: {:?}", run.order.fence, run.course));
+            run.course = Course::Refuses(not_answering());
+        }
+        match std::mem::replace(&mut run.course, Course::Inspects) {
+            Course::Decides(failure) => self.decide(id, run, failure),
+            Course::Takes(step, then) => self.take_step(id, run, &step, then),
+            Course::Inspects => self.inspect_host(id, run),
+            Course::Refuses(reason) => {
+                let report = Report::refused(Refusal(reason), Vec::new());
+                self.answer_with(id, run, &report);
+            }
+            Course::Answers(answer) => run.course = Course::Answers(answer),
+        }
+    }
+
+    /// Shows a host's engine to something that decides by it.
+    fn look<T>(
+        &mut self,
+        id: &HostId,
+        see: impl FnOnce(&mut Engine, Registry<'_>) -> T,
+    ) -> Option<T> {
+        let now = self.now;
+        let host = self.hosts.get_mut(id)?;
+        let registry =
+            Registry { images: &self.images, withdrawn: &self.withdrawn, ails: &host.ails };
+        host.engine.observe(now, registry);
+        Some(see(&mut host.engine, registry))
+    }
+
+    fn decide(&mut self, id: &HostId, run: &mut Run, failure: Option<Reason>) {
+        let now = self.now;
+        let order = &run.order;
+        let turn = self.look(id, |engine, _| {
+            let failure = if engine.down_until > now { Some(not_answering()) } else { failure };
+            match order.verb {
+                Verb::Activate => next_activation_turn(order, engine.seen(), failure.as_ref()),
+                Verb::Prefetch | Verb::Inspect => {
+                    next_prefetch_turn(order, engine.seen(), failure.as_ref())
+                }
+            }
+        });
+        match turn {
+            Some(Turn::Act(step, then)) => {
+                let took = self.look(id, |engine, _| {
+                    engine.begin_up(&step);
+                    run.cost(&step, engine, now)
+                });
+                run.next_at = now.after(took.unwrap_or_default());
+                run.course = Course::Takes(step, then);
+            }
+            Some(Turn::End(report)) => self.end(id, run, &report),
+            None => {}
+        }
+    }
+
+    fn take_step(&mut self, id: &HostId, run: &mut Run, step: &Step, then: Option<Box<Journal>>) {
+        if changes_containers(step) {
+            self.check_once(id, run);
+        }
+        let now = self.now;
+        let pace = run.took / 8;
+        let taken = self.look(id, |engine, registry| {
+            engine.set_warm_up(Some(pace));
+            let made = engine.apply(step, now, registry);
+            engine.set_warm_up(None);
+            let made = match made {
+                Ok(made) => made,
+                Err(reason) => return Ok(Some(reason)),
+            };
+            let kept = engine.kept();
+            let journal = then.or_else(|| {
+                let own = kept.journal.clone().filter(|_| made.is_some());
+                own.map(Box::new)
+            });
+            let Some(mut journal) = journal else { return Ok(None) };
+            journal.replaced.extend(made);
+            // What cannot be written down ends the order, wherever it is.
+            engine.check_room(now)?;
+            engine.kept_mut().journal = Some(*journal);
+            Ok(None)
+        });
+        match taken {
+            Some(Ok(failure)) => run.course = Course::Decides(failure),
+            Some(Err(reason)) => run.course = Course::Refuses(reason),
+            None => {}
+        }
+    }
+
+    /// A command that was carried out changes nothing when it comes again.
+    fn check_once(&mut self, id: &HostId, run: &Run) {
+        let activation = (id.clone(), run.order.fence.to_string());
+        if run.order.verb == Verb::Activate && self.marks.activations.contains(&activation) {
+            self.breaks(11, format!("{id} changed twice for the order {}", run.order.fence));
+        }
+    }
+
+    fn inspect_host(&mut self, id: &HostId, run: &mut Run) {
+        let now = self.now;
+        let order = &run.order;
+        let found = self.look(id, |engine, _| {
+            (engine.down_until > now, inspect(order, engine.seen()), engine.next_change(now))
+        });
+        let Some((is_down, found, change)) = found else { return };
+        if is_down {
+            run.course = Course::Refuses(not_answering());
+            return;
+        }
+        let settles = found.tally.bad.is_none() && found.tally.waiting.is_some();
+        if settles && now.since(run.began) <= SETTLE {
+            run.next_at = change.unwrap_or(now.after(Duration::from_millis(500)));
+            run.course = Course::Inspects;
+            return;
+        }
+        let text = format!("This host runs {} of {}.", found.running, order.lane.service);
+        let report = Report::done(text, None, found.tally.bad.into_iter().collect());
+        self.answer_with(id, run, &report);
+    }
+
+    /// Writes the order's last word down, and answers.
+    fn end(&mut self, id: &HostId, run: &mut Run, report: &Report) {
+        let order = run.order.clone();
+        let is_ok = report.reason.code == Code::OK;
+        let answer = self.answer(id, &order, report);
+        run.next_at = self.now.max(run.ends_at());
+        let is_last = order.verb == Verb::Activate && report.is_final && (report.changed || is_ok);
+        let Some(mut answer) = answer else { return };
+        let now = self.now;
+        if is_last {
+            let written = self.look(id, |engine, _| {
+                engine.check_room(now)?;
+                engine.finish(&order, report);
+                Ok(())
+            });
+            if let Some(Err(reason)) = written {
+                run.course = Course::Refuses(reason);
+                return;
+            }
+            let running = (&answer.before, &answer.now);
+            say!(self, "{id} runs {} by {} (was {})", running.1, order.fence, running.0);
+            self.marks.activations.insert((id.clone(), order.fence.to_string()));
+            self.check_jobs(id);
+            if let Some(host) = self.hosts.get_mut(id) {
+                host.answered = Some((order.fence, answer.clone()));
+            }
+        } else if order.verb == Verb::Prefetch && is_ok {
+            let one_way = self.look(id, |engine, _| {
+                let one_way = engine.is_one_way(&order);
+                if one_way.is_some() {
+                    engine.kept_mut().fetched = Some(order.wanted.to_string());
+                }
+                one_way
+            });
+            answer.one_way = one_way.flatten().unwrap_or(false);
+        }
+        run.course = Course::Answers(Box::new(answer));
+    }
+
+    /// What had ended is not run again to put the rest back.
+    fn check_jobs(&mut self, id: &HostId) {
+        let again = self.hosts.get(id).map_or(0, |host| host.engine.jobs_run_again);
+        if again > 0 {
+            self.breaks(8, format!("{id} ran a job again on its way back"));
+        }
+    }
+
+    fn answer_with(&mut self, id: &HostId, run: &mut Run, report: &Report) {
+        run.next_at = self.now.max(run.ends_at());
+        if let Some(answer) = self.answer(id, &run.order, report) {
+            run.course = Course::Answers(Box::new(answer));
+        }
+    }
+
+    fn answer(&mut self, id: &HostId, order: &Order, report: &Report) -> Option<Answer> {
+        self.look(id, |engine, _| {
+            let seen = engine.seen();
+            let found = inspect(order, seen);
+            let unfinished =
+                order.verb == Verb::Inspect && seen.kept.order_word(&order.lane) == "unfinished";
+            Answer {
+                reason: report.reason.clone(),
+                fence: seen.kept.fence_of(&order.lane),
+                before: report.before.clone().unwrap_or_else(|| found.running.clone()),
+                health: match found.tally.word() {
+                    "healthy" => ContainerHealth::Healthy,
+                    "starting" => ContainerHealth::Starting,
+                    "none" => ContainerHealth::Absent,
+                    _ => ContainerHealth::Unhealthy,
+                },
+                now: found.running,
+                finished: !unfinished,
+                put_back: match report.restored {
+                    Restored::NotNeeded => PutBack::NotNeeded,
+                    Restored::No => PutBack::No,
+                    Restored::Yes => PutBack::Yes,
+                    Restored::Failed => PutBack::Failed,
+                },
+                one_way: false,
+                platform: seen.platform,
+                warnings: report.warnings.clone(),
+                took: Duration::ZERO,
+            }
+        })
+    }
+}
+
+/// What was answered the first time.
+fn repeat(answered: Option<&(Fence, Answer)>, order: &Order) -> Course {
+    match answered.filter(|(fence, _)| *fence == order.fence) {
+        Some((_, answer)) => Course::Answers(Box::new(answer.clone())),
+        None => Course::Refuses(not_answering()),
+    }
+}
+
+fn changes_containers(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Up { .. }
+            | Step::Restart { .. }
+            | Step::RemoveContainers(_)
+            | Step::StartContainer(_)
+            | Step::RestartContainer(_)
+            | Step::RecreateContainer { .. }
+    )
+}
+
+impl Engine {
+    /// Writes the newest fence down. Another lane's orders leave nothing for this one.
+    fn write_fence(&mut self, lane: &LaneId, fence: Fence) {
+        let kept = self.kept_mut();
+        if kept.fence_of(lane).is_none() {
+            (kept.journal, kept.finished, kept.fetched) = (None, None, None);
+        }
+        kept.fence = Some((lane.clone(), fence));
+    }
+
+    /// What the image of an order says about going back from it; nothing where it is not here.
+    fn is_one_way(&self, order: &Order) -> Option<bool> {
+        let image = self.seen().images.get(&order.wanted.reference(&order.repository)?)?;
+        Some(image.labels.get(ROLLBACK_LABEL).is_some_and(|it| it == "unsafe"))
+    }
+
+    /// Keeps the last word of an activation, and removes images that nobody needs.
+    fn finish(&mut self, order: &Order, report: &Report) {
+        let containers = containers_after(order, self.seen());
+        let files = self.seen().files.clone();
+        let kept = self.kept_mut();
+        let journal = kept.journal.take_if(|it| it.fence == order.fence);
+        let made = journal.as_ref().filter(|_| report.is_activated);
+        let before = kept.finished.take();
+        let runs_nothing = order.wanted == Wanted::Nothing;
+        let targets = match made {
+            Some(journal) => journal.targets.clone(),
+            None if runs_nothing || containers.is_empty() => BTreeMap::new(),
+            None => before.as_ref().map(|it| it.targets.clone()).unwrap_or_default(),
+        };
+        let replicas_of_files = match made {
+            Some(journal) => journal.replicas_of_files.clone(),
+            None => before.map(|it| it.replicas_of_files).unwrap_or_default(),
+        };
+        let listed = journal.as_ref().map_or(files, |it| it.files.clone());
+        kept.finished = Some(Finished {
+            fence: order.fence,
+            wanted: order.wanted.to_string(),
+            mode: order.mode.to_string(),
+            answer: String::new(),
+            exit: 0,
+            targets,
+            replicas_of_files,
+            files: listed,
+            containers,
+        });
+        if let Some(journal) = journal.filter(|it| !it.replaced.is_empty()) {
+            self.replace_in_snapshot(journal.snapshot, &journal.replaced);
+        }
+        if report.is_activated && !runs_nothing {
+            self.remember_image(order, report.before.as_ref());
+        }
+        if report.is_activated {
+            for name in choose_prunable(self.seen()) {
+                self.remove_image_name(&name.0);
+                self.kept_mut().pulled.remove(&name.0);
+            }
+        }
+    }
+
+    fn remember_image(&mut self, order: &Order, before: Option<&Running>) {
+        let mut history = vec![order.wanted.to_string()];
+        history.extend(match before {
+            Some(Running::Digest(digest)) => Some(format!("before@{digest}")),
+            Some(Running::Local(id)) => Some(format!("local@{id}")),
+            Some(Running::Nothing | Running::Mixed) | None => None,
+        });
+        history.append(&mut self.kept_mut().history);
+        let digest = |it: &String| it.rsplit('@').next().unwrap_or_default().to_owned();
+        let mut known = std::collections::BTreeSet::new();
+        history.retain(|it| known.insert(digest(it)));
+        history.truncate(10);
+        self.kept_mut().history = history;
+    }
+}

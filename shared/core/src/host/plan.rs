@@ -121,10 +121,13 @@ fn containers_of<'a>(
 /// have left fewer than it found.
 fn count_replicas(name: &str, own: &[&Container], seen: &Observation) -> (u32, u32) {
     let cut_off = seen.kept.journal.as_ref().and_then(|it| seen.kept.snapshots.get(&it.snapshot));
-    let found = cut_off.into_iter().flat_map(|it| &it.containers).filter(|it| it.service == *name);
-    let found: Vec<bool> = found.map(|it| it.was_up).collect();
-    let there = || own.iter().map(|it| it.state.is_up()).collect();
-    let are_up: Vec<bool> = if found.is_empty() { there() } else { found };
+    let are_up: Vec<bool> = match cut_off {
+        Some(found) => {
+            let found = found.containers.iter().filter(|it| it.service == *name);
+            found.map(|it| it.was_up).collect()
+        }
+        None => own.iter().map(|it| it.state.is_up()).collect(),
+    };
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     (count(are_up.len()), count(are_up.iter().filter(|is_up| **is_up).count()))
 }

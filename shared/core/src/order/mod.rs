@@ -279,14 +279,18 @@ impl Orders {
         }
     }
 
-    /// Whether a host that was not reached, or was cut off, may begin or go on all the same, by a
+    /// Whether a host that was not reached, that refused, or was cut off, may begin or go on all the same, by a
     /// call that lands late.
     #[must_use]
     pub fn may_still_begin(&self, now: Timestamp) -> bool {
         let changes = self.parts.iter().any(|part| part.verb == Verb::Activate);
         let open = |heard: &Heard| match heard {
             Heard::Silent => true,
-            Heard::Answered(answer) => !answer.finished,
+            // A host does not remember what it refused.
+            Heard::Answered(answer) => {
+                let refused = !answer.is_ok() && answer.put_back == PutBack::NotNeeded;
+                refused || !answer.finished
+            }
             Heard::Unclear(_) | Heard::Gone => false,
         };
         let open = self.heard.values().any(open);

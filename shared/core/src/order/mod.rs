@@ -284,16 +284,17 @@ impl Orders {
     #[must_use]
     pub fn may_still_begin(&self, now: Timestamp) -> bool {
         let changes = self.parts.iter().any(|part| part.verb == Verb::Activate);
-        let open = |heard: &Heard| match heard {
+        let open = |(host, heard): (&HostId, &Heard)| match heard {
             Heard::Silent => true,
             // A host does not remember what it refused.
             Heard::Answered(answer) => {
                 let refused = !answer.is_ok() && answer.put_back == PutBack::NotNeeded;
                 refused || !answer.finished
             }
-            Heard::Unclear(_) | Heard::Gone => false,
+            Heard::Unclear(_) => self.inspected.contains(host),
+            Heard::Gone => false,
         };
-        let open = self.heard.values().any(open);
+        let open = self.heard.iter().any(open);
         changes && open && self.resent && now <= self.not_after.after(CLOCKS)
     }
 

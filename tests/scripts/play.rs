@@ -148,7 +148,7 @@ impl Player {
         self.names.group = self.simulation.with(|world, _| balanced.then(|| world.balance()));
         self.configure();
         for number in 1..=count {
-            self.simulation.with(|world, _| world.place(number, Running::Nothing));
+            self.simulation.with(|world, _| world.place(number, &Running::Nothing));
         }
         Ok(())
     }
@@ -175,7 +175,7 @@ impl Player {
         };
         for id in hosts {
             let running = Running::Digest(digest.clone());
-            self.simulation.with(|world, _| world.begin_with(&id, running));
+            self.simulation.with(|world, _| world.begin_with(&id, &running));
         }
         Ok(())
     }
@@ -267,7 +267,7 @@ impl Player {
             Happening::Dies => world.kill(&id),
             Happening::IsChanged(_) => {
                 if let Some(digest) = changed {
-                    world.tamper(&id, Running::Digest(digest));
+                    world.tamper(&id, &Running::Digest(digest));
                 }
             }
         });

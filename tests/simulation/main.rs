@@ -3,11 +3,13 @@
 //! A failure prints its seed, the transcript and the line that plays it again; `SEEDS=n` plays that
 //! many.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use esclusa_core::rollout::Rollout;
-use esclusa_sim::{Adversary, Behaviour, Outside, Story, World, run, tell};
+use esclusa_sim::{Adversary, Behaviour, Outside, SITUATIONS, Story, World, run, tell};
 
 /// Seeds that once failed, with what they showed.
 const FOUND: &[(u64, &str)] = &[
@@ -64,8 +66,9 @@ fn assert_whole(world: &World, what: &str) {
 
 /// Plays a story, and again with a transcript should something break.
 #[track_caller]
-fn assert_holds(seed: u64, story: &Story) {
-    if !run(story, Adversary::hostile(seed)).0.broken.is_empty() {
+fn assert_holds(seed: u64, story: &Story) -> World {
+    let world = run(story, Adversary::hostile(seed)).0;
+    if !world.broken.is_empty() {
         let retains = u8::from(story.retains);
         let what = format!(
             "SEED={seed}; `SEED={seed} RETAINS={retains} cargo test -p esclusa-tests --test \
@@ -73,18 +76,24 @@ fn assert_holds(seed: u64, story: &Story) {
         );
         assert_whole(&tell(story, Adversary::hostile(seed)).0, &what);
     }
+    world
 }
 
 #[test]
 fn every_invariant_holds_whatever_the_adversary_does() {
     let (next, end) = (AtomicU64::new(0), number("SEEDS").unwrap_or(20_000));
+    let played: Mutex<BTreeMap<&str, u64>> = Mutex::default();
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= end {
                 return;
             }
-            assert_holds(seed, &Story::of(seed));
+            let situations = assert_holds(seed, &Story::of(seed)).situations;
+            let mut played = played.lock().unwrap();
+            for (situation, times) in situations {
+                *played.entry(situation).or_default() += times;
+            }
         }
     };
     thread::scope(|scope| {
@@ -92,6 +101,10 @@ fn every_invariant_holds_whatever_the_adversary_does() {
             scope.spawn(work);
         }
     });
+    let played = played.into_inner().unwrap();
+    let never: Vec<&str> =
+        SITUATIONS.into_iter().filter(|situation| !played.contains_key(situation)).collect();
+    assert!(end < 20_000 || never.is_empty(), "never played: {never:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use esclusa_core::time::Timestamp;
 use esclusa_shell::receive::Notice;
 
 use crate::adversary::Adversary;
+use crate::meddle::GIVEN_AGAIN;
 use crate::run::{Run, RunState};
 use crate::world::{World, say};
 
@@ -112,7 +113,8 @@ impl World {
                 ended |= matches!(next, Some(Stage::Over(_)));
                 let Some(mut next) = next else { continue };
                 if let Stage::Over(Heard::Answered(answer)) = next {
-                    next = Stage::Over(self.deliver((&id, host), answer, adversary));
+                    next =
+                        Stage::Over(self.deliver((&id, host), &command.order, answer, adversary));
                 }
                 *stage = next;
             }
@@ -198,7 +200,7 @@ impl World {
     fn cut_off(&mut self, id: &HostId, adversary: &mut Adversary) -> Stage {
         let back = self.hosts.get(id).map_or(self.now, |host| host.off_until.max(self.now));
         if adversary.takes_up_again() {
-            self.count("an order that was cut off is given again");
+            self.count(GIVEN_AGAIN);
             let tried_at = back.after(Duration::from_secs(3));
             return Stage::Pending { tried_at, until: tried_at.after(DELIVERY) };
         }
@@ -215,14 +217,23 @@ impl World {
         Some(run)
     }
 
+    /// Whether a host gives the same answer when a command comes again: it remembers no refusal.
+    fn is_remembered(&self, order: &HostOrder, host: &HostId) -> bool {
+        let answered = self.hosts.get(host).and_then(|it| it.answered.as_ref());
+        let known = answered.is_some_and(|(fence, _)| *fence == order.key.fence);
+        order.verb != Verb::Activate || known
+    }
+
     /// An answer may be cut off; an activation may be delivered a second time.
     fn deliver(
         &mut self,
         (command, host): (&CommandId, &HostId),
+        order: &HostOrder,
         answer: Answer,
         adversary: &mut Adversary,
     ) -> Heard {
-        if let Some(delay) = adversary.repeats_delivery() {
+        let repeats = adversary.repeats_delivery();
+        if let Some(delay) = repeats.filter(|_| self.is_remembered(order, host)) {
             let tried_at = self.now.after(delay);
             let until = tried_at.after(DELIVERY);
             let stage = Stage::Pending { tried_at, until };

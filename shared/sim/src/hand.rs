@@ -60,21 +60,21 @@ impl World {
     }
 
     /// Adds the host with this number, as one that was there before anybody looked.
-    pub fn place(&mut self, number: usize, running: Running) {
+    pub fn place(&mut self, number: usize, running: &Running) {
         add_host(self, number, running);
     }
 
     /// What a host ran before anybody looked.
-    pub fn begin_with(&mut self, id: &HostId, running: Running) {
+    pub fn begin_with(&mut self, id: &HostId, running: &Running) {
         self.stir();
         if let Some(host) = self.hosts.get_mut(id) {
-            *host = crate::hosts::SimHost::new(&host.zone, self.project, &running);
+            *host = crate::hosts::SimHost::new(&host.zone, self.project, running);
         }
     }
 
     /// Adds the host with this number, and lets whoever listens know.
     pub fn join(&mut self, number: usize) {
-        add_host(self, number, Running::Nothing);
+        add_host(self, number, &Running::Nothing);
         self.marks.news_at = self.now;
         if let Some(id) = host(number) {
             self.disturb(&id, self.now);
@@ -160,11 +160,11 @@ impl World {
     }
 
     /// Someone makes a host run something else.
-    pub fn tamper(&mut self, id: &HostId, running: Running) {
+    pub fn tamper(&mut self, id: &HostId, running: &Running) {
         self.stir();
         let now = self.now;
         if let Some(host) = self.hosts.get_mut(id) {
-            host.engine.run_by_hand(&running, now);
+            host.engine.run_by_hand(running, now);
             self.marks.drifted_at.insert(id.clone(), now);
         }
     }

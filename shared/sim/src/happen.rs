@@ -101,7 +101,7 @@ fn add(simulation: &mut Simulation, added: &mut usize) {
     }
     *added = number.saturating_add(1);
     simulation.with(|world, _| {
-        add_host(world, number, Running::Nothing);
+        add_host(world, number, &Running::Nothing);
         let now = world.now;
         world.marks.news_at = now;
         if let Some(id) = host(number) {

@@ -30,7 +30,7 @@ pub(crate) struct SimHost {
     pub(crate) silent_until: Timestamp,
     /// The machine is off until then; its containers come back with it.
     pub(crate) off_until: Timestamp,
-    /// The program that was running when this was counted up last was killed.
+    /// How often the program was killed.
     pub(crate) kills: u64,
     /// The engine with its containers, and what the program wrote down.
     pub(crate) engine: Engine,
@@ -74,11 +74,10 @@ impl SimHost {
     /// When it can begin an order, as far as is known.
     pub(crate) fn free_at(&self, verb: Verb) -> Timestamp {
         let listens_at = self.silent_until.max(self.off_until);
-        match verb {
-            Verb::Inspect => listens_at,
-            Verb::Prefetch | Verb::Activate if self.is_locked => listens_at.max(self.locked_until),
-            Verb::Prefetch | Verb::Activate => listens_at,
+        if verb != Verb::Inspect && self.is_locked {
+            return listens_at.max(self.locked_until);
         }
+        listens_at
     }
 
     /// The machine loses its power, and comes up at `back`: whatever runs on it is cut off.

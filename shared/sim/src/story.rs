@@ -15,6 +15,7 @@ use crate::adversary::Adversary;
 use crate::engine::Project;
 use crate::happen::happen;
 use crate::hosts::{REPOSITORY, SimHost};
+use crate::meddle::meddle;
 use crate::shelf;
 use crate::signals::{ALARM, SECRET, Signals};
 use crate::simulation::Simulation;
@@ -61,6 +62,7 @@ pub enum Outside {
 
 /// What a story is about.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each switches one thing on")]
 pub struct Story {
     /// Hosts at the beginning.
     pub fleet: usize,
@@ -176,6 +178,7 @@ impl Story {
     fn world(&self) -> World {
         let mut world = World::new(Duration::from_secs(10));
         world.project = self.project;
+        world.count_project(self.project);
         world.groups = GROUPS.iter().take(self.groups).flat_map(|it| it.parse()).collect();
         world.unused = world.groups.last().filter(|_| self.unused).cloned();
         world.sources.service = Some(self.text(self.waves, self.floor));
@@ -190,7 +193,7 @@ impl Story {
                 Before::Release => digest(0xffff).map(Running::Digest),
                 Before::Local => digest(0xfffe).map(Running::Local),
             };
-            add_host(&mut world, number, running.unwrap_or(Running::Nothing));
+            add_host(&mut world, number, &running.unwrap_or(Running::Nothing));
         }
         if self.before == Before::Release {
             add_image(&mut world, 0xffff, Behaviour::Good);
@@ -200,10 +203,10 @@ impl Story {
 }
 
 /// Adds a host, registered in every group on a port of its own.
-pub(crate) fn add_host(world: &mut World, number: usize, running: Running) {
+pub(crate) fn add_host(world: &mut World, number: usize, running: &Running) {
     let Some(id) = host(number) else { return };
     let zone = if number.is_multiple_of(2) { "a" } else { "b" };
-    world.hosts.insert(id.clone(), SimHost::new(zone, world.project, &running));
+    world.hosts.insert(id.clone(), SimHost::new(zone, world.project, running));
     let port = u16::try_from(number).unwrap_or(0).saturating_add(8080);
     let target = |group: &TargetGroup| Target { group: group.clone(), host: id.clone(), port };
     let targets: BTreeSet<Target> = world.groups.iter().map(target).collect();
@@ -313,6 +316,9 @@ fn play(story: &Story, adversary: Adversary, told: bool) -> (World, u64) {
             simulation.run_until(until);
             if story.eventful {
                 happen(&mut simulation, story, &mut added);
+            }
+            if story.meddled {
+                meddle(&mut simulation);
             }
             if story.listens() {
                 simulation.with(World::signal);

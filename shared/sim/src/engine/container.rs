@@ -12,10 +12,11 @@ use esclusa_core::time::Timestamp;
 
 use super::project::JOB;
 use super::{Engine, Registry};
+use crate::world::Behaviour;
 
 /// What the healthcheck of every image allows.
 pub(super) const PATIENCE: Patience = Patience {
-    start_period: Duration::from_secs(60),
+    start_period: Duration::from_mins(1),
     interval: Duration::from_secs(5),
     timeout: Duration::from_secs(2),
     retries: 3,
@@ -111,7 +112,7 @@ impl Engine {
         }
         let is_job = container.service.as_deref() == Some(JOB);
         let digest = container.digest.as_ref();
-        let fails = digest.and_then(|it| registry.behaviour(it)).is_some_and(|it| it.fails_job());
+        let fails = digest.and_then(|it| registry.behaviour(it)).is_some_and(Behaviour::fails_job);
         let Some(container) = self.seen.containers.iter_mut().find(|it| it.id == id) else {
             return Ok(());
         };

@@ -113,7 +113,9 @@ impl Engine {
     pub(crate) fn prune_system(&mut self) {
         let ended = self.seen.containers.iter().filter(|it| !it.state.is_up());
         let ids: Vec<String> = ended.map(|it| it.id.clone()).collect();
-        ids.iter().for_each(|id| self.remove(id));
+        for id in ids {
+            self.remove(&id);
+        }
         self.prune_images();
     }
 }

@@ -6,6 +6,7 @@
 
 mod container;
 mod images;
+mod kept;
 mod machine;
 mod project;
 mod step;
@@ -61,7 +62,6 @@ impl Registry<'_> {
 pub(crate) struct Engine {
     /// The state itself, in the words in which the program sees it.
     seen: Observation,
-    project: Project,
     repository: String,
     /// Containers made so far: ids are never used twice.
     made: u64,
@@ -108,7 +108,6 @@ impl Engine {
                 volumes: BTreeMap::new(),
                 kept: Kept::default(),
             },
-            project,
             repository: repository.to_owned(),
             made: 0,
             decides_at: BTreeMap::new(),

@@ -13,6 +13,7 @@ pub(super) const JOB: &str = "migrate";
 
 /// What a project has beside the one container of `web`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a service of its own")]
 pub struct Project {
     /// `web` has three containers.
     pub has_replicas: bool,

@@ -57,11 +57,10 @@ impl Engine {
                 }
             }
             Step::StartContainer(id) | Step::RestartContainer(id) => {
-                self.note_job(self.seen.container(id).and_then(|it| it.service.clone()));
+                self.note_job(id);
                 self.start(id, now, registry)?;
             }
             Step::RecreateContainer { snapshot, container, replaced } => {
-                self.note_job(Some(container.service.clone()));
                 return self.recreate(*snapshot, container, replaced, now, registry).map(Some);
             }
             Step::Probe { .. } | Step::Wait(_) => {}
@@ -78,8 +77,9 @@ impl Engine {
         if self.full_until > now { Err(full()) } else { Ok(()) }
     }
 
-    fn note_job(&mut self, service: Option<String>) {
-        if service.as_deref() == Some(JOB) {
+    fn note_job(&mut self, id: &str) {
+        let service = self.seen.container(id).and_then(|it| it.service.as_deref());
+        if service == Some(JOB) {
             self.jobs_run_again = self.jobs_run_again.saturating_add(1);
         }
     }
@@ -132,6 +132,7 @@ impl Engine {
             container.reference = old.reference;
             container.shares_with = old.shares_with.iter().map(new).collect();
         }
+        self.note_job(&id);
         self.start(&id, now, registry)?;
         Ok((wanted.id.clone(), id))
     }

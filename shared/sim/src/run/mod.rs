@@ -3,27 +3,25 @@
 //! What it decides is `esclusa_core::host`; what it sees and changes is the [`Engine`]. An order
 //! takes as long as the adversary says, and the program can be killed between any two steps.
 
-use std::collections::BTreeMap;
+mod answer;
+
 use std::time::Duration;
 
 use esclusa_core::host::{
-    Admission, Finished, Journal, Mode, Order, ROLLBACK_LABEL, Refusal, Report, Restored, Step,
-    Turn, Wanted, admit, check_time, choose_prunable, containers_after, inspect,
+    Admission, Journal, Mode, Order, Refusal, Report, Step, Turn, Wanted, admit, check_time,
     next_activation_turn, next_prefetch_turn,
 };
 use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::observation::HostOrder;
-use esclusa_core::order::{Answer, ContainerHealth, Fence, PutBack, Verb};
-use esclusa_core::reason::{Code, Reason};
-use esclusa_core::release::{Image, Running};
+use esclusa_core::order::{Answer, Fence, Verb};
+use esclusa_core::reason::Reason;
+use esclusa_core::release::Image;
 use esclusa_core::time::Timestamp;
 
 use crate::adversary::Adversary;
 use crate::engine::{Engine, Registry, not_answering};
+use crate::meddle::CUT_OFF;
 use crate::world::{World, say};
-
-/// How long containers that are just starting are waited for by an inspection.
-const SETTLE: Duration = Duration::from_secs(25);
 
 /// The longest that a wait may be slept through while nothing can change.
 const NAP: Duration = Duration::from_secs(5);
@@ -111,16 +109,21 @@ impl Run {
         self.began.after(self.took)
     }
 
+    /// So many parts in 32 of the time that it has.
+    fn share(&self, parts: u32) -> Duration {
+        self.took.saturating_mul(parts).checked_div(32).unwrap_or_default()
+    }
+
     /// How long a step takes: all of an order's steps together fit into the time that it has.
     fn cost(&self, step: &Step, engine: &Engine, now: Timestamp) -> Duration {
         match step {
-            Step::Up { .. } => self.took.saturating_mul(3) / 8,
-            Step::Pull { .. } => self.took / 2,
-            Step::RemoveContainers(_) => self.took / 16,
+            Step::Up { .. } => self.share(12),
+            Step::Pull { .. } => self.share(16),
+            Step::RemoveContainers(_) => self.share(2),
             Step::RecreateContainer { .. }
             | Step::StartContainer(_)
             | Step::RestartContainer(_)
-            | Step::Restart { .. } => self.took / 32,
+            | Step::Restart { .. } => self.share(1),
             Step::Wait(span) if span.is_zero() => Duration::ZERO,
             Step::Wait(span) => {
                 let change = engine.next_change(now).map_or(NAP, |at| at.since(now));
@@ -159,10 +162,13 @@ impl World {
                     Admission::Refused(refusal) => (Course::Refuses(refusal.0), false),
                     Admission::Repeated(_) => (repeat(host.answered.as_ref(), &order), false),
                     Admission::CarriedOn => (Course::Decides(None), true),
-                    Admission::Begun => {
-                        host.engine.write_fence(&order.lane, order.fence);
-                        (Course::Decides(None), true)
-                    }
+                    Admission::Begun => match host.engine.check_room(now) {
+                        Ok(()) => {
+                            host.engine.write_fence(&order.lane, order.fence);
+                            (Course::Decides(None), true)
+                        }
+                        Err(full) => (Course::Refuses(full), false),
+                    },
                 }
             }
         };
@@ -230,7 +236,7 @@ impl World {
             }
             host.kill_program();
         }
-        self.count("the program is killed between steps");
+        self.count(CUT_OFF);
         true
     }
 
@@ -297,7 +303,7 @@ impl World {
             self.check_once(id, run);
         }
         let now = self.now;
-        let pace = run.took / 8;
+        let pace = run.share(4);
         let taken = self.look(id, |engine, registry| {
             engine.set_warm_up(Some(pace));
             let made = engine.apply(step, now, registry);
@@ -332,114 +338,6 @@ impl World {
             self.breaks(11, format!("{id} changed twice for the order {}", run.order.fence));
         }
     }
-
-    fn inspect_host(&mut self, id: &HostId, run: &mut Run) {
-        let now = self.now;
-        let order = &run.order;
-        let found = self.look(id, |engine, _| {
-            (engine.down_until > now, inspect(order, engine.seen()), engine.next_change(now))
-        });
-        let Some((is_down, found, change)) = found else { return };
-        if is_down {
-            run.course = Course::Refuses(not_answering());
-            return;
-        }
-        let settles = found.tally.bad.is_none() && found.tally.waiting.is_some();
-        if settles && now.since(run.began) <= SETTLE {
-            run.next_at = change.unwrap_or(now.after(Duration::from_millis(500)));
-            run.course = Course::Inspects;
-            return;
-        }
-        let text = format!("This host runs {} of {}.", found.running, order.lane.service);
-        let report = Report::done(text, None, found.tally.bad.into_iter().collect());
-        self.answer_with(id, run, &report);
-    }
-
-    /// Writes the order's last word down, and answers.
-    fn end(&mut self, id: &HostId, run: &mut Run, report: &Report) {
-        let order = run.order.clone();
-        let is_ok = report.reason.code == Code::OK;
-        let answer = self.answer(id, &order, report);
-        run.next_at = self.now.max(run.ends_at());
-        let is_last = order.verb == Verb::Activate && report.is_final && (report.changed || is_ok);
-        let Some(mut answer) = answer else { return };
-        let now = self.now;
-        if is_last {
-            let written = self.look(id, |engine, _| {
-                engine.check_room(now)?;
-                engine.finish(&order, report);
-                Ok(())
-            });
-            if let Some(Err(reason)) = written {
-                run.course = Course::Refuses(reason);
-                return;
-            }
-            let running = (&answer.before, &answer.now);
-            say!(self, "{id} runs {} by {} (was {})", running.1, order.fence, running.0);
-            self.marks.activations.insert((id.clone(), order.fence.to_string()));
-            self.check_jobs(id);
-            if let Some(host) = self.hosts.get_mut(id) {
-                host.answered = Some((order.fence, answer.clone()));
-            }
-        } else if order.verb == Verb::Prefetch && is_ok {
-            let one_way = self.look(id, |engine, _| {
-                let one_way = engine.is_one_way(&order);
-                if one_way.is_some() {
-                    engine.kept_mut().fetched = Some(order.wanted.to_string());
-                }
-                one_way
-            });
-            answer.one_way = one_way.flatten().unwrap_or(false);
-        }
-        run.course = Course::Answers(Box::new(answer));
-    }
-
-    /// What had ended is not run again to put the rest back.
-    fn check_jobs(&mut self, id: &HostId) {
-        let again = self.hosts.get(id).map_or(0, |host| host.engine.jobs_run_again);
-        if again > 0 {
-            self.breaks(8, format!("{id} ran a job again on its way back"));
-        }
-    }
-
-    fn answer_with(&mut self, id: &HostId, run: &mut Run, report: &Report) {
-        run.next_at = self.now.max(run.ends_at());
-        if let Some(answer) = self.answer(id, &run.order, report) {
-            run.course = Course::Answers(Box::new(answer));
-        }
-    }
-
-    fn answer(&mut self, id: &HostId, order: &Order, report: &Report) -> Option<Answer> {
-        self.look(id, |engine, _| {
-            let seen = engine.seen();
-            let found = inspect(order, seen);
-            let unfinished =
-                order.verb == Verb::Inspect && seen.kept.order_word(&order.lane) == "unfinished";
-            Answer {
-                reason: report.reason.clone(),
-                fence: seen.kept.fence_of(&order.lane),
-                before: report.before.clone().unwrap_or_else(|| found.running.clone()),
-                health: match found.tally.word() {
-                    "healthy" => ContainerHealth::Healthy,
-                    "starting" => ContainerHealth::Starting,
-                    "none" => ContainerHealth::Absent,
-                    _ => ContainerHealth::Unhealthy,
-                },
-                now: found.running,
-                finished: !unfinished,
-                put_back: match report.restored {
-                    Restored::NotNeeded => PutBack::NotNeeded,
-                    Restored::No => PutBack::No,
-                    Restored::Yes => PutBack::Yes,
-                    Restored::Failed => PutBack::Failed,
-                },
-                one_way: false,
-                platform: seen.platform,
-                warnings: report.warnings.clone(),
-                took: Duration::ZERO,
-            }
-        })
-    }
 }
 
 /// What was answered the first time.
@@ -460,80 +358,4 @@ fn changes_containers(step: &Step) -> bool {
             | Step::RestartContainer(_)
             | Step::RecreateContainer { .. }
     )
-}
-
-impl Engine {
-    /// Writes the newest fence down. Another lane's orders leave nothing for this one.
-    fn write_fence(&mut self, lane: &LaneId, fence: Fence) {
-        let kept = self.kept_mut();
-        if kept.fence_of(lane).is_none() {
-            (kept.journal, kept.finished, kept.fetched) = (None, None, None);
-        }
-        kept.fence = Some((lane.clone(), fence));
-    }
-
-    /// What the image of an order says about going back from it; nothing where it is not here.
-    fn is_one_way(&self, order: &Order) -> Option<bool> {
-        let image = self.seen().images.get(&order.wanted.reference(&order.repository)?)?;
-        Some(image.labels.get(ROLLBACK_LABEL).is_some_and(|it| it == "unsafe"))
-    }
-
-    /// Keeps the last word of an activation, and removes images that nobody needs.
-    fn finish(&mut self, order: &Order, report: &Report) {
-        let containers = containers_after(order, self.seen());
-        let files = self.seen().files.clone();
-        let kept = self.kept_mut();
-        let journal = kept.journal.take_if(|it| it.fence == order.fence);
-        let made = journal.as_ref().filter(|_| report.is_activated);
-        let before = kept.finished.take();
-        let runs_nothing = order.wanted == Wanted::Nothing;
-        let targets = match made {
-            Some(journal) => journal.targets.clone(),
-            None if runs_nothing || containers.is_empty() => BTreeMap::new(),
-            None => before.as_ref().map(|it| it.targets.clone()).unwrap_or_default(),
-        };
-        let replicas_of_files = match made {
-            Some(journal) => journal.replicas_of_files.clone(),
-            None => before.map(|it| it.replicas_of_files).unwrap_or_default(),
-        };
-        let listed = journal.as_ref().map_or(files, |it| it.files.clone());
-        kept.finished = Some(Finished {
-            fence: order.fence,
-            wanted: order.wanted.to_string(),
-            mode: order.mode.to_string(),
-            answer: String::new(),
-            exit: 0,
-            targets,
-            replicas_of_files,
-            files: listed,
-            containers,
-        });
-        if let Some(journal) = journal.filter(|it| !it.replaced.is_empty()) {
-            self.replace_in_snapshot(journal.snapshot, &journal.replaced);
-        }
-        if report.is_activated && !runs_nothing {
-            self.remember_image(order, report.before.as_ref());
-        }
-        if report.is_activated {
-            for name in choose_prunable(self.seen()) {
-                self.remove_image_name(&name.0);
-                self.kept_mut().pulled.remove(&name.0);
-            }
-        }
-    }
-
-    fn remember_image(&mut self, order: &Order, before: Option<&Running>) {
-        let mut history = vec![order.wanted.to_string()];
-        history.extend(match before {
-            Some(Running::Digest(digest)) => Some(format!("before@{digest}")),
-            Some(Running::Local(id)) => Some(format!("local@{id}")),
-            Some(Running::Nothing | Running::Mixed) | None => None,
-        });
-        history.append(&mut self.kept_mut().history);
-        let digest = |it: &String| it.rsplit('@').next().unwrap_or_default().to_owned();
-        let mut known = std::collections::BTreeSet::new();
-        history.retain(|it| known.insert(digest(it)));
-        history.truncate(10);
-        self.kept_mut().history = history;
-    }
 }

@@ -1,8 +1,8 @@
 //! Plays seeds until an invariant breaks: `search FIRST COUNT`.
 //!
-//! One seed is told with its transcript. Prints how often each situation was played, how many histories and rollouts, and
-//! exits with 0 if every invariant held; else it prints the seed and what broke, and exits with 1.
-//! `make soak` and the mutations use it.
+//! One seed is told with its transcript. Prints how often each situation was played, and how many
+//! histories and rollouts; exits with 0 if every invariant held, else it prints the seed and what
+//! broke, and exits with 1. `make soak` and the mutations use it.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

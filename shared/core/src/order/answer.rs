@@ -68,8 +68,8 @@ impl Answer {
         self.reason.code == Code::OK
     }
 
-    /// Why the host did not do what it was told, without the full stop of its sentence: a lane's own
-    /// sentence goes on after it.
+    /// Why the host did not do what it was told, without the full stop of its sentence: a lane's
+    /// own sentence goes on after it.
     #[must_use]
     pub fn failure(&self) -> Reason {
         let text = self.reason.text.strip_suffix('.').unwrap_or(&self.reason.text);

@@ -1,0 +1,26 @@
+//! Calls that land late.
+
+use super::{CLOCKS, Heard, Orders, PutBack, Verb};
+use crate::name::HostId;
+use crate::time::Timestamp;
+
+impl Orders {
+    /// Whether a host that was not reached, that refused, or was cut off, may begin or go on all the same, by a
+    /// call that lands late.
+    #[must_use]
+    pub fn may_still_begin(&self, now: Timestamp) -> bool {
+        let changes = self.parts.iter().any(|part| part.verb == Verb::Activate);
+        let open = |(host, heard): (&HostId, &Heard)| match heard {
+            Heard::Silent => true,
+            // A host does not remember what it refused.
+            Heard::Answered(answer) => {
+                let refused = !answer.is_ok() && answer.put_back == PutBack::NotNeeded;
+                refused || !answer.finished
+            }
+            Heard::Unclear(_) => self.inspected.contains(host),
+            Heard::Gone => false,
+        };
+        let open = self.heard.iter().any(open);
+        changes && open && self.resent && now <= self.not_after.after(CLOCKS)
+    }
+}

@@ -8,7 +8,7 @@ use crate::configuration::{EnvironmentConfiguration, SecretName};
 use crate::observation::Look;
 use crate::reason::{Code, Reason};
 use crate::release::Release;
-use crate::rollout::{Cause, End, Rollout};
+use crate::rollout::{Cause, End, HostRun, Rollout};
 use crate::secret::SecretState;
 use crate::time::Timestamp;
 
@@ -140,21 +140,33 @@ impl Lane {
     /// What a rollout's end means for rotations.
     pub(super) fn rotation_after(&mut self, rollout: &Rollout, end: End, now: Timestamp) {
         if end == End::Succeeded {
-            // All containers are new: they have what was current when it began.
             self.secrets.retain(|name, _| rollout.settings.secrets.contains(name));
-            self.secrets.extend(rollout.secrets.clone());
+            let all_new = makes_all_new(rollout);
+            for (name, version) in rollout.secrets.clone() {
+                let known = self.secrets.entry(name).or_insert_with(|| version.clone());
+                if all_new {
+                    *known = version;
+                }
+            }
             // Which version they have of one that could not be used then is not known: none that
             // it will have, so that they are made anew once it can be used.
             for name in &rollout.settings.secrets {
                 self.secrets.entry(name.clone()).or_default();
             }
-            self.rotation.take_if(|it| rollout.started >= it.since);
+            self.rotation.take_if(|it| all_new && rollout.started >= it.since);
         } else if let (Cause::Restart, Some(rotation)) = (rollout.cause, &mut self.rotation) {
             let gap = DEBOUNCE.saturating_mul(1 << rotation.tries.min(4)).min(LOOK);
             rotation.tries = rotation.tries.saturating_add(1);
             rotation.due = now.after(gap);
         }
     }
+}
+
+/// Whether a rollout makes all containers new, so that they have what was current when it began: a
+/// host that ran the candidate already keeps those that it has, unless it is restarted.
+fn makes_all_new(rollout: &Rollout) -> bool {
+    let ran = |run: &HostRun| run.baseline.is(&rollout.candidate.digest);
+    rollout.cause == Cause::Restart || !rollout.hosts.values().any(ran)
 }
 
 /// The versions that containers get which start now.

@@ -4,11 +4,11 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 # One after the other, also with -j: setup says what is missing before anything is built.
 .NOTPARALLEL:
-export ESCLUSA_VENV := $(if $(ESCLUSA_VENV),$(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
+VENV := $(or $(ESCLUSA_VENV),$(CURDIR)/.tools/venv)
 # As scripts/path has it: programs are found where systems put them.
 CARGO_BIN := $(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin
 SBIN := /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-export PATH := $(ESCLUSA_VENV)/bin:$(CARGO_BIN):$(PATH):$(SBIN)
+export PATH := $(VENV)/bin:$(CARGO_BIN):$(PATH):$(SBIN)
 # cargo-lambda would otherwise build for the machine's own glibc.
 FUNCTIONS := metrics operator publish_program retention rollout
 
@@ -62,10 +62,10 @@ check: ## format, lints, documentation, shell scripts, template
 	cfn-lint template.yaml template-service.yaml
 	for template in template.yaml template-service.yaml; do \
 	  SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=eu-south-1 \
-	    "$$ESCLUSA_VENV-aws-sam-cli/bin/sam" validate --lint --template $$template; \
+	    "$(VENV)-aws-sam-cli/bin/sam" validate --lint --template $$template; \
 	done
 	# Nothing is asked of its maker's servers. What is passed over says why, beside the resource.
-	"$$ESCLUSA_VENV-checkov/bin/checkov" --quiet --compact --skip-download --framework cloudformation \
+	"$(VENV)-checkov/bin/checkov" --quiet --compact --skip-download --framework cloudformation \
 	  --file template.yaml --file template-service.yaml
 
 .PHONY: soak

@@ -1,16 +1,16 @@
 //! Carrying out an order: look, decide, take the step, write down, and look again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use esclusa_core::host::{
-    Admission, Finished, Inspection, Journal, Kept, Observation, Order, ROLLBACK_LABEL, Refusal,
-    Report, Step, Turn, admit, check_time, choose_prunable, containers_after, inspect,
+    Admission, Inspection, Kept, Observation, Order, Refusal, Report, Step, Turn, admit,
+    check_time, choose_prunable, finish, history_after, inspect, is_last_word, is_one_way,
     next_activation_turn, next_prefetch_turn,
 };
 use esclusa_core::order::Verb;
-use esclusa_core::reason::Reason;
+use esclusa_core::reason::{Code, Reason};
 use serde_json::{Map, Value};
 
 use crate::answer::{Answer, Sight};
@@ -96,7 +96,7 @@ fn keep_old_way_back(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
 /// says nothing about the release.
 fn watch_anew(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
     let Some(journal) = &kept.journal else { return Ok(()) };
-    observer.store.write_journal(&Journal { phase_began: now(), ..journal.clone() })
+    observer.store.write_journal(&journal.watched_from(now()))
 }
 
 /// Answers a refusal with what runs, where that can be seen.
@@ -134,7 +134,7 @@ async fn turn_by_turn(observer: &mut Observer, order: &Order) -> Result<Answer, 
             Ok(made) => {
                 let journal = match then {
                     // A phase begins when the step before it has been taken.
-                    Some(journal) => Some(Journal { phase_began: now(), ..*journal }),
+                    Some(journal) => Some(journal.watched_from(now())),
                     None => seen.kept.journal.clone().filter(|_| made.replaced.is_some()),
                 };
                 if let Some(journal) = journal {
@@ -189,73 +189,35 @@ async fn end(
 ) -> Result<Answer, Reason> {
     let seen = observer.look().await.unwrap_or_else(|_| seen.clone());
     let found = inspect(order, &seen);
-    let is_ok = report.reason.code.as_str() == "ok";
-    let is_fetched = order.verb == Verb::Prefetch && is_ok;
-    let rollback = if is_fetched { rollback_of(order, &seen) } else { None };
-    let answer = render(order, &report, &seen, &found, &executor.seconds, rollback);
-    match order.verb {
-        Verb::Activate if report.is_final && (report.changed || is_ok) => {
-            finish(observer, order, &report, &seen, &answer)?;
-            if report.is_activated
-                && let Err(reason) = prune(observer).await
-            {
-                eprintln!("old images stay: {reason}");
-            }
+    let is_fetched = order.verb == Verb::Prefetch && report.reason.code == Code::OK;
+    let one_way = if is_fetched { is_one_way(order, &seen) } else { None };
+    let answer = render(order, &report, &seen, &found, &executor.seconds, one_way);
+    if one_way.is_some() {
+        observer.store.write_fetched(&order.wanted.to_string())?;
+    }
+    if is_last_word(order, &report) {
+        write_last_word(observer, order, &report, &seen, &answer)?;
+        if report.is_activated
+            && let Err(reason) = prune(observer).await
+        {
+            eprintln!("old images stay: {reason}");
         }
-        Verb::Prefetch if rollback.is_some() => {
-            observer.store.write_fetched(&order.wanted.to_string())?;
-        }
-        Verb::Activate | Verb::Prefetch | Verb::Inspect => {}
     }
     Ok(answer)
 }
 
-fn finish(
-    observer: &mut Observer,
+fn write_last_word(
+    observer: &Observer,
     order: &Order,
     report: &Report,
     seen: &Observation,
     answer: &Answer,
 ) -> Result<(), Reason> {
-    let journal = seen.kept.journal.as_ref().filter(|it| it.is_of(order));
-    let targets = journal.filter(|_| report.is_activated).map(|it| it.targets.clone());
-    let replicas = journal.filter(|_| report.is_activated).map(|it| it.replicas_of_files.clone());
-    let before = seen.kept.finished.clone();
-    // What was put back runs as the order before had left it.
-    let kept = |then: fn(&Finished) -> BTreeMap<String, u32>| {
-        before.as_ref().map(then).unwrap_or_default()
-    };
-    let runs_nothing = order.wanted == esclusa_core::host::Wanted::Nothing;
-    let containers: BTreeSet<String> = containers_after(order, seen);
-    let finished = Finished {
-        fence: order.fence,
-        wanted: order.wanted.to_string(),
-        mode: order.mode.to_string(),
-        answer: answer.line.clone(),
-        exit: answer.exit,
-        targets: match targets {
-            Some(targets) => targets,
-            None if runs_nothing || containers.is_empty() => BTreeMap::new(),
-            None => kept(|it| it.targets.clone()),
-        },
-        replicas_of_files: replicas.unwrap_or_else(|| kept(|it| it.replicas_of_files.clone())),
-        files: journal.map_or_else(|| seen.files.clone(), |it| it.files.clone()),
-        containers,
-    };
-    let is_release = report.is_activated && !runs_nothing;
-    if is_release {
-        let mut history = vec![order.wanted.to_string()];
-        // What ran before comes second, though no order of ours may have brought it.
-        history.extend(match &report.before {
-            Some(esclusa_core::release::Running::Digest(digest)) => {
-                Some(format!("before@{digest}"))
-            }
-            Some(esclusa_core::release::Running::Local(id)) => Some(format!("local@{id}")),
-            _ => None,
-        });
-        history.extend(seen.kept.history.iter().cloned());
+    let finished = finish(order, report, seen, (&answer.line, answer.exit));
+    if let Some(history) = history_after(order, report, seen) {
         observer.store.write_history(&history)?;
     }
+    let journal = seen.kept.journal.as_ref().filter(|it| it.is_of(order));
     if let Some(journal) = journal.filter(|it| !it.replaced.is_empty()) {
         observer.store.replace_in_snapshot(journal.snapshot, &journal.replaced)?;
     }
@@ -278,24 +240,18 @@ pub(crate) async fn prune(observer: &mut Observer) -> Result<(), Reason> {
     Ok(())
 }
 
-/// What the image says about going back from it; nothing where there is no image.
-fn rollback_of(order: &Order, seen: &Observation) -> Option<&'static str> {
-    let reference = order.wanted.reference(&order.repository)?;
-    let label = seen.images.get(&reference).and_then(|it| it.labels.get(ROLLBACK_LABEL));
-    Some(if label.is_some_and(|it| it == "unsafe") { "unsafe" } else { "safe" })
-}
-
 fn render(
     order: &Order,
     report: &Report,
     seen: &Observation,
     found: &Inspection,
     millis: &BTreeMap<&'static str, u64>,
-    rollback: Option<&'static str>,
+    one_way: Option<bool>,
 ) -> Answer {
     let mut extra = Map::new();
-    if let Some(rollback) = rollback {
-        extra.insert("rollback".to_owned(), Value::from(rollback));
+    if let Some(one_way) = one_way {
+        let word = if one_way { "unsafe" } else { "safe" };
+        extra.insert("rollback".to_owned(), Value::from(word));
     }
     let sight = Sight { extra, ..see(order, seen, found, millis) };
     let lane = (order.lane.service.as_str(), order.lane.environment.as_str());

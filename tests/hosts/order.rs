@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use esclusa_local::documents::{DOCUMENTS, Document};
+use esclusa_local::environment::Options;
 use esclusa_local::host::{Finished, Host, Limits};
+use esclusa_local::places::tested_checkout;
 use serde_json::Value;
 
 use crate::world::{self, World};
@@ -171,13 +173,15 @@ impl Drop for Service<'_> {
 /// Where the tests put the program that is tested.
 pub(crate) const PROGRAM: &str = "/var/lib/esclusa-test/esclusa-host";
 
-/// Puts the program into a host.
+/// Puts the program into a host: the one that is delivered.
 pub(crate) fn install(host: &Host) {
-    let built = std::env::current_exe().unwrap();
-    let built = built.ancestors().nth(2).unwrap().join("esclusa-host");
+    let root = tested_checkout();
+    let built = Options::new(&root, Path::new("")).programs();
+    let built = built.join(std::env::consts::ARCH).join("esclusa-host");
     let at = host.path(PROGRAM).unwrap();
     fs::create_dir_all(at.parent().unwrap()).unwrap();
-    fs::copy(&built, &at).unwrap_or_else(|error| panic!("{}: {error}", built.display()));
+    fs::copy(&built, &at)
+        .unwrap_or_else(|error| panic!("{}: {error}: run `make programs`", built.display()));
 }
 
 fn document(verb: &str) -> &'static Document {

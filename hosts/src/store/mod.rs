@@ -286,10 +286,7 @@ impl Store {
     ///
     /// As for every write.
     pub(crate) fn write_history(&self, history: &[String]) -> Result<(), Reason> {
-        let mut seen = BTreeSet::new();
-        let digest = |it: &String| it.rsplit('@').next().unwrap_or_default().to_owned();
-        let newest = history.iter().filter(|it| seen.insert(digest(it))).take(10);
-        self.write("history", &one_a_line(newest))
+        self.write("history", &one_a_line(history.iter()))
     }
 
     /// Notes the image that was fetched last.

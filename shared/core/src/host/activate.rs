@@ -381,7 +381,6 @@ pub(super) fn report_failure(journal: &Journal, reason: &Reason, restored: Resto
 }
 
 /// The containers that a lane's next look will count, for what is kept after a success.
-#[must_use]
-pub fn containers_after(order: &Order, seen: &Observation) -> BTreeSet<String> {
+pub(super) fn containers_after(order: &Order, seen: &Observation) -> BTreeSet<String> {
     containers_of(seen, &order.repository).iter().map(|it| it.id.clone()).collect()
 }

@@ -173,6 +173,13 @@ impl Journal {
         Self { phase, phase_began: now, ..self.clone() }
     }
 
+    /// The same, its phase counted from now: from when the step before it was taken, or an order
+    /// that was cut off is carried on.
+    #[must_use]
+    pub fn watched_from(&self, now: Timestamp) -> Self {
+        self.entering(self.phase, now)
+    }
+
     /// The same, on the way back for this reason.
     #[must_use]
     pub fn turning_back(&self, reason: Reason, now: Timestamp) -> Self {

@@ -10,6 +10,7 @@ mod complaint;
 mod conflict;
 mod definition;
 mod files;
+mod finish;
 mod guard;
 mod health;
 mod image;
@@ -30,7 +31,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use activate::{containers_after, next_activation_turn};
+pub use activate::next_activation_turn;
 pub use admission::{Admission, admit, check_time};
 pub use complaint::{explain_pull, find_cause, shorten};
 pub use conflict::find_elsewhere;
@@ -39,6 +40,7 @@ pub use definition::{
     ServiceDefinition, VolumeDefinition,
 };
 pub use files::{FileChoice, Files, NEXT_SHIPPED, PIN, SHIPPED, choose_files, default_files};
+pub use finish::{finish, history_after, is_last_word, is_one_way};
 pub use health::{LONGEST_WAIT, Patience, Tally, Verdict, Watch, is_job, judge_container};
 pub use image::{COMPOSE_LABEL, ROLLBACK_LABEL};
 pub use inspect::{Inspection, inspect};

@@ -1,13 +1,9 @@
 //! What the program writes down of its orders.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use esclusa_core::host::{
-    Finished, Order, ROLLBACK_LABEL, Report, Wanted, choose_prunable, containers_after,
-};
+use esclusa_core::host::{Order, Report, choose_prunable, finish, history_after};
 use esclusa_core::name::LaneId;
 use esclusa_core::order::Fence;
-use esclusa_core::release::Running;
+use esclusa_core::time::Timestamp;
 
 use super::Engine;
 
@@ -21,47 +17,18 @@ impl Engine {
         kept.fence = Some((lane.clone(), fence));
     }
 
-    /// What the image of an order says about going back from it; nothing where it is not here.
-    pub(crate) fn is_one_way(&self, order: &Order) -> Option<bool> {
-        let image = self.seen().images.get(&order.wanted.reference(&order.repository)?)?;
-        Some(image.labels.get(ROLLBACK_LABEL).is_some_and(|it| it == "unsafe"))
-    }
-
     /// Keeps the last word of an activation, and removes images that nobody needs.
     pub(crate) fn finish(&mut self, order: &Order, report: &Report) {
-        let containers = containers_after(order, self.seen());
-        let files = self.seen().files.clone();
+        let finished = finish(order, report, self.seen(), ("", 0));
+        let history = history_after(order, report, self.seen());
         let kept = self.kept_mut();
-        let journal = kept.journal.take_if(|it| it.fence == order.fence);
-        let made = journal.as_ref().filter(|_| report.is_activated);
-        let before = kept.finished.take();
-        let runs_nothing = order.wanted == Wanted::Nothing;
-        let targets = match made {
-            Some(journal) => journal.targets.clone(),
-            None if runs_nothing || containers.is_empty() => BTreeMap::new(),
-            None => before.as_ref().map(|it| it.targets.clone()).unwrap_or_default(),
-        };
-        let replicas_of_files = match made {
-            Some(journal) => journal.replicas_of_files.clone(),
-            None => before.map(|it| it.replicas_of_files).unwrap_or_default(),
-        };
-        let listed = journal.as_ref().map_or(files, |it| it.files.clone());
-        kept.finished = Some(Finished {
-            fence: order.fence,
-            wanted: order.wanted.to_string(),
-            mode: order.mode.to_string(),
-            answer: String::new(),
-            exit: 0,
-            targets,
-            replicas_of_files,
-            files: listed,
-            containers,
-        });
+        kept.finished = Some(finished);
+        let journal = kept.journal.take_if(|it| it.is_of(order));
+        if let Some(history) = history {
+            kept.history = history;
+        }
         if let Some(journal) = journal.filter(|it| !it.replaced.is_empty()) {
             self.replace_in_snapshot(journal.snapshot, &journal.replaced);
-        }
-        if report.is_activated && !runs_nothing {
-            self.remember_image(order, report.before.as_ref());
         }
         if report.is_activated {
             for name in choose_prunable(self.seen()) {
@@ -71,18 +38,9 @@ impl Engine {
         }
     }
 
-    fn remember_image(&mut self, order: &Order, before: Option<&Running>) {
-        let mut history = vec![order.wanted.to_string()];
-        history.extend(match before {
-            Some(Running::Digest(digest)) => Some(format!("before@{digest}")),
-            Some(Running::Local(id)) => Some(format!("local@{id}")),
-            Some(Running::Nothing | Running::Mixed) | None => None,
-        });
-        history.append(&mut self.kept_mut().history);
-        let digest = |it: &String| it.rsplit('@').next().unwrap_or_default().to_owned();
-        let mut known = BTreeSet::new();
-        history.retain(|it| known.insert(digest(it)));
-        history.truncate(10);
-        self.kept_mut().history = history;
+    /// Counts the phase of an order that was cut off from now on.
+    pub(crate) fn watch_anew(&mut self, now: Timestamp) {
+        let kept = self.kept_mut();
+        kept.journal = kept.journal.take().map(|it| it.watched_from(now));
     }
 }

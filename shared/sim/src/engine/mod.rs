@@ -100,7 +100,6 @@ impl Engine {
                 pin: None,
                 has_next_file: false,
                 edited_at: None,
-                ends_at: Timestamp::default(),
                 directories: BTreeSet::from([directory]),
                 containers: Vec::new(),
                 images: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use esclusa_core::host::{Order, Report, Restored, inspect};
+use esclusa_core::host::{Order, Report, Restored, inspect, is_last_word, is_one_way};
 use esclusa_core::name::HostId;
 use esclusa_core::order::{Answer, ContainerHealth, PutBack, Verb};
 use esclusa_core::reason::Code;
@@ -44,10 +44,9 @@ impl World {
         let is_ok = report.reason.code == Code::OK;
         let answer = self.answer(id, &order, report);
         run.next_at = self.now.max(run.ends_at());
-        let is_last = order.verb == Verb::Activate && report.is_final && (report.changed || is_ok);
         let Some(mut answer) = answer else { return };
         let now = self.now;
-        if is_last {
+        if is_last_word(&order, report) {
             let written = self.look(id, |engine, _| {
                 engine.check_room(now)?;
                 engine.finish(&order, report);
@@ -67,7 +66,7 @@ impl World {
             }
         } else if order.verb == Verb::Prefetch && is_ok {
             let one_way = self.look(id, |engine, _| {
-                let one_way = engine.is_one_way(&order);
+                let one_way = is_one_way(&order, engine.seen());
                 if one_way.is_some() {
                     engine.kept_mut().fetched = Some(order.wanted.to_string());
                 }

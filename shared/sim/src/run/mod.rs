@@ -161,7 +161,10 @@ impl World {
                 match admit(&order, host.engine.kept(), now) {
                     Admission::Refused(refusal) => (Course::Refuses(refusal.0), false),
                     Admission::Repeated(_) => (repeat(host.answered.as_ref(), &order), false),
-                    Admission::CarriedOn => (Course::Decides(None), true),
+                    Admission::CarriedOn => {
+                        host.engine.watch_anew(now);
+                        (Course::Decides(None), true)
+                    }
                     Admission::Begun => match host.engine.check_room(now) {
                         Ok(()) => {
                             host.engine.write_fence(&order.lane, order.fence);
@@ -313,15 +316,15 @@ impl World {
                 Err(reason) => return Ok(Some(reason)),
             };
             let kept = engine.kept();
-            let journal = then.or_else(|| {
-                let own = kept.journal.clone().filter(|_| made.is_some());
-                own.map(Box::new)
-            });
+            let journal = match then {
+                Some(journal) => Some(journal.watched_from(now)),
+                None => kept.journal.clone().filter(|_| made.is_some()),
+            };
             let Some(mut journal) = journal else { return Ok(None) };
             journal.replaced.extend(made);
             // What cannot be written down ends the order, wherever it is.
             engine.check_room(now)?;
-            engine.kept_mut().journal = Some(*journal);
+            engine.kept_mut().journal = Some(journal);
             Ok(None)
         });
         match taken {

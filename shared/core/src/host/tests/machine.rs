@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::admission::{Admission, admit};
-use super::super::journal::{Finished, Journal};
-use super::super::order::{Order, Wanted};
+use super::super::journal::Journal;
+use super::super::order::Order;
 use super::super::project::{Container, Observation};
 use super::super::report::Report;
 use super::super::step::Turn;
-use super::super::{containers_after, next_activation_turn};
+use super::super::{finish, is_last_word, next_activation_turn};
 use super::world::*;
 use crate::order::Fence;
 use crate::reason::{Code, Reason};
@@ -132,29 +132,15 @@ impl Machine {
     }
 
     fn finish(&mut self, order: &Order, report: &Report) {
-        if !report.is_final || !(report.changed || report.reason.code.as_str() == "ok") {
+        if !is_last_word(order, report) {
             return;
         }
+        let finished = finish(order, report, &self.seen, ("{}", 0));
         let journal = self.seen.kept.journal.take().filter(|it| it.is_of(order));
         if let Some(journal) = journal.as_ref().filter(|it| !it.replaced.is_empty()) {
             self.replace_in_snapshot(journal);
         }
-        let of = |it: &Journal| (it.targets.clone(), it.replicas_of_files.clone());
-        let before = self.seen.kept.finished.as_ref();
-        let before = before.map(|it| (it.targets.clone(), it.replicas_of_files.clone()));
-        let kept = journal.as_ref().filter(|_| report.is_activated).map(of);
-        let (targets, replicas_of_files) = kept.or(before).unwrap_or_default();
-        self.seen.kept.finished = Some(Finished {
-            fence: order.fence,
-            wanted: order.wanted.to_string(),
-            mode: order.mode.to_string(),
-            answer: "{}".to_owned(),
-            exit: 0,
-            targets: if order.wanted == Wanted::Nothing { BTreeMap::new() } else { targets },
-            replicas_of_files,
-            files: self.seen.files.clone(),
-            containers: containers_after(order, &self.seen),
-        });
+        self.seen.kept.finished = Some(finished);
     }
 
     fn replace_in_snapshot(&mut self, journal: &Journal) {

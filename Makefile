@@ -39,15 +39,12 @@ build: tools ## build the functions in release, as they run on AWS: target/lambd
 programs: tools ## build what runs on hosts, for each architecture: target/hosts/<architecture>/esclusa-host
 	scripts/programs
 
-.PHONY: arm
-arm: ## build all for arm64 and start each program once, emulated
-	scripts/setup arm
-	scripts/arm
-
 .PHONY: package
-package: build ## what `sam build` makes for each architecture that can be built here, and its size
+package: build ## what `sam build` makes for each architecture, its size; for arm64, that it starts
 	scripts/setup check
+	scripts/setup arm
 	scripts/package
+	scripts/arm
 
 .PHONY: check
 check: ## format, lints, documentation, shell scripts, template

@@ -2,6 +2,7 @@
 //! are then given again.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ pub(crate) const ROWS: &[Row] = &[
     ("killed where it may, a first bad release leaves nothing", first),
     ("killed for good, an order is followed by a newer one that goes back to what was good", newer),
     ("killed at any tenth of a second, it ends right", any_time),
+    ("killed at each write and call, a good release runs after the repetition", each_good),
+    ("killed at each write and call, a bad release is turned back by the repetition", each_bad),
     ("killed during the pull, it is pulled by the repetition", prefetch),
     ("a power cut under an order is no more than a kill", power_cut),
 ];
@@ -171,6 +174,69 @@ fn any_time(world: &World) {
         service.activate(candidate, &fence).expect("ok", 0).runs(candidate);
         assert_whole(&service, &format!("round {round}"));
     }
+}
+
+/// Runs an activation and has it killed by the kernel as it makes a system call for the `number`th
+/// time. False where it ended before.
+fn kill_at_call(service: &Service, candidate: &str, fence: &str, at: (&str, u32)) -> bool {
+    let (call, number) = at;
+    let inject = format!("inject={call}:signal=KILL:when={number}");
+    let order = service.order("activate", candidate, fence);
+    let traced = ["strace", "-qq", "--output=/dev/null", "-e", &inject];
+    let mut command = order.command_under(&traced);
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    status.signal() == Some(9) || status.code() == Some(137)
+}
+
+/// Where the program is cut off: before what it writes down is there, before something is taken
+/// away, before Compose is run, and among what it says to the engine, of which there is so much
+/// that every ninth has to do.
+const CALLS: [(&str, usize); 4] =
+    [("/^rename", 1), ("/^unlink", 1), ("/^v?fork$|^clone", 1), ("/^(write|writev|sendto)$", 9)];
+
+/// Kills an activation at each call; `killed` gives the order, each time with a new fence, and
+/// then again. An activation that is not killed has made all calls of a kind.
+fn kill_at_each_call(mut killed: impl FnMut(&str, (&str, u32)) -> bool) {
+    let mut fences = 2..;
+    for (call, stride) in CALLS {
+        let numbers = (1..).step_by(stride);
+        let mut is_killed_at = |number: &u32| {
+            let fence = format!("1.{}", fences.next().unwrap());
+            killed(&fence, (call, *number))
+        };
+        let kills = numbers.take_while(&mut is_killed_at).count();
+        assert!(kills > 0, "{call} was never called");
+        println!("  killed at {kills} calls of {call}");
+    }
+}
+
+fn each_good(world: &World) {
+    let service = Service::new(world, "kill/each-good", WEB);
+    let images = [service.push("idle1", "v1"), service.push("idle2", "v2")];
+    service.roll_out(&images[0], "1.1");
+    service.prefetch(&images[1], "1.1").expect("ok", 0);
+    let mut candidates = images.iter().cycle().skip(1);
+    kill_at_each_call(|fence, at| {
+        let candidate = candidates.next().unwrap();
+        let was_killed = kill_at_call(&service, candidate, fence, at);
+        service.activate(candidate, fence).expect("ok", 0).runs(candidate);
+        assert_whole(&service, &format!("at {at:?}"));
+        was_killed
+    });
+}
+
+fn each_bad(world: &World) {
+    let service = Service::new(world, "kill/each-bad", WEB);
+    let (before, sick) = (service.push("idle1", "v1"), service.push("sick", "v2"));
+    service.roll_out(&before, "1.1");
+    service.prefetch(&sick, "1.1").expect("ok", 0);
+    kill_at_each_call(|fence, at| {
+        let was_killed = kill_at_call(&service, &sick, fence, at);
+        let answer = service.activate(&sick, fence);
+        answer.expect("health.container", 13).restored("yes").runs(&before);
+        assert_whole(&service, &format!("at {at:?}"));
+        was_killed
+    });
 }
 
 fn prefetch(world: &World) {

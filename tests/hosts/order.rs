@@ -237,7 +237,12 @@ impl Order<'_> {
 
     /// A command that carries the order out.
     pub(crate) fn command(&self) -> Command {
-        let words = [PROGRAM, self.verb.as_str()];
+        self.command_under(&[])
+    }
+
+    /// The same, run by another program of the host.
+    pub(crate) fn command_under(&self, runner: &[&str]) -> Command {
+        let words = [runner, &[PROGRAM, self.verb.as_str()]].concat();
         let mut command = self.service.host.command(&words).unwrap();
         command.envs(self.environment());
         command

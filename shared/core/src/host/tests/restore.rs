@@ -336,3 +336,30 @@ fn a_sharer_without_a_healthcheck_is_waited_for_on_the_way_back() {
     let report = machine.play(&order(release('b')));
     assert_eq!(report.restored.word(), "yes", "{report:?}");
 }
+
+/// Somebody pruned containers and images since: what runs is not removed before the rest is here.
+#[test]
+fn what_is_put_back_is_fetched_before_anything_is_removed() {
+    let back = |machine: &mut Machine, is_here: bool| {
+        machine.play(&order(release('b')));
+        let pruned = |name: &String| *name != id_of('a') && !name.starts_with("esclusa.keep");
+        machine.seen.images.retain(|name, image| pruned(name) && image.id != id_of('a'));
+        if !is_here {
+            machine.failures.insert("Pull", failed("not found"));
+        }
+        machine.taken.clear();
+        let wanted = Wanted::Snapshot(fence(7));
+        machine.play(&Order { wanted, fence: fence(8), ..order(release('b')) })
+    };
+    let mut machine = Machine::new(shop());
+    let report = back(&mut machine, true);
+    assert_eq!(tell(&report, &machine), "ok, restored yes: db-1 other, web-1 a");
+    let first = machine.taken.iter().position(|it| it.starts_with("Pull"));
+    let removed = machine.taken.iter().position(|it| it.starts_with("RemoveContainers"));
+    assert!(first.is_some() && first < removed, "{:#?}", machine.taken);
+
+    let mut machine = Machine::new(shop());
+    let report = back(&mut machine, false);
+    assert_eq!(machine.tell(), "db-1 other, web-1 b", "{report:?}: {:#?}", machine.taken);
+    assert_ne!(report.reason.code, Code::OK, "{report:?}");
+}

@@ -63,7 +63,7 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
         Admission::Refused(refusal) => return refuse(&mut observer, &order, refusal.0).await,
         Admission::Repeated(finished) => return Ok(Answer::again(finished.answer, finished.exit)),
         Admission::CarriedOn => {
-            eprintln!("carrying on with an order that was cut off");
+            observer.log("carries on: it was cut off");
             keep_old_way_back(&observer, &kept)?;
             watch_anew(&observer, &kept)?;
         }
@@ -129,7 +129,9 @@ async fn turn_by_turn(observer: &mut Observer, order: &Order) -> Result<Answer, 
             Turn::Act(step, then) => (step, then),
             Turn::End(report) => return end(observer, order, *report, &seen, &executor).await,
         };
-        tell(&step);
+        if let Some(text) = describe(&step) {
+            observer.log(&text);
+        }
         match executor.take(observer, &step).await {
             Ok(made) => {
                 let journal = match then {
@@ -142,7 +144,7 @@ async fn turn_by_turn(observer: &mut Observer, order: &Order) -> Result<Answer, 
                 }
             }
             Err(reason) => {
-                eprintln!("failed: {reason}");
+                observer.log(&format!("failed: {reason}"));
                 failure = Some(reason);
             }
         }
@@ -150,33 +152,29 @@ async fn turn_by_turn(observer: &mut Observer, order: &Order) -> Result<Answer, 
     }
 }
 
-fn tell(step: &Step) {
-    let text = match step {
-        Step::Wait(_) => return,
-        Step::TakeSnapshot(fence, _) => format!("writing down what runs, for order {fence}"),
+/// A step in the words of the log; nothing for a wait.
+fn describe(step: &Step) -> Option<String> {
+    let joined = |all: &[String]| all.join(" ");
+    Some(match step {
+        Step::Wait(_) => return None,
+        Step::TagImage { image, tag } => format!("keeps {image} as {tag}"),
+        Step::Pull { reference, .. } => format!("pulls {reference}"),
+        Step::ShipComposeFile { path, .. } => format!("takes {path} out of the image"),
+        Step::TakeSnapshot(fence, _) => format!("writes down what runs, for order {fence}"),
+        Step::WritePin { .. } => "writes the pin".to_owned(),
+        Step::RestoreFiles { .. } => "puts the files back".to_owned(),
         Step::Up { services, .. } => {
-            format!(
-                "docker compose up of {}",
-                services.keys().cloned().collect::<Vec<_>>().join(" ")
-            )
+            let names: Vec<String> = services.keys().cloned().collect();
+            format!("docker compose up {}", joined(&names))
         }
-        Step::RecreateContainer { container, .. } => format!("making {} again", container.name),
-        Step::TagImage { .. }
-        | Step::Pull { .. }
-        | Step::ShipComposeFile { .. }
-        | Step::WritePin { .. }
-        | Step::RestoreFiles { .. }
-        | Step::Restart { .. }
-        | Step::RemoveContainers(_)
-        | Step::Rename { .. }
-        | Step::StartContainer(_)
-        | Step::RestartContainer(_)
-        | Step::Probe { .. } => {
-            let text = format!("{step:?}");
-            text.split([' ', '(']).next().unwrap_or_default().to_owned()
-        }
-    };
-    eprintln!("{text}");
+        Step::Restart { services, .. } => format!("docker compose restart {}", joined(services)),
+        Step::RemoveContainers(ids) => format!("removes containers {}", joined(ids)),
+        Step::Rename { id, name } => format!("gives container {id} its name {name} back"),
+        Step::StartContainer(id) => format!("starts container {id}"),
+        Step::RestartContainer(id) => format!("restarts container {id}"),
+        Step::RecreateContainer { container, .. } => format!("makes {} again", container.name),
+        Step::Probe { http, .. } => format!("asks port {} for {}", http.port, http.path),
+    })
 }
 
 /// Writes the order's last word down, and answers.
@@ -192,6 +190,10 @@ async fn end(
     let is_fetched = order.verb == Verb::Prefetch && report.reason.code == Code::OK;
     let one_way = if is_fetched { is_one_way(order, &seen) } else { None };
     let answer = render(order, &report, &seen, &found, &executor.seconds, one_way);
+    // Unshortened, which the answer is not.
+    for text in std::iter::once(&report.reason.text).chain(&report.warnings) {
+        observer.log(text);
+    }
     if one_way.is_some() {
         observer.store.write_fetched(&order.wanted.to_string())?;
     }
@@ -200,7 +202,7 @@ async fn end(
         if report.is_activated
             && let Err(reason) = prune(observer).await
         {
-            eprintln!("old images stay: {reason}");
+            observer.log(&format!("old images stay: {reason}"));
         }
     }
     Ok(answer)
@@ -225,12 +227,12 @@ fn write_last_word(
 }
 
 /// Removes images that nobody needs any more, after a release that went well.
-pub(crate) async fn prune(observer: &mut Observer) -> Result<(), Reason> {
+async fn prune(observer: &mut Observer) -> Result<(), Reason> {
     observer.forget_images();
     let seen = observer.look().await?;
     let mut pulled = seen.kept.pulled.clone();
     for name in choose_prunable(&seen) {
-        eprintln!("removing the image {}", name.0);
+        observer.log(&format!("removes the image {}", name.0));
         observer.engine.remove_image_name(&name.0).await;
         pulled.remove(&name.0);
     }

@@ -86,6 +86,11 @@ impl Observer {
         self.project.as_ref().and_then(|it| it.definition.as_ref().ok())
     }
 
+    /// Adds a line about the order to the host's log.
+    pub(crate) fn log(&self, text: &str) {
+        self.store.log(&self.order, text);
+    }
+
     /// How long the order may still take.
     pub(crate) fn time_left(&self) -> Duration {
         self.ends_at.since(now())

@@ -8,6 +8,9 @@ use crate::answer::print;
 use crate::engine::Engine;
 use crate::store::Store;
 
+/// How many lines of a service's log are shown.
+const LINES: usize = 20;
+
 /// Tells what is known of one service, or of all.
 pub(crate) async fn run(service: Option<&str>) -> ExitCode {
     let wanted = |it: &&String| service.is_none_or(|name| it.as_str() == name);
@@ -25,15 +28,16 @@ pub(crate) async fn run(service: Option<&str>) -> ExitCode {
         Err(reason) => eprintln!("{reason}"),
     }
     for project in chosen {
-        match Store::of(project).read() {
-            Ok(kept) => drop(print(&describe(project, &kept))),
+        let store = Store::of(project);
+        match store.read() {
+            Ok(kept) => drop(print(&describe(project, &kept, &store.log_lines(LINES)))),
             Err(reason) => eprintln!("{project}: {reason}"),
         }
     }
     ExitCode::SUCCESS
 }
 
-fn describe(project: &str, kept: &Kept) -> String {
+fn describe(project: &str, kept: &Kept, log: &[String]) -> String {
     let Some((lane, fence)) = &kept.fence else { return String::new() };
     let mut lines = vec![
         format!("{project}: {} in {}", lane.service, lane.environment),
@@ -55,5 +59,6 @@ fn describe(project: &str, kept: &Kept) -> String {
         format!("  way back       before order {fence}: {}", snapshot.running())
     }));
     lines.extend(kept.history.iter().map(|it| format!("  activated      {it}")));
+    lines.extend(log.iter().map(|it| format!("  log            {it}")));
     lines.join("\n")
 }

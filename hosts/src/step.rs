@@ -147,7 +147,6 @@ impl Executor {
         if self.login.is_none() {
             self.login = Some(registry::log_in(&self.order.repository, now()).await?);
         }
-        eprintln!("pulling {reference}");
         observer.engine.pull(reference, self.login.clone()).await?;
         let mut pulled = observer.store.read()?.pulled;
         if pulled.insert(reference.to_owned()) {
@@ -273,7 +272,7 @@ async fn clear_half_made(observer: &mut Observer, files: &Files) -> Result<(), R
             continue;
         };
         let is_taken = seen.containers.iter().any(|it| it.name == name);
-        eprintln!("{id}_{name} was left by an order that was cut off");
+        observer.log(&format!("{id}_{name} was left by an order that was cut off"));
         if is_taken {
             observer.engine.remove(std::slice::from_ref(&container.id)).await?;
         } else {

@@ -162,6 +162,8 @@ pub(crate) struct Active {
     /// When it should end by that; nothing once it turns back.
     pub(crate) expected_end: Option<String>,
     pub(crate) hosts: Vec<HostRun>,
+    /// What hosts warned of: at most ten sentences.
+    pub(crate) warnings: Vec<Warning>,
     pub(crate) transitions: Vec<Transition>,
 }
 
@@ -212,6 +214,8 @@ pub(crate) struct Past {
     /// Whole seconds from start to end.
     pub(crate) seconds: Option<u64>,
     pub(crate) hosts: Vec<HostRun>,
+    /// What hosts warned of: at most ten sentences.
+    pub(crate) warnings: Vec<Warning>,
     pub(crate) transitions: Vec<Transition>,
 }
 
@@ -227,6 +231,14 @@ pub(crate) struct Estimate {
     pub(crate) batches: usize,
     /// What would make it shorter, where one thing dominates.
     pub(crate) advice: Option<String>,
+}
+
+/// A sentence that hosts warned with.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Warning {
+    pub(crate) text: String,
+    pub(crate) hosts: Vec<String>,
 }
 
 /// A host within a rollout.

@@ -112,6 +112,7 @@ fn active(rollout: &Rollout) -> answer::Active {
         estimate: estimate(rollout),
         expected_end: expected_end(rollout).map(|at| at.to_string()),
         hosts: runs(rollout),
+        warnings: warnings(rollout),
         transitions: rollout.history.iter().map(transition).collect(),
     }
 }
@@ -149,6 +150,7 @@ pub(crate) fn ended(rollout: &Rollout) -> answer::Past {
         ended: at.map(|at| at.to_string()),
         seconds: at.map(|at| at.since(rollout.started).as_secs()),
         hosts: runs(rollout),
+        warnings: warnings(rollout),
         transitions: rollout.history.iter().map(transition).collect(),
     }
 }
@@ -167,6 +169,14 @@ fn runs(rollout: &Rollout) -> Vec<answer::HostRun> {
         let (progress, reason) = run(it);
         let (id, baseline) = (host.to_string(), it.baseline.to_string());
         answer::HostRun { id, progress, reason, baseline }
+    });
+    described.collect()
+}
+
+fn warnings(rollout: &Rollout) -> Vec<answer::Warning> {
+    let described = rollout.warnings.iter().map(|it| answer::Warning {
+        text: it.text.clone(),
+        hosts: it.hosts.iter().map(ToString::to_string).collect(),
     });
     described.collect()
 }

@@ -2,6 +2,7 @@
 
 mod form;
 mod lock;
+mod log;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,7 @@ use esclusa_core::configuration::{
 };
 use esclusa_core::name::{Environment, HostId};
 use esclusa_core::observation::Sources;
-use esclusa_core::rollout::{Cause, HostRun, Progress, Rollout, RolloutId, Transition};
+use esclusa_core::rollout::{Cause, HostRun, Progress, Rollout, RolloutId, Transition, Warning};
 use esclusa_core::traffic::{GroupSettings, Target};
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +104,8 @@ fields!(HostRunRecord = HostRun {
     answered_at: Instant,
 });
 
+fields!(WarningRecord = Warning { text: String, hosts: BTreeSet<Text<HostId>> });
+
 /// All of a rollout but its configuration, which is read again from `sources`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RolloutRecord {
@@ -139,6 +141,8 @@ pub(super) struct RolloutRecord {
     #[serde(default)]
     one_way: bool,
     #[serde(default)]
+    warnings: Vec<WarningRecord>,
+    #[serde(default)]
     halts: bool,
     #[serde(default)]
     noted: u64,
@@ -171,6 +175,7 @@ impl RolloutRecord {
             phase: Record::of(&core.phase),
             abort: Record::of(&core.abort),
             one_way: core.one_way,
+            warnings: Record::of(&core.warnings),
             halts: core.halts,
             noted: core.noted,
             history: Record::of(&core.history),
@@ -205,6 +210,7 @@ impl RolloutRecord {
             phase: self.phase.read_in("phase")?,
             abort: self.abort.read()?,
             one_way: self.one_way,
+            warnings: self.warnings.read_in("warnings")?,
             halts: self.halts,
             noted: self.noted,
             history: self.history.read()?,

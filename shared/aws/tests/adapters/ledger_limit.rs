@@ -14,7 +14,9 @@ use esclusa_core::order::{
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::Running;
 use esclusa_core::request::RequestId;
-use esclusa_core::rollout::{End, HostRun, Phase, Progress, Rollout, RolloutId, Transition};
+use esclusa_core::rollout::{
+    End, HostRun, Phase, Progress, Rollout, RolloutId, Transition, Warning,
+};
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Target;
 use esclusa_shell::ports::Ledger;
@@ -133,7 +135,10 @@ impl Noise {
             Transition { at, phase: "activating".to_owned(), text }
         };
         let history = (0..200).map(line).collect();
-        Rollout { hosts: runs, history, ..rollout(Phase::Verifying(self.orders(hosts))) }
+        let warning =
+            |_| Warning { text: self.letters(200), hosts: hosts.iter().cloned().collect() };
+        let warnings = (0..10).map(warning).collect();
+        Rollout { hosts: runs, history, warnings, ..rollout(Phase::Verifying(self.orders(hosts))) }
     }
 }
 

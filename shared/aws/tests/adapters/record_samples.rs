@@ -22,7 +22,7 @@ use esclusa_core::request::RequestId;
 use esclusa_core::retention::{Cause as Gone, Keep, Summary};
 use esclusa_core::rollout::{
     Bake, Batch, Cause, Course, End, HostRun, Phase, Progress, Question, Rollout, RolloutId, Stage,
-    Transition,
+    Transition, Warning,
 };
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, Target};
@@ -267,6 +267,7 @@ pub(crate) fn rollout(phase: Phase) -> Rollout {
         phase,
         abort: back.then(reason),
         one_way: back,
+        warnings: vec![Warning { text: "x".to_owned(), hosts: BTreeSet::from([host(1)]) }],
         halts: back,
         noted: 7,
         history: vec![Transition { at: at(14), phase: "gating".to_owned(), text: "x".to_owned() }],

@@ -8,7 +8,7 @@ use crate::announcement::{Announcement, Ask, Kind};
 use crate::digest::Digest;
 use crate::name::HostId;
 use crate::reason::{Code, Reason};
-use crate::rollout::{Cause, End, Phase, Question, Rollout, minutes};
+use crate::rollout::{Cause, End, Phase, Question, Rollout, minutes, tell_warnings};
 use crate::time::Timestamp;
 
 /// Announcements that wait to be published, at most: the ledger's items are bounded. What is let
@@ -254,7 +254,9 @@ fn ended(rollout: &Rollout, end: End, reason: &Reason) -> String {
         End::Aborted => "Hosts that were touched run what they ran before, and the lane is held",
         End::Superseded => "It was never begun",
     };
-    format!("{} {end}: {}. {did}", rollout.candidate, reason.text.trim_end_matches('.'))
+    let why = reason.text.trim_end_matches('.');
+    let warned = tell_warnings(&rollout.warnings);
+    format!("{} {end}: {why}. {did}{warned}", rollout.candidate)
 }
 
 fn after(end: End) -> Option<Ask> {

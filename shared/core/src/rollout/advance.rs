@@ -146,6 +146,7 @@ impl Rollout {
             self.phase = Phase::Prefetching(orders);
             return false;
         }
+        self.hear_warnings(&orders);
         for (host, heard) in &orders.heard {
             let failure = match heard {
                 Heard::Answered(answer) if answer.is_ok() => None,

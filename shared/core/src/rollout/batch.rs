@@ -139,6 +139,7 @@ impl Rollout {
         if !cx.listen(&mut orders) {
             return self.stay(batch, Stage::Activating(orders));
         }
+        self.hear_warnings(&orders);
         let mut failure = None;
         for host in &batch.hosts {
             if let (1, Ok(answer)) = (self.live().count(), orders.verdict(host)) {

@@ -12,6 +12,7 @@ mod context;
 mod end;
 mod estimate;
 mod phase;
+mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,6 +23,8 @@ pub(crate) use context::{Context, Facts};
 pub(crate) use end::sends;
 pub use estimate::{Estimate, minutes};
 pub use phase::{Batch, Phase, Stage};
+pub use warnings::Warning;
+pub(crate) use warnings::tell_warnings;
 
 use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
 use crate::name::HostId;
@@ -262,6 +265,8 @@ pub struct Rollout {
     /// Whether the image says that what ran before must not run after it, as after a migration
     /// that goes one way (label `esclusa.rollback=unsafe`).
     pub one_way: bool,
+    /// What hosts warned of.
+    pub warnings: Vec<Warning>,
     /// Whether, going back, hosts that were told to change are left as they are.
     pub halts: bool,
     /// Counts the lines of history that were ever written.
@@ -310,6 +315,7 @@ impl Rollout {
             abort: None,
             go_on: None,
             one_way: false,
+            warnings: Vec::new(),
             halts: false,
             noted: 0,
             history: Vec::new(),

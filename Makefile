@@ -78,7 +78,9 @@ fuzz: tools ## try to have messages misread, on all cores: INPUTS=10000000 of a 
 .PHONY: bench
 bench: build ## measure: ratios to a bare function, of one run; nothing is judged
 	cargo lambda build --release --locked --package bare
-	cargo bench --profile dev --locked --package esclusa-tests
+	cargo bench --profile dev --locked --package esclusa-tests --bench start --bench shelf
+	cargo bench --profile dev --locked --package esclusa-tests --bench hosts \
+	  --config 'target."cfg(unix)".runner = ["$(CURDIR)/scripts/as_root"]'
 	cargo bench --profile simulation --locked --package esclusa-sim
 
 .PHONY: test

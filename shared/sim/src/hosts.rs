@@ -121,6 +121,12 @@ impl World {
         })
     }
 
+    /// Whether every service of a host that people changed by hand serves: what they scaled stays.
+    pub(crate) fn is_serving(&self, id: &HostId) -> bool {
+        let host = self.hosts.get(id);
+        host.is_some_and(|host| host.engine.is_serving(self.now, self.registry(host)))
+    }
+
     /// Whether everything of the project is well, the sidecar and the database too.
     pub(crate) fn is_whole(&self, id: &HostId) -> bool {
         let host = self.hosts.get(id);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::activate::containers_after;
+use super::health::is_job;
 use super::image::ROLLBACK_LABEL;
 use super::journal::Finished;
 use super::order::{Order, Wanted};
@@ -43,7 +44,7 @@ pub fn finish(
         answer: answer.to_owned(),
         exit,
         targets: match made {
-            Some(journal) => journal.targets.clone(),
+            Some(journal) => leave_out_jobs(&journal.targets, seen),
             None if runs_nothing => BTreeMap::new(),
             None => before.map(|it| it.targets.clone()).unwrap_or_default(),
         },
@@ -54,6 +55,16 @@ pub fn finish(
         files: journal.map_or_else(|| seen.files.clone(), |it| it.files.clone()),
         containers,
     }
+}
+
+/// The services that are to go on running: not those of which only jobs are there that have ended.
+fn leave_out_jobs(targets: &BTreeMap<String, u32>, seen: &Observation) -> BTreeMap<String, u32> {
+    let mut left = targets.clone();
+    left.retain(|name, _| {
+        let mut own = seen.project_containers().filter(|it| it.service.as_ref() == Some(name));
+        own.any(|it| it.state.is_up() || !is_job(it, seen))
+    });
+    left
 }
 
 /// The images that a host remembers after an order, the newest first; nothing where that does not

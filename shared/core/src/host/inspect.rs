@@ -47,12 +47,16 @@ pub fn inspect(order: &Order, seen: &Observation) -> Inspection {
 }
 
 /// A service that the last activation left running, and that has fewer containers now; without one,
-/// an active service without any container beside others that have some.
+/// an active service without any container beside others that have some. A job that others wait for
+/// has done its work: people prune what has ended.
 fn find_absent(order: &Order, seen: &Observation, own: &[&Container]) -> Option<String> {
     let count = |name: &str| own.iter().filter(|it| it.service.as_deref() == Some(name)).count();
+    let is_awaited =
+        |name: &str| seen.definition.as_ref().is_ok_and(|it| it.is_awaited_to_complete(name));
     if let Some(finished) = seen.kept.finished.as_ref().filter(|it| !it.targets.is_empty()) {
         // What was taken out of the files since is told of, and not missed.
-        let is_there = |name: &String| !is_service_gone(name, seen, &order.repository);
+        let is_there =
+            |name: &String| !is_service_gone(name, seen, &order.repository) && !is_awaited(name);
         let mut targets = finished.targets.iter().filter(|(name, _)| is_there(name));
         return targets.find_map(|(name, wanted)| {
             let (found, wanted) = (count(name), usize::try_from(*wanted).unwrap_or(usize::MAX));
@@ -62,6 +66,6 @@ fn find_absent(order: &Order, seen: &Observation, own: &[&Container]) -> Option<
     }
     let definition = seen.definition.as_ref().ok().filter(|_| !own.is_empty())?;
     let mut active = definition.services_of(&order.repository).filter(|(_, it)| it.is_active);
-    let absent = active.find(|(name, it)| it.replicas > 0 && count(name) == 0);
+    let absent = active.find(|(name, it)| it.replicas > 0 && count(name) == 0 && !is_awaited(name));
     absent.map(|(name, _)| format!("The service {name} has no container."))
 }

@@ -142,14 +142,12 @@ impl Lane {
         if end == End::Succeeded {
             self.secrets.retain(|name, _| rollout.settings.secrets.contains(name));
             let all_new = makes_all_new(rollout);
-            for (name, version) in rollout.secrets.clone() {
-                let known = self.secrets.entry(name).or_insert_with(|| version.clone());
-                if all_new {
-                    *known = version;
-                }
+            if all_new {
+                self.secrets.extend(rollout.secrets.clone());
             }
-            // Which version they have of one that could not be used then is not known: none that
-            // it will have, so that they are made anew once it can be used.
+            // Which version containers have of one that could not be used then, or that they were
+            // started with before it was known here, is not known: none that it will have, so that
+            // they are made anew once it can be used.
             for name in &rollout.settings.secrets {
                 self.secrets.entry(name.clone()).or_default();
             }

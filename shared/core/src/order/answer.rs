@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Fence;
 use crate::name::HostId;
 use crate::reason::{Code, Reason};
-use crate::release::Running;
+use crate::release::{Image, Running};
 use crate::scan::Platform;
 
 /// How the containers of a service on a host are.
@@ -62,6 +62,15 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// Whether containers are not well, or are missing although something was to run.
+    pub(super) fn is_unwell(&self, told: Option<&Image>) -> bool {
+        match self.health {
+            ContainerHealth::Unhealthy => true,
+            ContainerHealth::Absent => told.is_some_and(|it| *it != Image::Nothing),
+            ContainerHealth::Healthy | ContainerHealth::Starting => false,
+        }
+    }
+
     /// Whether the host did what it was told.
     #[must_use]
     pub fn is_ok(&self) -> bool {

@@ -1,12 +1,19 @@
-//! Calls that land late.
+//! Calls that land late, and containers that come up late.
 
-use super::{CLOCKS, Heard, Orders, PutBack, Verb};
+use super::{CLOCKS, ContainerHealth, Heard, Orders, PutBack, Verb};
 use crate::name::HostId;
 use crate::time::Timestamp;
 
 impl Orders {
-    /// Whether a host that was not reached, that refused, or was cut off, may begin or go on all the same, by a
-    /// call that lands late.
+    /// Whether a host answered that its containers are still starting.
+    #[must_use]
+    pub fn is_starting(&self, host: &HostId) -> bool {
+        let heard = self.heard.get(host);
+        matches!(heard, Some(Heard::Answered(it)) if it.health == ContainerHealth::Starting)
+    }
+
+    /// Whether a host that was not reached, that refused, or was cut off, may begin or go on all
+    /// the same, by a call that lands late.
     #[must_use]
     pub fn may_still_begin(&self, now: Timestamp) -> bool {
         let changes = self.parts.iter().any(|part| part.verb == Verb::Activate);

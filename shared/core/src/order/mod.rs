@@ -238,7 +238,7 @@ impl Orders {
                     return Err(Reason::new(Code::HOSTS_DRIFTED, text));
                 }
                 let judged = told.is_some_and(Image::is_judged_by_host);
-                if !answer.finished || (!judged && answer.health == ContainerHealth::Unhealthy) {
+                if !answer.finished || (!judged && answer.is_unwell(told)) {
                     let text = format!("{host} runs the image, but its containers are not well");
                     return Err(Reason::new(Code::HEALTH_CONTAINER, text));
                 }
@@ -274,7 +274,9 @@ impl Orders {
 
     /// Takes hosts that do not exist any more as heard.
     pub fn miss(&mut self, exists: impl Fn(&HostId) -> bool) {
-        let gone: Vec<HostId> = self.waiting().filter(|host| !exists(host)).cloned().collect();
+        let unclear = self.heard.iter().filter(|(_, heard)| matches!(heard, Heard::Unclear(_)));
+        let open = self.waiting().chain(unclear.map(|(host, _)| host));
+        let gone: Vec<HostId> = open.filter(|host| !exists(host)).cloned().collect();
         for host in gone {
             self.heard.insert(host, Heard::Gone);
         }
@@ -350,18 +352,22 @@ impl Orders {
 
     /// Splits a call that SSM refused because of one of its hosts, so that the rest is sent.
     ///
-    /// A call for a single host that is refused has found the host that does not exist.
+    /// A single host that is refused has stopped, or has just come: it is asked once more what it
+    /// runs, and is gone only where the fleet does not have it.
     pub fn refuse(&mut self, number: u32) {
         let Some(index) = self.parts.iter().position(|part| part.number == number) else { return };
         let Some(part) = self.parts.get(index).cloned() else { return };
-        if let [host] = part.hosts.as_slice() {
-            self.heard.insert(host.clone(), Heard::Gone);
-            return;
-        }
-        for host in part.hosts {
-            self.add(part.verb, &part.image, vec![host]);
-        }
         self.parts.remove(index);
+        let is_alone = part.hosts.len() == 1;
+        for host in part.hosts {
+            if is_alone && !self.inspected.insert(host.clone()) {
+                let why = "Systems Manager takes no commands for it".to_owned();
+                self.heard.insert(host, Heard::Unclear(why));
+                continue;
+            }
+            let verb = if is_alone { Verb::Inspect } else { part.verb };
+            self.add(verb, &part.image, vec![host]);
+        }
     }
 
     /// Takes a call as out that was looked for and found.

@@ -244,10 +244,14 @@ impl Rollout {
 
     /// Asks every host once more: success is what is seen, not what was told.
     pub(super) fn start_verifying(&mut self, cx: &mut Context<'_>) {
+        self.ask_all("every host is asked once more what it runs", cx);
+    }
+
+    fn ask_all(&mut self, text: &str, cx: &mut Context<'_>) {
         let image = self.candidate.image();
         let hosts: Vec<_> = self.live().map(|(host, _)| (host.clone(), image.clone())).collect();
         let orders = Orders::new(Verb::Inspect, cx.fence(), cx.now, OnHostFailure::Leave, hosts);
-        self.enter(Phase::Verifying(orders), cx.now, "every host is asked once more what it runs");
+        self.enter(Phase::Verifying(orders), cx.now, text);
     }
 
     /// Succeeds when every live host runs the candidate, well and in service.
@@ -265,6 +269,10 @@ impl Rollout {
             return true;
         }
         let hosts: Vec<HostId> = self.live().map(|(host, _)| host.clone()).collect();
+        if hosts.iter().any(|host| orders.is_starting(host)) {
+            self.ask_all("containers are still starting; every host is asked again", cx);
+            return true;
+        }
         for host in hosts {
             match orders.verdict(&host) {
                 Ok(_) => {}

@@ -33,7 +33,10 @@ impl World {
             }
             End::Failed | End::Rejected | End::Superseded => self.check_untouched(rollout),
         }
-        let failed = matches!(end, End::Restored | End::Stuck | End::Halted);
+        // What lies in hosts says nothing about the image.
+        let code = reason.code.as_str();
+        let of_image = ["health.", "alarm.", "hosts.up"].iter().any(|it| code.starts_with(it));
+        let failed = of_image && matches!(end, End::Restored | End::Stuck | End::Halted);
         let digest = &rollout.candidate.digest;
         let same = rollout.baseline.as_ref().is_some_and(|it| it.digest == *digest);
         if failed && !same && matches!(rollout.cause, Cause::Push | Cause::Deploy) {
@@ -65,7 +68,7 @@ impl World {
             let running = self.hosts.get(&id).map(SimHost::running);
             if running != Some(Running::Digest(rollout.candidate.digest.clone())) {
                 self.breaks(7, format!("succeeded, but {id} runs {running:?}"));
-            } else if !self.is_well(&id) {
+            } else if !self.is_well(&id) && (drifted.is_none() || !self.is_serving(&id)) {
                 self.breaks(7, format!("succeeded, but {id} is not well"));
             } else if drifted.is_none() && !self.is_whole(&id) {
                 // What people do to the team's own services is theirs.

@@ -181,6 +181,17 @@ impl Engine {
         self.are_well(&["web", "worker"], now, registry)
     }
 
+    /// The same, whatever number of containers people have left it.
+    pub(crate) fn is_serving(&self, now: Timestamp, registry: Registry<'_>) -> bool {
+        let definition = self.seen.definition.as_ref().ok();
+        let mut services = definition.into_iter().flat_map(|it| it.services.keys());
+        self.down_until <= now
+            && services.all(|name| {
+                let is_own = ["web", "worker"].contains(&name.as_str());
+                !is_own || self.containers_of(name).any(|it| self.serves(it, now, registry))
+            })
+    }
+
     /// The same of every service: what shares a network shares that of a container which runs.
     pub(crate) fn is_whole(&self, now: Timestamp, registry: Registry<'_>) -> bool {
         self.are_well(&["web", "worker", "side", "db"], now, registry)

@@ -1,5 +1,6 @@
 //! What a host runs, for a lane that asks.
 
+use super::super::definition::Condition;
 use super::super::inspect::inspect;
 use super::super::journal::Finished;
 use super::super::project::{ContainerState as State, HealthWord};
@@ -156,6 +157,26 @@ const ABSENT: &[Row] = &[
             it.containers.push(own("worker", 1, 'a'));
             let targets = map(&[("web", 1), ("worker", 1)]);
             it.kept.finished = Some(Finished { targets, ..finished(6, 'a') });
+        },
+        "sha256:aaa healthy 1 of 1",
+    ),
+    (
+        "a job that has ended, and whose container was pruned since, is not absent",
+        |it| {
+            *says(it, "migrate") = own_service();
+            let wait = waits(Condition::Completed);
+            says(it, "web").dependencies = map(&[("migrate", wait)]);
+            let targets = map(&[("web", 1), ("migrate", 1)]);
+            it.kept.finished = Some(Finished { targets, ..finished(6, 'a') });
+        },
+        "sha256:aaa healthy 1 of 1",
+    ),
+    (
+        "nor is one before the first order",
+        |it| {
+            *says(it, "migrate") = own_service();
+            let wait = waits(Condition::Completed);
+            says(it, "web").dependencies = map(&[("migrate", wait)]);
         },
         "sha256:aaa healthy 1 of 1",
     ),

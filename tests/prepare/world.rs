@@ -68,11 +68,14 @@ impl World {
         prepared.write("/etc/hosts", 0o644, &format!("127.0.0.1 localhost {REGISTRY}\n"));
         let proxy = format!("Acquire::http::Proxy \"http://{}\";\n", stand_ins::PROXY);
         prepared.write("/etc/apt/apt.conf.d/proxy", 0o644, &proxy);
+        // Packages start their services only where systemd runs; one of them may bring it.
+        prepared.run(
+            "mkdir -p /run/systemd/system; dpkg-divert --local --no-rename --add \
+                      --divert /usr/bin/systemctl.real /usr/bin/systemctl",
+        );
         let systemctl = stand_ins::systemctl(prepared.host.name(), self.aws);
         prepared.write("/usr/bin/systemctl", 0o755, &systemctl);
         prepared.write("/usr/bin/amazon-ssm-agent", 0o755, &stand_ins::agent("3.3.2746.0"));
-        // Packages start their services only where systemd runs.
-        prepared.run("mkdir -p /run/systemd/system");
         // The stand-in of the registry speaks no TLS. The setting is also one that must stay.
         let team = format!("{{\"insecure-registries\": [\"{REGISTRY}\"]}}\n");
         prepared.write("/etc/docker/daemon.json", 0o644, &team);

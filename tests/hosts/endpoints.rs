@@ -49,8 +49,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream) {
     let _closed = to.shutdown(std::net::Shutdown::Write);
 }
 
-/// Serves instance metadata at its address; at a port of the host ECR's `GetAuthorizationToken`, and
-/// what the engine's log driver calls of CloudWatch Logs.
+/// Serves instance metadata at its address; and at a port of the host ECR's `GetAuthorizationToken`
+/// and what the engine's log driver calls of CloudWatch Logs.
 pub(crate) fn serve_aws(host: &Host, port: u16, token: &'static str) {
     for address in ["169.254.169.254:80".to_owned(), format!("127.0.0.1:{port}")] {
         let listener = listen(host, &address);

@@ -43,7 +43,7 @@ impl Prepared<'_> {
 
     /// Runs a line of shell that must succeed, and answers its output.
     pub(crate) fn run(&self, line: &str) -> String {
-        succeed(&self.host, &["bash", "-c", &format!("set -e; {line}")], &[], b"")
+        succeed(&self.host, &["bash", "-c", &format!("set -e; {line}")], b"")
     }
 
     /// Gives the instance its user data, made as the README says.

@@ -1,10 +1,15 @@
 //! `examples/host/prepare`, from user data to the first healthy rollout. Needs root.
 //!
-//! Each host is a fresh root file system of a distribution's own packages, in namespaces. Three
-//! things cannot be real there. systemd needs a machine of its own: `systemctl` is a small program
-//! that runs the engine's unit. The SSM agent needs AWS: a program says its version, and its
-//! download is not played. EC2, ECR's login and CloudWatch Logs are stand-ins too. Packages, engine,
-//! Compose, the login helper, the documents' bootstrap and the host program are real.
+//! Each host is a fresh root file system of a distribution's own packages, in namespaces. Real are
+//! the packages, the engine, Compose, ECR's login helper, the documents' bootstrap and the host
+//! program. These are not:
+//!
+//! * systemd, which needs a machine of its own: `systemctl` is a small program that starts and
+//!   stops the engine, and the engine starts its own containerd.
+//! * the SSM agent, which needs AWS: a small program says its version. Its download is not played,
+//!   nor is that of Compose, where no package of the distribution has it.
+//! * instance metadata, ECR's login and CloudWatch Logs, and the registry behind ECR's name.
+//! * the way to the packages, which is a proxy, and their documentation, which is left out.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

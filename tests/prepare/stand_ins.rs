@@ -12,8 +12,8 @@ use crate::endpoints::{join, listen};
 /// Where the host's apt finds a way to the mirror: a host of namespaces has no route to it.
 pub(crate) const PROXY: &str = "127.0.0.1:3128";
 
-/// Starts, stops and asks for the engine as systemd does it for `docker.service`. All other units are
-/// as good as started: the engine brings its own containerd.
+/// Starts, stops and asks for the engine as systemd does it for `docker.service`. All other units
+/// are as good as started: the engine brings its own containerd.
 const SYSTEMCTL: &str = r#"#!/bin/bash
 words=()
 for word; do [[ $word == -* ]] || words+=("${word%.service}"); done
@@ -46,7 +46,8 @@ case ${words[0]} in
 esac
 "#;
 
-/// The engine's unit: `name` is its control group on this machine, `aws` the port of AWS's stand-in.
+/// The program `systemctl` of a host: `name` is the engine's control group on this machine, `aws`
+/// the port of AWS's stand-in.
 pub(crate) fn systemctl(name: &str, aws: u16) -> String {
     SYSTEMCTL.replace("NAME", name).replace("PORT", &aws.to_string())
 }

@@ -43,17 +43,13 @@ impl World {
         let cleaner = Cleaner(state.clone());
         let (registry, aws) = (free_port(), free_port());
         Registry::of(&state).start(registry, TOKEN, None).unwrap();
-        let directory = state.join("system");
-        let making = thread::spawn(move || System::make(directory));
-        let builder = Host::create(&state, 1, HostOptions::default()).unwrap();
-        endpoints::forward(&builder, registry);
-        let address = format!("127.0.0.1:{registry}");
-        let login = ["docker", "login", "--username", "AWS", "--password-stdin", &address];
-        succeed(&builder, &login, &[], TOKEN.as_bytes());
-        let program = publish_program(&builder, &address);
-        let image = publish_service(&builder, &address);
-        let system = making.join().unwrap()?;
-        Some(Self { state, _cleaner: cleaner, system, registry, aws, program, image })
+        // The scope waits for `mmdebstrap` also when publishing fails, so that nothing stays.
+        let (system, (program, image)) = thread::scope(|scope| {
+            let making = scope.spawn(|| System::make(state.join("system")));
+            let published = publish_all(&state, registry);
+            (making.join().unwrap(), published)
+        });
+        Some(Self { state, _cleaner: cleaner, system: system?, registry, aws, program, image })
     }
 
     /// A host that has only what EC2 gives it, and stand-ins for what cannot run here.
@@ -119,13 +115,8 @@ impl World {
 }
 
 /// Runs a command on some host that must succeed, and answers all that it said.
-pub(crate) fn succeed(
-    host: &Host,
-    words: &[&str],
-    environment: &[(&str, &str)],
-    stdin: &[u8],
-) -> String {
-    let done = host.exec(words, environment, stdin, Limits::seconds(150)).unwrap();
+pub(crate) fn succeed(host: &Host, words: &[&str], stdin: &[u8]) -> String {
+    let done = host.exec(words, &[], stdin, Limits::seconds(150)).unwrap();
     let said = [done.stdout, done.stderr].concat();
     let said = String::from_utf8_lossy(&said).into_owned();
     assert_eq!(done.code, Some(0), "{words:?}: {said}");
@@ -136,6 +127,16 @@ pub(crate) fn succeed(
 pub(crate) fn busybox() -> Vec<u8> {
     let path = programs::find("busybox").expect("busybox is not installed: run scripts/setup");
     fs::read(path).unwrap()
+}
+
+/// Publishes the program and the service with the machine's engine, and answers their names.
+fn publish_all(state: &Path, registry: u16) -> (String, String) {
+    let builder = Host::create(state, 1, HostOptions::default()).unwrap();
+    endpoints::forward(&builder, registry);
+    let address = format!("127.0.0.1:{registry}");
+    let login = ["docker", "login", "--username", "AWS", "--password-stdin", &address];
+    succeed(&builder, &login, TOKEN.as_bytes());
+    (publish_program(&builder, &address), publish_service(&builder, &address))
 }
 
 fn publish_program(builder: &Host, address: &str) -> String {
@@ -165,8 +166,8 @@ fn publish(builder: &Host, name: &str, dockerfile: &str, file: &[u8]) -> String 
     fs::write(place.join("Dockerfile"), dockerfile).unwrap();
     fs::write(place.join("file"), file).unwrap();
     fs::set_permissions(place.join("file"), fs::Permissions::from_mode(0o755)).unwrap();
-    succeed(builder, &["docker", "build", "--quiet", "--tag", name, "/root/image"], &[], b"");
-    let said = succeed(builder, &["docker", "push", name], &[], b"");
+    succeed(builder, &["docker", "build", "--quiet", "--tag", name, "/root/image"], b"");
+    let said = succeed(builder, &["docker", "push", name], b"");
     let digest = said.split("digest: ").nth(1).and_then(|it| it.split_whitespace().next());
     digest.unwrap_or_else(|| panic!("no digest in {said}")).to_owned()
 }

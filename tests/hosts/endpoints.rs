@@ -11,7 +11,7 @@ use esclusa_local::host::Host;
 use nix::sched::{CloneFlags, setns};
 
 /// Opens a listener inside a host's network namespace; the socket stays there.
-fn listen(host: &Host, address: &str) -> TcpListener {
+pub(crate) fn listen(host: &Host, address: &str) -> TcpListener {
     let path = host.network_namespace();
     let address: SocketAddr = address.parse().unwrap();
     let entering = move || {
@@ -23,15 +23,25 @@ fn listen(host: &Host, address: &str) -> TcpListener {
 
 /// Makes a port of the host's loopback lead to the same port of this machine's.
 pub(crate) fn forward(host: &Host, port: u16) {
-    let listener = listen(host, &format!("127.0.0.1:{port}"));
+    forward_from(host, &format!("127.0.0.1:{port}"), port);
+}
+
+/// Makes an address inside the host lead to a port of this machine's loopback.
+pub(crate) fn forward_from(host: &Host, address: &str, port: u16) {
+    let listener = listen(host, address);
     thread::spawn(move || {
         for inside in listener.incoming().flatten() {
             let Ok(outside) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-            let (a, b) = (inside.try_clone().unwrap(), outside.try_clone().unwrap());
-            thread::spawn(move || pump(inside, outside));
-            thread::spawn(move || pump(b, a));
+            join(inside, outside);
         }
     });
+}
+
+/// Hands each of two connections what the other one brings.
+pub(crate) fn join(inside: TcpStream, outside: TcpStream) {
+    let (a, b) = (inside.try_clone().unwrap(), outside.try_clone().unwrap());
+    thread::spawn(move || pump(inside, outside));
+    thread::spawn(move || pump(b, a));
 }
 
 fn pump(mut from: TcpStream, mut to: TcpStream) {
@@ -39,7 +49,8 @@ fn pump(mut from: TcpStream, mut to: TcpStream) {
     let _closed = to.shutdown(std::net::Shutdown::Write);
 }
 
-/// Serves instance metadata at its address and ECR's `GetAuthorizationToken` at a port of the host.
+/// Serves instance metadata at its address; and at a port of the host ECR's `GetAuthorizationToken`
+/// and what the engine's log driver calls of CloudWatch Logs.
 pub(crate) fn serve_aws(host: &Host, port: u16, token: &'static str) {
     for address in ["169.254.169.254:80".to_owned(), format!("127.0.0.1:{port}")] {
         let listener = listen(host, &address);
@@ -81,14 +92,16 @@ fn respond(head: &str, token: &str) -> Option<String> {
     }
     if head.starts_with("POST / ") {
         // What only a request signed with the role's keys can carry.
-        let signed =
-            has("X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken")
-                && has("Credential=AKIDLOCAL/")
-                && has("/eu-south-1/ecr/aws4_request")
-                && has("x-amz-security-token: session/token==");
-        let basic = STANDARD.encode(format!("AWS:{token}"));
-        return signed
-            .then(|| format!(r#"{{"authorizationData":[{{"authorizationToken":"{basic}"}}]}}"#));
+        let signed_for = |service: &str| {
+            has("Credential=AKIDLOCAL/")
+                && has(&format!("/eu-south-1/{service}/aws4_request"))
+                && has("x-amz-security-token: session/token==")
+        };
+        if has("X-Amz-Target: Logs_20140328.") {
+            return signed_for("logs").then(|| "{}".to_owned());
+        }
+        let login = has("X-Amz-Target: AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken");
+        return (login && signed_for("ecr")).then(|| authorization(token));
     }
     let body = match path.strip_prefix("/latest/meta-data/")? {
         _ if !has("X-aws-ec2-metadata-token: metadata-token") => return None,
@@ -102,4 +115,12 @@ fn respond(head: &str, token: &str) -> Option<String> {
         _ => return None,
     };
     Some(body.to_owned())
+}
+
+fn authorization(token: &str) -> String {
+    let basic = STANDARD.encode(format!("AWS:{token}"));
+    format!(
+        r#"{{"authorizationData":[{{"authorizationToken":"{basic}","expiresAt":4070908800.0,
+            "proxyEndpoint":"https://123456789012.dkr.ecr.eu-south-1.amazonaws.com"}}]}}"#
+    )
 }

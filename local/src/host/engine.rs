@@ -28,21 +28,32 @@ pub enum Engine {
     /// Packages unpacked in this directory, with the containerd image store: an image's id is the
     /// digest of its manifest. What the packages lack is the machine's.
     Newest(PathBuf),
+    /// What is installed in this root file system. The host has a copy of it in place of the
+    /// machine's, and its engine runs once somebody on the host starts it.
+    System(PathBuf),
 }
 
 impl Engine {
     /// The directory of an engine that is not the machine's.
     pub(super) fn directory(&self) -> Option<&Path> {
         match self {
-            Self::Machine => None,
+            Self::Machine | Self::System(_) => None,
             Self::Newest(directory) => Some(directory),
+        }
+    }
+
+    /// The root file system that is copied for the host, where it does not see the machine's.
+    pub(super) fn system(&self) -> Option<&Path> {
+        match self {
+            Self::Machine | Self::Newest(_) => None,
+            Self::System(directory) => Some(directory),
         }
     }
 
     /// The search path of everything that the host runs.
     pub(super) fn search_path(&self) -> String {
         match self {
-            Self::Machine => PATH.to_owned(),
+            Self::Machine | Self::System(_) => PATH.to_owned(),
             Self::Newest(_) => format!("{UNPACKED}/usr/sbin:{UNPACKED}/usr/bin:{PATH}"),
         }
     }
@@ -51,6 +62,7 @@ impl Engine {
     pub(super) fn plugins(&self) -> Vec<PathBuf> {
         match self {
             Self::Machine => plugin_of_checkout_or_home().into_iter().collect(),
+            Self::System(_) => Vec::new(),
             Self::Newest(directory) => {
                 let entries = fs::read_dir(directory.join(PLUGINS)).into_iter().flatten();
                 entries.flatten().map(|it| it.path()).collect()
@@ -98,7 +110,7 @@ pub(super) fn configure(host: &Host) -> Result<(), HostError> {
 
 /// Starts the engine unless it answers already, and waits until it does.
 pub(super) fn start(host: &Host) -> Result<(), HostError> {
-    if answers(host) {
+    if host.options.engine.system().is_some() || answers(host) {
         return Ok(());
     }
     // A killed host leaves the file behind, and its number may belong to another process by then.

@@ -16,15 +16,21 @@ main() {
   hostname "$name"
   # Relative and not canonicalised: a target may hide the path by which a later source is known.
   cd "$home"
-  lend_engine
-  lend_plugins
-  own var-lib /var/lib
-  own srv /srv
-  own run /run
-  own root /root
-  own tmp /tmp
+  exec 3<.
+  if [[ -d system ]]; then
+    enter_system
+  else
+    lend_engine
+    lend_plugins
+    own var-lib /var/lib
+    own srv /srv
+    own run /run
+    own root /root
+    own tmp /tmp
+  fi
   limit_disk
-  touch ready
+  touch /proc/self/fd/3/ready
+  exec 3<&-
   while :; do
     sleep 1000 &
     wait $! || true
@@ -33,6 +39,18 @@ main() {
 
 own() {
   mount --no-canonicalize --rbind "./$1" "$2"
+}
+
+# A root file system of the host's own takes the place of the machine's, of which nothing is left.
+enter_system() {
+  mount --no-canonicalize --bind ./system ./system
+  cd ./system
+  mount -t proc proc ./proc
+  mount --rbind /sys ./sys
+  mount --rbind /dev ./dev
+  mount -t tmpfs run ./run
+  pivot_root . .
+  umount --lazy .
 }
 
 # A small engine disk of its own, for hosts that shall run out of space.

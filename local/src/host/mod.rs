@@ -127,9 +127,14 @@ impl Host {
 
     /// Where one of the host's own paths lies on the machine; [`None`] for paths it shares.
     ///
-    /// Own are `/srv`, `/run`, `/var/lib`, `/root` and `/tmp`.
+    /// Own are `/srv`, `/run`, `/var/lib`, `/root` and `/tmp`; on a host with [`Engine::System`],
+    /// all but `/run`.
     #[must_use]
     pub fn path(&self, inside: &str) -> Option<PathBuf> {
+        if self.options.engine.system().is_some() {
+            let below = inside.strip_prefix('/').filter(|it| !it.starts_with("run/"))?;
+            return Some(self.directory.join(start::SYSTEM).join(below));
+        }
         start::OWN.iter().find_map(|(place, at)| {
             let below = Path::new(inside).strip_prefix(at).ok()?;
             Some(self.directory.join(place).join(below))

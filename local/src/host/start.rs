@@ -12,12 +12,15 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::tools::{HostError, io};
-use super::{Engine, Host, HostOptions, engine, network, processes};
+use super::{Engine, Host, HostOptions, engine, network, processes, tools};
 use crate::programs;
 
 /// The directories a host has of its own: below its directory, and where it sees them.
 pub(super) const OWN: [(&str, &str); 5] =
     [("srv", "/srv"), ("run", "/run"), ("var-lib", "/var/lib"), ("root", "/root"), ("tmp", "/tmp")];
+
+/// The place of a root file system of the host's own, below its directory.
+pub(super) const SYSTEM: &str = "system";
 
 const INIT: &str = include_str!("init.sh");
 /// Making namespaces takes tens of milliseconds; this is for a machine under heavy load.
@@ -105,6 +108,10 @@ impl Host {
 }
 
 pub(super) fn make_directories(host: &Host) -> Result<(), HostError> {
+    if let Some(system) = host.options.engine.system() {
+        fs::create_dir_all(&host.directory).map_err(io("make", &host.directory))?;
+        return copy_system(host, system);
+    }
     let below = ["var-lib/docker", "var-lib/esclusa"];
     for place in OWN.iter().map(|(place, _)| *place).chain(below) {
         let path = host.directory.join(place);
@@ -115,9 +122,13 @@ pub(super) fn make_directories(host: &Host) -> Result<(), HostError> {
         let mode = fs::Permissions::from_mode(mode);
         fs::set_permissions(&path, mode).map_err(io("set the mode of", &path))?;
     }
-    let script = host.directory.join("init.sh");
-    fs::write(&script, INIT).map_err(io("write", &script))?;
     engine::configure(host)
+}
+
+fn copy_system(host: &Host, system: &Path) -> Result<(), HostError> {
+    let copy = host.directory.join(SYSTEM);
+    let (from, to) = (system.to_string_lossy(), copy.to_string_lossy());
+    tools::run("cp", &["--archive", "--reflink=auto", &from, &to]).map(|_| ())
 }
 
 /// Writes down what another process cannot derive from the names.
@@ -142,7 +153,9 @@ pub(super) fn recall(host: &mut Host) -> Result<(), HostError> {
     let byte = |it: u32| u8::try_from(it).map_err(|_| unknown());
     let subnet = [byte(a)?, byte(b)?, byte(c)?];
     host.subnet = subnet;
+    let system = host.directory.join(SYSTEM);
     let engine = match engine.get(1..) {
+        _ if system.is_dir() => Engine::System(system),
         None | Some([]) => Engine::Machine,
         Some(directory) => Engine::Newest(OsStr::from_bytes(directory).into()),
     };
@@ -155,6 +168,8 @@ fn launch(host: &Host) -> Result<(), HostError> {
     let run = host.directory.join("run");
     let _absent = fs::remove_dir_all(&run);
     fs::create_dir_all(&run).map_err(io("make", &run))?;
+    let script = host.directory.join("init.sh");
+    fs::write(&script, INIT).map_err(io("write", &script))?;
     let ready = host.directory.join("ready");
     let _absent = fs::remove_file(&ready);
     let log = fs::File::create(host.log("init")).map_err(io("write", &host.log("init")))?;
@@ -169,7 +184,7 @@ fn launch(host: &Host) -> Result<(), HostError> {
         ])
         .arg("launch")
         .arg(host.network_namespace())
-        .arg(host.directory.join("init.sh"))
+        .arg(script)
         .arg(processes::marker(&host.name))
         .arg(&host.directory)
         .arg(host.options.disk_mib.unwrap_or(0).to_string())

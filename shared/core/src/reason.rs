@@ -90,14 +90,6 @@ impl Code {
         Self(Cow::Owned(text.to_owned()))
     }
 
-    /// Whether what went wrong can lie in the image: only then is it quarantined. What lies in hosts
-    /// says nothing about it.
-    #[must_use]
-    pub fn is_of_image(&self) -> bool {
-        let code = self.as_str();
-        code.starts_with("health.") || code.starts_with("alarm.") || code == "hosts.up"
-    }
-
     /// Whether the same release may be tried again by itself after a while, because the reason lies
     /// in something that passes rather than in the release.
     #[must_use]

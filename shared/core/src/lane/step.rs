@@ -249,8 +249,7 @@ impl Lane {
         let digest = &rollout.candidate.digest;
         let is_baseline = rollout.baseline.as_ref().is_some_and(|it| it.digest == *digest);
         // What failed on its way back to an older release of its own accord is a person's matter.
-        let is_tried = matches!(rollout.cause, Cause::Push | Cause::Deploy);
-        if !is_baseline && is_tried && reason.code.is_of_image() {
+        if !is_baseline && matches!(rollout.cause, Cause::Push | Cause::Deploy) {
             let reason = reason.clone();
             self.quarantine.insert(digest.clone(), super::Quarantine { reason, since: now });
         }

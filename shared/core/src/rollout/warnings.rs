@@ -6,8 +6,8 @@ use super::Rollout;
 use crate::name::HostId;
 use crate::order::{Heard, Orders};
 
-/// Warnings that are kept, at most: the ledger's items are bounded, and hosts of one service warn of
-/// the same things.
+/// Warnings that are kept, at most: the ledger's items are bounded, and hosts of one service warn
+/// of the same things.
 const KEPT: usize = 10;
 
 /// So many of them are told in a notice; `status` has all.

@@ -33,10 +33,7 @@ impl World {
             }
             End::Failed | End::Rejected | End::Superseded => self.check_untouched(rollout),
         }
-        // What lies in hosts says nothing about the image.
-        let code = reason.code.as_str();
-        let of_image = ["health.", "alarm.", "hosts.up"].iter().any(|it| code.starts_with(it));
-        let failed = of_image && matches!(end, End::Restored | End::Stuck | End::Halted);
+        let failed = matches!(end, End::Restored | End::Stuck | End::Halted);
         let digest = &rollout.candidate.digest;
         let same = rollout.baseline.as_ref().is_some_and(|it| it.digest == *digest);
         if failed && !same && matches!(rollout.cause, Cause::Push | Cause::Deploy) {

@@ -274,9 +274,7 @@ impl Orders {
 
     /// Takes hosts that do not exist any more as heard.
     pub fn miss(&mut self, exists: impl Fn(&HostId) -> bool) {
-        let unclear = self.heard.iter().filter(|(_, heard)| matches!(heard, Heard::Unclear(_)));
-        let open = self.waiting().chain(unclear.map(|(host, _)| host));
-        let gone: Vec<HostId> = open.filter(|host| !exists(host)).cloned().collect();
+        let gone: Vec<HostId> = self.waiting().filter(|host| !exists(host)).cloned().collect();
         for host in gone {
             self.heard.insert(host, Heard::Gone);
         }
@@ -352,22 +350,18 @@ impl Orders {
 
     /// Splits a call that SSM refused because of one of its hosts, so that the rest is sent.
     ///
-    /// A single host that is refused has stopped, or has just come: it is asked once more what it
-    /// runs, and is gone only where the fleet does not have it.
+    /// A call for a single host that is refused has found the host that does not exist.
     pub fn refuse(&mut self, number: u32) {
         let Some(index) = self.parts.iter().position(|part| part.number == number) else { return };
         let Some(part) = self.parts.get(index).cloned() else { return };
-        self.parts.remove(index);
-        let is_alone = part.hosts.len() == 1;
-        for host in part.hosts {
-            if is_alone && !self.inspected.insert(host.clone()) {
-                let why = "Systems Manager takes no commands for it".to_owned();
-                self.heard.insert(host, Heard::Unclear(why));
-                continue;
-            }
-            let verb = if is_alone { Verb::Inspect } else { part.verb };
-            self.add(verb, &part.image, vec![host]);
+        if let [host] = part.hosts.as_slice() {
+            self.heard.insert(host.clone(), Heard::Gone);
+            return;
         }
+        for host in part.hosts {
+            self.add(part.verb, &part.image, vec![host]);
+        }
+        self.parts.remove(index);
     }
 
     /// Takes a call as out that was looked for and found.

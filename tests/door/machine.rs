@@ -193,6 +193,7 @@ const PREPARE: &str = r"
     mount -t overlay overlay -o lowerdir=/etc,upperdir=/tmp/etc/upper,workdir=/tmp/etc/work /etc
     mount -t tmpfs tmpfs /var/log
     printf '127.0.0.1 localhost %s\n' $(hostname) >/etc/hosts
+    ! getent passwd dev >/dev/null || userdel --force dev
     useradd --no-create-home --home-dir /home/dev --shell /bin/bash dev
     printf 'dev ALL=(ALL:ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/dev
     chmod 0440 /etc/sudoers.d/dev

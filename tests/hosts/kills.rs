@@ -190,9 +190,9 @@ fn kill_at_call(service: &Service, candidate: &str, fence: &str, at: (&str, u32)
 
 /// Where the program is cut off: before what it writes down is there, before something is taken
 /// away, before Compose is run, and among what it says to the engine, of which there is so much
-/// that every ninth has to do.
+/// that every fifteenth has to do.
 const CALLS: [(&str, usize); 4] =
-    [("/^rename", 1), ("/^unlink", 1), ("/^v?fork$|^clone", 1), ("/^(write|writev|sendto)$", 9)];
+    [("/^rename", 1), ("/^unlink", 1), ("/^v?fork$|^clone", 1), ("/^(write|writev|sendto)$", 15)];
 
 /// Kills an activation at each call; `killed` gives the order, each time with a new fence, and
 /// then again. An activation that is not killed has made all calls of a kind.

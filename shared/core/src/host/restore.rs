@@ -56,8 +56,12 @@ fn fetch_image(
     journal: &Journal,
     missing: &[&SnapshotContainer],
 ) -> Option<Turn> {
-    let has = |name: &String| seen.images.contains_key(name);
-    let lost = missing.iter().find(|it| !has(&it.image) && !has(&it.keep_tag))?;
+    // Of an order of the scripts that came before, only the reference is known.
+    let is_here = |it: &SnapshotContainer| {
+        let names = [&it.image, &it.keep_tag, &it.reference, &by_digest(&it.reference)];
+        names.iter().any(|name| seen.images.contains_key(*name))
+    };
+    let lost = missing.iter().find(|it| !is_here(it))?;
     if lost.reference.contains('@') {
         let pull = Step::Pull { reference: by_digest(&lost.reference), bytes: 0 };
         return Some(Turn::Act(pull, None));

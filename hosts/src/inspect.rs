@@ -49,22 +49,13 @@ pub(crate) async fn run(order: Order) -> ExitCode {
 async fn try_run(order: Order) -> Result<(Answer, Option<Value>), Reason> {
     check_time(&order, now()).map_err(|it| it.0)?;
     let mut observer = Observer::new(Engine::connect().await?, order.clone());
-    let began = Instant::now();
-    let seen = loop {
-        let seen = observer.look().await?;
-        let found = inspect(&order, &seen);
-        let settles = found.tally.bad.is_none() && found.tally.waiting.is_some();
-        if !settles || began.elapsed() > SETTLE {
-            break seen;
-        }
-        sleep(Duration::from_millis(500)).await;
-    };
+    let engine = observer.engine.clone();
+    let (seen, room) = tokio::try_join!(look_until_settled(&mut observer, &order), engine.room())?;
     let found = inspect(&order, &seen);
     let report = report_look(&order, &seen, &found.running.to_string(), found.tally.bad.clone());
-    let free = observer.engine.room().await?.1;
     let mut extra = Map::new();
     extra.insert("order".to_owned(), Value::from(seen.kept.order_word(&order.lane)));
-    extra.insert("disk_free_bytes".to_owned(), Value::from(free));
+    extra.insert("disk_free_bytes".to_owned(), Value::from(room.1));
     extra.insert("has_healthcheck".to_owned(), Value::from(found.has_healthcheck));
     extra.insert("present".to_owned(), json!(present(&order, &seen)));
     let sight = Sight { extra, ..see(&order, &seen, &found, &BTreeMap::new()) };
@@ -76,6 +67,20 @@ async fn try_run(order: Order) -> Result<(Answer, Option<Value>), Reason> {
         None
     };
     Ok((answer, logs))
+}
+
+/// Looks until no container is just starting, or that took too long.
+async fn look_until_settled(observer: &mut Observer, order: &Order) -> Result<Observation, Reason> {
+    let began = Instant::now();
+    loop {
+        let seen = observer.look().await?;
+        let found = inspect(order, &seen);
+        let settles = found.tally.bad.is_none() && found.tally.waiting.is_some();
+        if !settles || began.elapsed() > SETTLE {
+            return Ok(seen);
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
 }
 
 fn report_look(order: &Order, seen: &Observation, running: &str, bad: Option<String>) -> Report {

@@ -122,10 +122,13 @@ impl Observer {
     pub(crate) async fn look(&mut self) -> Result<Observation, Reason> {
         let kept = self.store.read()?;
         let directories = self.directories();
-        let mut containers = self.look_at_containers(&directories).await?;
+        // Engine and Compose are asked at the same time.
+        let containers = self.look_at_containers(&directories);
+        let (containers, variables) = tokio::join!(containers, self.read_own_variables());
+        let mut containers = containers?;
         let project = match self.project.clone() {
             Some(project) => project,
-            None => self.read_project(&kept, &containers, &directories).await,
+            None => self.read_project(&kept, &containers, &directories, variables).await,
         };
         self.project = Some(project.clone());
         let images = self.look_at_images(&project, &containers).await?;

@@ -249,7 +249,7 @@ async fn up(observer: &mut Observer, step: &Step) -> Result<(), Reason> {
     clear_half_made(observer, files).await?;
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let limit = observer.time_left();
-    let done = observer.compose.with_files(&words, files, true, limit).await;
+    let done = observer.compose.with_files(&words, files, limit).await;
     done.map_err(|it| it.reason(error::UP, "docker compose up")).map(|_| ())
 }
 
@@ -257,7 +257,7 @@ async fn restart(observer: &Observer, services: &[String], files: &Files) -> Res
     let mut words = vec!["restart", "--no-deps", "--"];
     words.extend(services.iter().map(String::as_str));
     let limit = observer.time_left();
-    let done = observer.compose.with_files(&words, files, true, limit).await;
+    let done = observer.compose.with_files(&words, files, limit).await;
     done.map_err(|it| it.reason(error::UP, "docker compose restart")).map(|_| ())
 }
 

@@ -11,7 +11,7 @@ use esclusa_core::host::{
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Compose, Failed, QUESTION};
+use super::{Compose, Failed};
 
 #[derive(Deserialize)]
 struct Project {
@@ -60,14 +60,8 @@ struct Deploy {
 struct DependsOn {
     #[serde(default)]
     condition: String,
-    #[serde(default = "is_true")]
-    required: bool,
     #[serde(default)]
     restart: bool,
-}
-
-const fn is_true() -> bool {
-    true
 }
 
 #[derive(Deserialize)]
@@ -159,24 +153,21 @@ impl Compose {
         let directory = self.directory.display();
         let config = ["config", "--format", "json"];
         let everything = ["--profile", "*", "config", "--format", "json"];
-        let all = self.with_files(&everything, files, false, QUESTION).await;
+        let all = self.ask_with_files(&everything, files).await;
         let all = all.ok().and_then(|it| parse(&it.text).ok());
         if let Some(all) =
             all.as_ref().filter(|it| !it.services.values().any(|s| !s.profiles.is_empty()))
         {
             return Ok(convert(all, None));
         }
-        let active =
-            self.with_files(&config, files, false, QUESTION).await.map_err(
-                |failed| match failed {
-                    Failed::Ended(text) => {
-                        format!("docker compose config fails in {directory}: {}", find_cause(&text))
-                    }
-                    other @ (Failed::Absent(_) | Failed::Late(_)) => {
-                        other.reason(crate::error::COMPOSE, "docker compose config").text
-                    }
-                },
-            )?;
+        let active = self.ask_with_files(&config, files).await.map_err(|failed| match failed {
+            Failed::Ended(text) => {
+                format!("docker compose config fails in {directory}: {}", find_cause(&text))
+            }
+            other @ (Failed::Absent(_) | Failed::Late(_)) => {
+                other.reason(crate::error::COMPOSE, "docker compose config").text
+            }
+        })?;
         let active = parse(&active.text)?;
         let names: BTreeSet<&String> = active.services.keys().collect();
         Ok(convert(all.as_ref().unwrap_or(&active), Some(&names)))
@@ -270,7 +261,7 @@ impl DependsOn {
             "service_healthy" => Condition::Healthy,
             _ => Condition::Started,
         };
-        Dependency { condition, is_required: self.required, restarts: self.restart }
+        Dependency { condition, restarts: self.restart }
     }
 }
 

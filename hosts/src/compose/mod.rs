@@ -1,6 +1,7 @@
 //! Docker Compose, through its own command and its own answers.
 
 mod definition;
+mod plugin;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -69,7 +70,7 @@ impl Compose {
     ///
     /// `hosts.compose` with the command that installs it.
     pub(crate) async fn check(&self) -> Result<(), Reason> {
-        let asked = self.run(&["version", "--short"], &[], None, QUESTION).await;
+        let asked = self.run(&["version", "--short"], &[], QUESTION).await;
         let version = match asked {
             Ok(output) => output.text.trim().trim_start_matches('v').to_owned(),
             Err(Failed::Late(_)) => {
@@ -92,19 +93,19 @@ impl Compose {
         &self,
         arguments: &[&str],
         files: &Files,
-        is_pinned: bool,
         limit: Duration,
     ) -> Result<Output, Failed> {
-        let variables = self.variables_of(files, is_pinned);
-        let mut all: Vec<&str> = Vec::new();
-        for file in &files.environment {
-            all.extend(["--env-file", file.as_str()]);
-        }
-        all.extend(arguments);
-        self.run(&all, &variables, None, limit).await
+        let arguments = with_environment(arguments, &files.environment);
+        self.run(&arguments, &self.variables_of(files, true), limit).await
     }
 
-    fn variables_of(&self, files: &Files, is_pinned: bool) -> Vec<(&'static str, String)> {
+    /// Asks Compose about these files, without the pin.
+    async fn ask_with_files(&self, arguments: &[&str], files: &Files) -> Result<Output, Failed> {
+        let arguments = with_environment(arguments, &files.environment);
+        self.ask(&arguments, &self.variables_of(files, false), None).await
+    }
+
+    fn variables_of(&self, files: &Files, is_pinned: bool) -> Vec<Variable> {
         let separator = if files.separator.is_empty() { ":" } else { &files.separator };
         let mut listed = files.listed.clone();
         if is_pinned && self.directory.join(PIN).exists() {
@@ -121,29 +122,67 @@ impl Compose {
     async fn run(
         &self,
         arguments: &[&str],
-        variables: &[(&'static str, String)],
-        input: Option<&str>,
+        variables: &[Variable],
         limit: Duration,
     ) -> Result<Output, Failed> {
         let mut command = docker(&self.directory);
-        command.arg("compose").args(arguments);
-        command.envs(variables.iter().filter(|(_, value)| !value.is_empty()).map(|(n, v)| (n, v)));
-        run_to_end(command, input, limit).await
+        command.arg("compose").args(arguments).envs(given(variables));
+        run_to_end(command, None, limit).await
     }
+
+    /// Has Compose answer what needs no engine: in half the time without the command line tool
+    /// between.
+    async fn ask(
+        &self,
+        arguments: &[&str],
+        variables: &[Variable],
+        input: Option<&str>,
+    ) -> Result<Output, Failed> {
+        let mut command = match plugin::find(&home()) {
+            Some(plugin) => plain(&plugin, &self.directory),
+            None => docker(&self.directory),
+        };
+        command.args(arguments).envs(given(variables));
+        run_to_end(command, input, QUESTION).await
+    }
+}
+
+/// A variable of Compose's with its value; an empty one is not given.
+type Variable = (&'static str, String);
+
+fn given(variables: &[Variable]) -> impl Iterator<Item = (&'static str, &str)> {
+    let given = variables.iter().filter(|(_, value)| !value.is_empty());
+    given.map(|(name, value)| (*name, value.as_str()))
+}
+
+/// Arguments after the files that are read in the place of `.env`.
+fn with_environment<'a>(arguments: &[&'a str], environment: &'a [String]) -> Vec<&'a str> {
+    let files = environment.iter().flat_map(|it| ["--env-file", it.as_str()]);
+    files.chain(arguments.iter().copied()).collect()
 }
 
 /// The Docker command line tool, with a plain environment.
 pub(crate) fn docker(directory: &Path) -> Command {
-    let mut command = Command::new("docker");
+    plain(Path::new("docker"), directory)
+}
+
+/// A program with nothing of the agent's environment but where programs and the engine are.
+fn plain(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().current_dir(if directory.is_dir() { directory } else { Path::new("/") });
     for name in ["PATH", "DOCKER_HOST"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }
     }
-    let home = std::env::var_os("HOME").filter(|it| !it.is_empty());
-    command.env("HOME", home.unwrap_or_else(|| "/root".into())).env("LANG", "C.UTF-8");
+    command.env("HOME", home()).env("LANG", "C.UTF-8");
     command
+}
+
+/// The home of whoever runs the program; the agent gives none.
+fn home() -> PathBuf {
+    let home = std::env::var_os("HOME").filter(|it| !it.is_empty());
+    home.unwrap_or_else(|| "/root".into()).into()
 }
 
 /// Runs a command to its end, feeding and reading it; ends it kindly, then by force, when it is

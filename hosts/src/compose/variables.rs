@@ -3,7 +3,7 @@
 use esclusa_core::host::find_cause;
 use serde::Deserialize;
 
-use super::{Compose, Failed, QUESTION};
+use super::{Compose, Failed, with_environment};
 
 /// The variables that say which project this is; empty where they are not set.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -49,14 +49,9 @@ impl Compose {
     ///
     /// A sentence when Compose does not read it.
     pub(crate) async fn read_variables(&self, environment: &[String]) -> Result<Variables, String> {
-        let mut arguments: Vec<&str> = Vec::new();
-        for file in environment {
-            arguments.extend(["--env-file", file.as_str()]);
-        }
         let directory = self.directory.to_string_lossy().into_owned();
         let rest = ["--project-directory", &directory, "-f", "-", "config", "--format", "json"];
-        arguments.extend(rest);
-        let asked = self.run(&arguments, &[], Some(QUESTION_FILE), QUESTION).await;
+        let asked = self.ask(&with_environment(&rest, environment), &[], Some(QUESTION_FILE)).await;
         let output = asked.map_err(|failed| match failed {
             Failed::Ended(text) => {
                 format!("Compose does not read {directory}/.env: {}", find_cause(&text))

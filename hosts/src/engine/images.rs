@@ -14,6 +14,7 @@ use bollard::query_parameters::{
 use esclusa_core::host::{COMPOSE_LABEL, Command, Image, ROLLBACK_LABEL, explain_pull};
 use esclusa_core::reason::Reason;
 use futures_util::StreamExt as _;
+use futures_util::future::join_all;
 
 use super::read::{read_environment, read_patience};
 use super::{Engine, is_absent, refused};
@@ -47,8 +48,9 @@ impl Engine {
         for image in by_id.values() {
             add_names(&mut images, image);
         }
-        for name in whole {
-            match self.docker.inspect_image(name).await {
+        let asked = whole.iter().map(async |it| (it, self.docker.inspect_image(it).await));
+        for (name, answer) in join_all(asked).await {
+            match answer {
                 Ok(described) => {
                     let mut image = of_inspection(described);
                     if let Some(listed) = by_id.get(&image.id) {

@@ -19,17 +19,29 @@ const MOST_FILES: usize = 2000;
 /// How deep the directory is looked through.
 const DEEPEST: usize = 4;
 
+/// Compose's own variables, or why it does not read them.
+type ReadVariables = Result<Variables, String>;
+
 impl Observer {
+    /// Compose's own variables as `.env` has them, for a project that is still to be read.
+    pub(super) async fn read_own_variables(&self) -> ReadVariables {
+        if self.project.is_some() || !self.directory().join(".env").is_file() {
+            return Ok(Variables::default());
+        }
+        self.compose.read_variables(&[]).await
+    }
+
     /// Finds the project's files and its name, and has Compose read them.
     pub(super) async fn read_project(
         &self,
         kept: &Kept,
         containers: &[Container],
         directories: &BTreeSet<String>,
+        own_variables: ReadVariables,
     ) -> Known {
         let fallback =
             Files { project: self.name_of_running(containers, directories), ..Files::default() };
-        match self.find_project(kept, containers, directories).await {
+        match self.find_project(kept, containers, directories, own_variables).await {
             Ok((files, definition)) => Known {
                 edited_at: find_last_edit(self.directory(), &files),
                 definition: Ok(definition),
@@ -48,6 +60,7 @@ impl Observer {
         kept: &Kept,
         containers: &[Container],
         directories: &BTreeSet<String>,
+        own_variables: ReadVariables,
     ) -> Result<(Files, Definition), (Problem, Option<Files>)> {
         let directory = self.directory();
         if !directory.is_dir() {
@@ -60,8 +73,10 @@ impl Observer {
         let own = |it: &&Container| it.is_started_in(directories) && !it.is_one_off;
         let own: Vec<&Container> = containers.iter().filter(own).collect();
         let environment = find_environment_files(&own, directory);
-        let (listed, variables) =
-            self.find_files(kept, own, directories, &environment).await.map_err(|it| (it, None))?;
+        let variables = self.choose_variables(&environment, own_variables).await;
+        let variables = variables.map_err(|it| (it, None))?;
+        let listed = self.find_files(kept, own, directories, &variables);
+        let listed = listed.map_err(|it| (it, None))?;
         let separator = variables.separator.clone();
         let files = Files { listed, separator, environment, project: String::new() };
         let running = self.name_of_running(containers, directories);
@@ -70,14 +85,15 @@ impl Observer {
         read.map_err(|text| (problem(text), Some(named)))
     }
 
-    /// The Compose files, and Compose's own variables as it reads them.
-    async fn find_files(
+    /// Compose's own variables: of the files that the service was started with, else of `.env`.
+    async fn choose_variables(
         &self,
-        kept: &Kept,
-        own: Vec<&Container>,
-        directories: &BTreeSet<String>,
         environment: &[String],
-    ) -> Result<(Vec<String>, Variables), Problem> {
+        own: ReadVariables,
+    ) -> Result<Variables, Problem> {
+        if environment.is_empty() {
+            return own.map_err(problem);
+        }
         let directory = self.directory();
         if let Some(gone) = environment.iter().find(|it| !directory.join(it).is_file()) {
             return Err(problem(format!(
@@ -86,19 +102,25 @@ impl Observer {
                  the service once without it."
             )));
         }
-        let dot_env = directory.join(".env");
-        let variables = if dot_env.is_file() || !environment.is_empty() {
-            self.compose.read_variables(environment).await.map_err(problem)?
-        } else {
-            Variables::default()
-        };
+        self.compose.read_variables(environment).await.map_err(problem)
+    }
+
+    /// The Compose files.
+    fn find_files(
+        &self,
+        kept: &Kept,
+        own: Vec<&Container>,
+        directories: &BTreeSet<String>,
+        variables: &Variables,
+    ) -> Result<Vec<String>, Problem> {
+        let directory = self.directory();
         let listed = self.choose_listed(&FileChoice {
             directories: directories.clone(),
             compose: Some(self.order.compose),
             is_next: Self::reads_next_file(kept, &self.order),
             variable: variables.files.clone(),
             separator: variables.separator.clone(),
-            variable_changed_at: changed_at(&dot_env),
+            variable_changed_at: changed_at(&directory.join(".env")),
             present: list_names(directory),
             kept: kept.finished.as_ref().map(|it| it.files.listed.clone()).unwrap_or_default(),
             containers: own,
@@ -111,7 +133,7 @@ impl Observer {
                 directory.display()
             )));
         }
-        Ok((listed, variables))
+        Ok(listed)
     }
 
     /// Has Compose read the files under the project's name: the one that somebody chose, else the

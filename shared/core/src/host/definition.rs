@@ -58,8 +58,6 @@ pub struct ServiceDefinition {
 pub struct Dependency {
     /// How far the other must be.
     pub condition: Condition,
-    /// Whether the service cannot do without it.
-    pub is_required: bool,
     /// Whether the service is restarted once the other was changed.
     pub restarts: bool,
 }

@@ -55,7 +55,7 @@ impl Project {
             networks: BTreeSet::from(["default".to_owned()]),
             ..ServiceDefinition::default()
         };
-        let waits = |condition| Dependency { condition, is_required: true, restarts: false };
+        let waits = |condition| Dependency { condition, restarts: false };
         let mut web = own();
         let mut services = BTreeMap::new();
         if self.has_replicas {

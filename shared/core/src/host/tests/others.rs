@@ -17,7 +17,6 @@ fn depends(seen: &mut Observation, name: &str, on: &str, how: Dependency) {
 
 const STARTED: Dependency = waits(Condition::Started);
 const RESTART: Dependency = Dependency { restarts: true, ..STARTED };
-const OPTIONAL: Dependency = Dependency { is_required: false, ..STARTED };
 
 const OTHERS: &[Row] = &[
     (
@@ -112,8 +111,8 @@ const OTHERS: &[Row] = &[
     (
         "D4: dependencies behind inactive profiles are left out",
         |it| {
-            depends(it, "web", "my", OPTIONAL);
-            depends(it, "web", "pg", OPTIONAL);
+            depends(it, "web", "my", STARTED);
+            depends(it, "web", "pg", STARTED);
             says(it, "my").is_active = false;
         },
         "web 1; after pg; needs postgres:16",

@@ -186,7 +186,7 @@ pub(super) fn own_service() -> ServiceDefinition {
 }
 
 pub(super) const fn waits(condition: Condition) -> Dependency {
-    Dependency { condition, is_required: true, restarts: false }
+    Dependency { condition, restarts: false }
 }
 
 pub(super) fn port(address: &str, published: u16, target: u16, protocol: &str) -> Port {

@@ -83,7 +83,6 @@ struct SnapshotForm {
     known: BTreeSet<String>,
     files: FilesForm,
     pin: BTreeMap<String, String>,
-    had_pin: bool,
 }
 
 #[derive(Serialize, Deserialize, Default)]
@@ -258,7 +257,6 @@ pub(super) fn read_old_snapshot(text: &str) -> Option<Snapshot> {
         known: BTreeSet::new(),
         files: Files { listed: old.files, ..Files::default() },
         pin: old.baseline,
-        had_pin: true,
     })
 }
 
@@ -319,7 +317,6 @@ impl Written for Snapshot {
             known: self.known.clone(),
             files: (&self.files).into(),
             pin: self.pin.clone(),
-            had_pin: self.had_pin,
         })
     }
 
@@ -347,7 +344,6 @@ impl Written for Snapshot {
             known: form.known,
             files: form.files.into(),
             pin: form.pin,
-            had_pin: form.had_pin,
         })
     }
 }

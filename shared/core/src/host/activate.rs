@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::health::{Tally, Verdict, Watch, is_job, judge_container};
 use super::image::{find_candidate, merge_pin, pin_reference};
 use super::journal::{Journal, Phase};
+use super::leftovers::{find_leftovers, find_unplanned};
 use super::order::{Mode, Order, Wanted};
 use super::plan::Plan;
 use super::prefetch::{Prepared, prepare};
 use super::project::{Container, Observation};
 use super::report::{Refusal, Report, Restored};
 use super::restore::{next_restore_turn, report_restore};
-use super::running::{containers_of, is_gone, is_service_gone, running_of};
+use super::running::{containers_of, is_service_gone, running_of};
 use super::snapshot::Snapshot;
 use super::step::{Step, Turn};
 use crate::configuration::Compose;
@@ -271,9 +272,8 @@ fn tally_targets(order: &Order, seen: &Observation, journal: &Journal) -> Tally 
     let mut tally = Tally::default();
     let expected = journal.targets.iter().map(|(name, count)| (name, *count));
     for (service, count) in expected.chain(journal.sharers.iter().map(|it| (it, 1))) {
-        let own = seen.project_containers().filter(|it| it.service.as_ref() == Some(service));
         let mut found = 0_u32;
-        for container in own {
+        for container in seen.containers_of_service(service) {
             found = found.saturating_add(1);
             let verdict: Verdict = judge_container(container, is_job(container, seen), &watch);
             tally.count(&container.name, &verdict);
@@ -296,6 +296,7 @@ fn settle(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
     let text = format!("{} runs {wanted} on this host.", order.lane.service);
     let mut warnings = journal.warnings.clone();
     warnings.extend(find_leftovers(order, seen));
+    warnings.extend(find_unplanned(seen, journal));
     Turn::End(Box::new(Report::done(text, Some(journal.before.clone()), warnings)))
 }
 
@@ -307,20 +308,6 @@ fn find_other_image(order: &Order, seen: &Observation, journal: &Journal) -> Opt
         is_target && it.image != image.id
     })?;
     Some(format!("{} runs {} instead of {}.", other.name, other.reference, order.wanted))
-}
-
-/// What is left as it is, and a person should know of.
-fn find_leftovers(order: &Order, seen: &Observation) -> Vec<String> {
-    let services = seen.services_of(&order.repository);
-    let own = seen.project_containers();
-    let own: Vec<&Container> =
-        own.filter(|it| it.service.as_ref().is_some_and(|it| services.contains(it))).collect();
-    let gone = own.iter().filter(|it| is_gone(it, seen, &order.repository)).map(|it| {
-        format!("{} is no longer in the Compose files, but its container is still there.", it.name)
-    });
-    let ended = !own.is_empty() && !own.iter().any(|it| it.state.is_up());
-    let ended = ended.then(|| "Every container of this service has ended.".to_owned());
-    gone.chain(ended).collect()
 }
 
 /// Removes the service's containers, and the pin after them.

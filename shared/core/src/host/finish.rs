@@ -61,7 +61,7 @@ pub fn finish(
 fn leave_out_jobs(targets: &BTreeMap<String, u32>, seen: &Observation) -> BTreeMap<String, u32> {
     let mut left = targets.clone();
     left.retain(|name, _| {
-        let mut own = seen.project_containers().filter(|it| it.service.as_ref() == Some(name));
+        let mut own = seen.containers_of_service(name);
         own.any(|it| it.state.is_up() || !is_job(it, seen))
     });
     left

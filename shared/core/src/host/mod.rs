@@ -16,6 +16,7 @@ mod health;
 mod image;
 mod inspect;
 mod journal;
+mod leftovers;
 mod network;
 mod order;
 mod pin;

@@ -80,7 +80,7 @@ fn choose_targets(
 ) -> Result<(), Refusal> {
     for (name, service) in definition.services_of(&order.repository) {
         plan.pinned.insert(name.clone());
-        let own: Vec<&Container> = containers_of(seen, name).collect();
+        let own: Vec<&Container> = seen.containers_of_service(name).collect();
         let runs = own.iter().any(|it| it.state.is_up());
         if service.is_active || runs {
             let count = choose_replicas(name, service, &own, seen, plan);
@@ -108,13 +108,6 @@ fn choose_targets(
         return Err(Refusal::new("hosts.compose", text));
     }
     Ok(())
-}
-
-fn containers_of<'a>(
-    seen: &'a Observation,
-    service: &'a str,
-) -> impl Iterator<Item = &'a Container> {
-    seen.project_containers().filter(move |it| it.service.as_deref() == Some(service))
 }
 
 /// How many containers a service has, and how many of them are up. An order that was cut off may
@@ -195,7 +188,7 @@ fn add_others(definition: &Definition, seen: &Observation, plan: &mut Plan) {
             |name: &String| plan.targets.contains_key(name) || plan.sharers.contains(name);
         let mut restarting = service.dependencies.iter().filter(|(_, how)| how.restarts);
         let restarted = restarting.any(|(on, _)| is_made_again(on));
-        let up = containers_of(seen, name).any(|it| it.state.is_up());
+        let up = seen.containers_of_service(name).any(|it| it.state.is_up());
         if restarted && !is_made_again(name) && up {
             plan.restarts.push(name.clone());
         }
@@ -219,7 +212,7 @@ fn add_dependencies(
     let Some(service) = definition.services.get(name) else { return };
     for on in service.dependencies.keys() {
         let Some(other) = definition.services.get(on) else { continue };
-        let exists = containers_of(seen, on).next().is_some();
+        let exists = seen.containers_of_service(on).next().is_some();
         let is_off = !other.is_active || other.replicas == 0;
         if plan.pinned.contains(on) || exists || is_off || !visited.insert(on.clone()) {
             continue;
@@ -234,7 +227,7 @@ fn add_dependencies(
 fn find_sharer(definition: &Definition, seen: &Observation, plan: &Plan) -> Option<String> {
     let again = |name: &String| plan.targets.contains_key(name) || plan.sharers.contains(name);
     let (name, _) = definition.services.iter().find(|(name, service)| {
-        let exists = containers_of(seen, name).next().is_some();
+        let exists = seen.containers_of_service(name).next().is_some();
         let is_other = !plan.pinned.contains(*name) && !again(name);
         let shares = service.shares_with.iter().any(again);
         is_other && shares && (exists || service.is_active)

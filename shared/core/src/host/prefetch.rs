@@ -163,7 +163,7 @@ fn warn_of_volumes(
     let mut warnings = Vec::new();
     for name in plan.targets.keys() {
         let Some(service) = definition.services.get(name) else { continue };
-        let runs = seen.project_containers().any(|it| it.service.as_ref() == Some(name));
+        let runs = seen.containers_of_service(name).next().is_some();
         for path in &image.volumes {
             let at = |path: &str| path.trim_end_matches('/').to_owned();
             let mounted = service.mounts.iter().any(|it| at(&it.target) == at(path));

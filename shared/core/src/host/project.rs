@@ -248,6 +248,11 @@ impl Observation {
         self.containers.iter().filter(|it| it.is_of(&self.files.project))
     }
 
+    /// The containers of one service of the project.
+    pub fn containers_of_service(&self, service: &str) -> impl Iterator<Item = &Container> {
+        self.project_containers().filter(move |it| it.service.as_deref() == Some(service))
+    }
+
     /// A container by its id.
     #[must_use]
     pub fn container(&self, id: &str) -> Option<&Container> {

@@ -227,10 +227,9 @@ fn find_dependant<'a>(
     snapshot: &Snapshot,
 ) -> Option<&'a Container> {
     let definition = seen.definition.as_ref().ok()?;
-    let of_service = |name: &String, it: &Container| it.service.as_ref() == Some(name);
     let was_put_back = |name: &String, since: Timestamp| {
-        let mut own = seen.project_containers().filter(|it| of_service(name, it));
-        own.any(|it| it.started_at >= journal.began && it.started_at > since)
+        seen.containers_of_service(name)
+            .any(|it| it.started_at >= journal.began && it.started_at > since)
     };
     seen.project_containers().filter(|it| it.state.is_up()).find(|container| {
         let service = container.service.as_ref().filter(|it| !snapshot.services.contains(*it));

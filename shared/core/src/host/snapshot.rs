@@ -29,8 +29,6 @@ pub struct Snapshot {
     pub files: Files,
     /// The pin as it was: images by service.
     pub pin: BTreeMap<String, String>,
-    /// Whether there was a pin of ours at all.
-    pub had_pin: bool,
 }
 
 /// One container of a snapshot.
@@ -81,7 +79,6 @@ impl Snapshot {
             known: project.iter().map(|it| it.id.clone()).collect(),
             files: seen.files.clone(),
             pin: seen.pin.clone().unwrap_or_default(),
-            had_pin: seen.pin.is_some(),
             services,
         }
     }

@@ -5,7 +5,7 @@ use super::super::order::{Mode, Order, Wanted};
 use super::super::project::{ContainerState as State, Image};
 use super::super::report::Report;
 use super::super::running::keep_tag;
-use super::machine::{Fate, Machine};
+use super::machine::{Cut, Fate, MOST_TURNS, Machine, is_of};
 use super::world::*;
 use crate::order::OnHostFailure;
 use crate::reason::{Code, Reason};
@@ -257,6 +257,25 @@ fn an_order_to_an_engine_that_was_silent_is_carried_on() {
     machine.failures.clear();
     let report = machine.play(&order(release('b')));
     assert_eq!(tell(&report, &machine), "ok, restored not-needed: db-1 other, web-1 b");
+}
+
+#[test]
+fn what_is_made_beyond_the_plan_is_told_of() {
+    let mut machine = Machine::new(shop());
+    let up = |it: &Machine| it.taken.iter().any(|step| step.starts_with("Up"));
+    let cut = (0..MOST_TURNS).find_map(|turn| {
+        let mut tried = machine.clone();
+        tried.play_until(&order(release('b')), Some((turn, Cut::After)));
+        up(&tried).then_some(tried)
+    });
+    machine = cut.unwrap();
+    let now = machine.seen.now;
+    let db = machine.seen.containers.iter_mut().find(|it| is_of(it, "db")).unwrap();
+    (db.id, db.created_at) = ("db2".to_owned(), now);
+    let report = machine.play(&order(release('b')));
+    let expected = "ok, restored not-needed: db-1 other, web-1 b; shop-db-1 was made while this \
+                    order ran, which its plan leaves alone: see who did it.";
+    assert_eq!(tell(&report, &machine), expected);
 }
 
 #[test]

@@ -90,20 +90,22 @@ impl Code {
         Self(Cow::Owned(text.to_owned()))
     }
 
+    /// Whether the reason lies in the image, as far as hosts and alarms can tell: it does not start,
+    /// is not well, or makes an alarm red. Only that quarantines a release.
+    #[must_use]
+    pub fn is_of_image(&self) -> bool {
+        let text = self.as_str();
+        ["health.", "alarm."].iter().any(|it| text.starts_with(it)) || text == "hosts.up"
+    }
+
     /// Whether the same release may be tried again by itself after a while, because the reason lies
-    /// in something that passes rather than in the release.
+    /// in hosts or in orders, which may be mended without anybody's telling: never an image that is
+    /// built for another platform.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self.as_str(),
-            "hosts.unreachable"
-                | "hosts.vanished"
-                | "hosts.registry"
-                | "hosts.docker"
-                | "hosts.floor"
-                | "order.busy"
-                | "order.expired"
-        )
+        let text = self.as_str();
+        let lies_in_hosts = ["hosts.", "order."].iter().any(|it| text.starts_with(it));
+        lies_in_hosts && !self.is_of_image() && text != "hosts.platform"
     }
 }
 

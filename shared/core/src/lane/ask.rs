@@ -64,7 +64,10 @@ impl Lane {
         let held = self.hold.take().is_some();
         if held {
             self.last_attempt = None;
-            self.halted = false;
+            // What hosts run since a rollout was left in the middle is not known.
+            if std::mem::take(&mut self.halted) {
+                self.inspected_at = Timestamp::default();
+            }
         }
         let asks = |it: &&mut Rollout| matches!(it.phase, Phase::Asking(_)) && it.abort.is_none();
         let asking = self.rollout.as_mut().filter(asks);

@@ -29,11 +29,13 @@ const UNREADABLE: Duration = Duration::from_mins(1);
 type Seen = BTreeMap<AlarmName, SeenAlarm>;
 
 /// What an attempt was made with, as far as it bears on why it failed: a change of it is a reason
-/// to try again. Which hosts there are bears on nothing but reasons that lie in hosts.
-pub(super) fn circumstances(sources: &Sources, fleet: u64, code: &Code) -> String {
+/// to try again. Which hosts there are bears on nothing but reasons that lie in hosts, and not once
+/// some were changed: a release that loses a host at each try would go through the fleet.
+pub(super) fn circumstances(sources: &Sources, fleet: u64, end: End, code: &Code) -> String {
     let text = format!("{:?}\n{:?}", sources.service, sources.defaults);
-    let fleet = if code.as_str().starts_with("hosts.") { fleet } else { 0 };
-    format!("{:016x}-{fleet:016x}", fingerprint(&text))
+    let untouched = matches!(end, End::Rejected | End::Failed);
+    let bears = untouched && code.as_str().starts_with("hosts.");
+    format!("{:016x}-{:016x}", fingerprint(&text), if bears { fleet } else { 0 })
 }
 
 /// Which hosts there are, all of them.
@@ -475,7 +477,7 @@ mod tests {
             digest: release(2).digest,
             end: End::Failed,
             reason: Reason::new(Code::HEALTH_CONTAINER, "it failed"),
-            with: circumstances(&Sources::default(), 0, &Code::HEALTH_CONTAINER),
+            with: circumstances(&Sources::default(), 0, End::Failed, &Code::HEALTH_CONTAINER),
             at: NOW,
             tries: 1,
         });

@@ -174,7 +174,9 @@ impl Lane {
         now: Timestamp,
     ) -> Option<Blocker> {
         let last = self.last_attempt.as_ref().filter(|it| it.digest == release.digest)?;
-        let same = |(sources, fleet)| last.with == circumstances(sources, fleet, &last.reason.code);
+        let same = |(sources, fleet)| {
+            last.with == circumstances(sources, fleet, last.end, &last.reason.code)
+        };
         if !with.is_none_or(same) {
             return None;
         }

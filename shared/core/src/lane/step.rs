@@ -245,11 +245,15 @@ impl Lane {
         self.ended.push(rollout);
     }
 
+    /// Keeps a release that failed from being tried again, where the reason lies in it.
     fn quarantine(&mut self, rollout: &Rollout, reason: &Reason, now: Timestamp) {
         let digest = &rollout.candidate.digest;
         let is_baseline = rollout.baseline.as_ref().is_some_and(|it| it.digest == *digest);
         // What failed on its way back to an older release of its own accord is a person's matter.
-        if !is_baseline && matches!(rollout.cause, Cause::Push | Cause::Deploy) {
+        if reason.code.is_of_image()
+            && !is_baseline
+            && matches!(rollout.cause, Cause::Push | Cause::Deploy)
+        {
             let reason = reason.clone();
             self.quarantine.insert(digest.clone(), super::Quarantine { reason, since: now });
         }
@@ -264,7 +268,7 @@ impl Lane {
 
     fn remember_attempt(&mut self, rollout: &Rollout, end: End, reason: Reason, now: Timestamp) {
         let digest = rollout.candidate.digest.clone();
-        let with = circumstances(&rollout.sources, rollout.fleet, &reason.code);
+        let with = circumstances(&rollout.sources, rollout.fleet, end, &reason.code);
         let again = self.last_attempt.as_ref().filter(|it| it.digest == digest && it.with == with);
         let tries = again.map_or(0, |it| it.tries).saturating_add(1);
         self.last_attempt = Some(Attempt { digest, end, reason, with, at: now, tries });

@@ -33,7 +33,14 @@ impl World {
             }
             End::Failed | End::Rejected | End::Superseded => self.check_untouched(rollout),
         }
-        let failed = matches!(end, End::Restored | End::Stuck | End::Halted);
+        let of_image = ["health.", "alarm.", "hosts.up"];
+        let of_image = of_image.iter().any(|it| reason.code.as_str().starts_with(it));
+        let failed = of_image && matches!(end, End::Restored | End::Stuck | End::Halted);
+        if !of_image
+            && lane.quarantine.get(&rollout.candidate.digest).is_some_and(|it| it.reason == *reason)
+        {
+            self.breaks(5, format!("{} is quarantined for what lies in hosts", rollout.candidate));
+        }
         let digest = &rollout.candidate.digest;
         let same = rollout.baseline.as_ref().is_some_and(|it| it.digest == *digest);
         if failed && !same && matches!(rollout.cause, Cause::Push | Cause::Deploy) {

@@ -153,6 +153,14 @@ impl World {
             // A call that stalled may have begun it with what was so before the news.
             let with = |it: &Rollout| (it.sources.clone(), it.fleet);
             let new = tried.is_some_and(|it| with(it) != with(rollout));
+            let touched = tried.filter(|it| it.hosts.values().any(|run| run.told));
+            let ended = touched.and_then(|it| it.history.last()).map(|line| line.at);
+            let soon = |at: Timestamp| self.now.since(at) < Duration::from_secs(290);
+            let same = tried.is_some_and(|it| it.sources == rollout.sources);
+            if ended.is_some_and(soon) && known && same {
+                let text = format!("{} is tried again at once", rollout.candidate);
+                self.breaks(19, text);
+            }
             if early && known && !new {
                 let text = format!("{} is tried again without a reason", rollout.candidate);
                 self.breaks(19, text);

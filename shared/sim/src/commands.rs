@@ -53,7 +53,9 @@ impl World {
         order: &HostOrder,
         adversary: &mut Adversary,
     ) -> Option<CommandId> {
-        let known = |id: &HostId| self.hosts.get(id).is_some_and(|host| host.alive);
+        let known = |id: &HostId| {
+            self.hosts.get(id).is_some_and(|it| it.alive && it.refused_until <= self.now)
+        };
         if !order.hosts.iter().all(known) {
             return None;
         }

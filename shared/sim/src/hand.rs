@@ -93,7 +93,7 @@ impl World {
         self.tags.insert(tag.clone(), digest.clone());
         if followed {
             self.moves.push((self.now, digest.clone()));
-            self.marks.news_at = self.now;
+            self.marks.hear_news(self.now);
         }
     }
 
@@ -171,7 +171,7 @@ impl World {
 
     /// Stores the service's configuration.
     pub fn configure(&mut self, text: String) {
-        self.marks.news_at = self.now;
+        self.marks.hear_news(self.now);
         self.sources.service = Some(text);
     }
 
@@ -217,7 +217,7 @@ impl Simulation {
         actor: &str,
         action: &Action,
     ) -> Option<Result<Lane, OperateError>> {
-        self.with(|world, _| world.marks.news_at = world.now);
+        self.with(|world, _| world.marks.hear_news(world.now));
         let caller = self.caller();
         let asked = (RequestId(caller.name.clone()), actor.to_owned());
         let answer = self.finish(operate(&caller, lane, asked, action));

@@ -74,7 +74,7 @@ fn pin(simulation: &mut Simulation) {
 pub(crate) fn ask(simulation: &mut Simulation, action: Action) {
     let Some(lane) = lane() else { return };
     simulation.with(|world, _| {
-        world.marks.news_at = world.now;
+        world.marks.hear_news(world.now);
         if let Action::Lift { version: Wanted::Digest(digest) } = &action {
             world.marks.quarantined.remove(digest);
         }
@@ -127,6 +127,9 @@ fn silence(world: &mut World, adversary: &mut Adversary) {
         world.disturb(&id, until);
         if let Some(host) = world.hosts.get_mut(&id) {
             host.silent_until = until;
+            if seconds % 3 == 0 {
+                host.refused_until = until;
+            }
             if off {
                 host.lose_power(until);
             }
@@ -175,6 +178,6 @@ fn configure(world: &mut World, adversary: &mut Adversary, story: &Story) {
         return;
     };
     say!(world, "the configuration says waves = {waves}, min_in_service = {floor}");
-    world.marks.news_at = world.now;
+    world.marks.hear_news(world.now);
     world.sources.service = Some(story.text(waves, floor));
 }

@@ -28,6 +28,8 @@ pub(crate) struct SimHost {
     pub(crate) alive: bool,
     /// The agent hears nothing until then.
     pub(crate) silent_until: Timestamp,
+    /// Systems Manager takes no command for it until then, although it lists it.
+    pub(crate) refused_until: Timestamp,
     /// The machine is off until then; its containers come back with it.
     pub(crate) off_until: Timestamp,
     /// How often the program was killed.
@@ -50,6 +52,7 @@ impl SimHost {
             zone: zone.to_owned(),
             alive: true,
             silent_until: Timestamp::default(),
+            refused_until: Timestamp::default(),
             off_until: Timestamp::default(),
             kills: 0,
             engine: Engine::new(REPOSITORY, project, running),

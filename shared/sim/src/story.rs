@@ -280,7 +280,7 @@ pub(crate) fn move_tag(world: &mut World, adversary: &mut Adversary, digest: Dig
     }
     world.tags.insert(tag.clone(), digest.clone());
     let now = world.now;
-    world.marks.news_at = now;
+    world.marks.hear_news(now);
     world.moves.push((now, digest));
     for delay in adversary.event_delay() {
         world.enqueue(Notice::Pushed { service: lane.service.clone(), tag: tag.clone() }, delay);
@@ -327,7 +327,7 @@ fn play(story: &Story, adversary: Adversary, told: bool) -> (World, u64) {
     }
     simulation.with(|world, adversary| {
         adversary.stop();
-        world.marks.news_at = world.now;
+        world.marks.hear_news(world.now);
         world.sources.service = Some(story.text(story.waves, story.floor));
     });
     rest(&mut simulation);

@@ -28,6 +28,7 @@ pub(super) enum PartStateRecord {
     Unsent,
     Doubtful,
     Sent { command: String, at: Instant },
+    Refused,
 }
 
 impl Record for PartStateRecord {
@@ -37,6 +38,7 @@ impl Record for PartStateRecord {
         match core {
             PartState::Unsent => Self::Unsent,
             PartState::Doubtful => Self::Doubtful,
+            PartState::Refused => Self::Refused,
             PartState::Sent { command, at } => {
                 Self::Sent { command: command.0.clone(), at: Instant::of(at) }
             }
@@ -47,6 +49,7 @@ impl Record for PartStateRecord {
         Ok(match self {
             Self::Unsent => PartState::Unsent,
             Self::Doubtful => PartState::Doubtful,
+            Self::Refused => PartState::Refused,
             Self::Sent { command, at } => {
                 PartState::Sent { command: CommandId(command), at: at.read()? }
             }

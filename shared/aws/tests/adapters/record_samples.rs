@@ -118,8 +118,8 @@ fn heard() -> BTreeMap<HostId, Heard> {
 
 fn orders(on_failure: OnHostFailure) -> Orders {
     let sent = PartState::Sent { command: CommandId("c-1".to_owned()), at: at(7) };
-    let states = [PartState::Unsent, PartState::Doubtful, sent];
-    let verbs = [Verb::Inspect, Verb::Prefetch, Verb::Activate];
+    let states = [PartState::Unsent, PartState::Doubtful, sent, PartState::Refused];
+    let verbs = [Verb::Inspect, Verb::Prefetch, Verb::Activate, Verb::Inspect];
     let parts = states.into_iter().zip(verbs).zip(images()).zip(0..);
     Orders {
         fence: Fence { epoch: 1, generation: 43 },

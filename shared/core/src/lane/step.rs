@@ -137,6 +137,8 @@ impl Lane {
                 }
             }
             Sent::Refused(key) => {
+                // Whether the host is gone is for a look to say that was taken after this.
+                self.facts.fleet = None;
                 if let Some(orders) = self.orders_of(*key) {
                     orders.refuse(key.number);
                 }

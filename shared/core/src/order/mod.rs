@@ -112,6 +112,8 @@ pub enum PartState {
         /// Since then.
         at: Timestamp,
     },
+    /// Refused, because Systems Manager takes no command for its only host.
+    Refused,
 }
 
 /// One call of `SendCommand`: hosts that are told the same.
@@ -300,7 +302,10 @@ impl Orders {
             {
                 Some((command, *at))
             }
-            PartState::Sent { .. } | PartState::Unsent | PartState::Doubtful => None,
+            PartState::Sent { .. }
+            | PartState::Unsent
+            | PartState::Doubtful
+            | PartState::Refused => None,
         })
     }
 
@@ -329,7 +334,9 @@ impl Orders {
         for part in &self.parts {
             let end = match part.state {
                 PartState::Sent { at, .. } => at.after(DELIVERY).after(part.verb.limit()),
-                PartState::Unsent | PartState::Doubtful => self.not_after.after(part.verb.limit()),
+                PartState::Unsent | PartState::Doubtful | PartState::Refused => {
+                    self.not_after.after(part.verb.limit())
+                }
             };
             // A minute for SSM to say so itself, which it does more exactly.
             if now >= end.after(DELIVERY) {
@@ -350,14 +357,15 @@ impl Orders {
 
     /// Splits a call that SSM refused because of one of its hosts, so that the rest is sent.
     ///
-    /// A call for a single host that is refused has found the host that does not exist.
+    /// A call for a single host that is refused has found the host: [`Self::judge_refused`].
     pub fn refuse(&mut self, number: u32) {
         let Some(index) = self.parts.iter().position(|part| part.number == number) else { return };
-        let Some(part) = self.parts.get(index).cloned() else { return };
-        if let [host] = part.hosts.as_slice() {
-            self.heard.insert(host.clone(), Heard::Gone);
+        let Some(part) = self.parts.get_mut(index) else { return };
+        if part.hosts.len() < 2 {
+            part.state = PartState::Refused;
             return;
         }
+        let part = part.clone();
         for host in part.hosts {
             self.add(part.verb, &part.image, vec![host]);
         }

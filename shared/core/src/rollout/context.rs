@@ -124,6 +124,11 @@ impl<'a> Context<'a> {
         if let Some(fleet) = &self.facts.fleet {
             orders.miss(|host| fleet.hosts.contains_key(host));
         }
+        if orders.is_refused()
+            && let Some(fleet) = self.fleet()
+        {
+            orders.judge_refused(|host| fleet.hosts.contains_key(host));
+        }
         if orders.is_heard() && orders.may_still_begin(self.now) {
             orders.watch.looked(self.now);
             return false;

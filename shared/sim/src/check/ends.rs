@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use esclusa_core::lane::Lane;
 use esclusa_core::name::HostId;
+use esclusa_core::reason::Code;
 use esclusa_core::release::Running;
 use esclusa_core::rollout::{Cause, End, Progress, Rollout};
 
@@ -58,6 +59,7 @@ impl World {
         let mut lines = rollout.history.iter().rev();
         let asked = lines.find(|line| line.phase == "verifying").map(|line| line.at);
         self.check_skipped(rollout);
+        self.check_vanished(rollout);
         self.check_alarm(rollout);
         let mut verified: u32 = 0;
         for id in live {
@@ -111,6 +113,20 @@ impl World {
         };
         if let Some(id) = changing.into_iter().find(out).cloned() {
             self.breaks(7, format!("succeeded, but {id} was left out while it changed"));
+        }
+    }
+
+    /// What is left out because it does not exist any more does not exist.
+    fn check_vanished(&mut self, rollout: &Rollout) {
+        let is_there = |id: &HostId| self.hosts.get(id).is_some_and(|host| host.alive);
+        let mut hosts = rollout.hosts.iter();
+        let vanished = hosts.find(|(id, run)| {
+            let left_out =
+                matches!(&run.progress, Progress::Skipped(it) if it.code == Code::HOSTS_VANISHED);
+            left_out && is_there(id)
+        });
+        if let Some((id, _)) = vanished {
+            self.breaks(7, format!("succeeded, but {id} was left out, and is there"));
         }
     }
 

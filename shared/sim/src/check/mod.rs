@@ -30,10 +30,19 @@ pub(crate) struct Marks {
     /// When the tag last moved, a person last asked for something, or the configuration or the
     /// fleet last changed: a reason to try again.
     pub(crate) news_at: Timestamp,
+    /// The same without changes of the fleet, which are no reason once hosts were changed.
+    pub(crate) told_at: Timestamp,
     /// Digests that failed here and were put back, unless a person has lifted that since.
     pub(crate) quarantined: BTreeSet<Digest>,
     /// When a host was last changed behind Esclusa's back.
     pub(crate) drifted_at: BTreeMap<HostId, Timestamp>,
+}
+
+impl Marks {
+    /// Notes what is a reason to try again, whatever was tried.
+    pub(crate) fn hear_news(&mut self, now: Timestamp) {
+        (self.news_at, self.told_at) = (now, now);
+    }
 }
 
 impl World {
@@ -157,7 +166,8 @@ impl World {
             let ended = touched.and_then(|it| it.history.last()).map(|line| line.at);
             let soon = |at: Timestamp| self.now.since(at) < Duration::from_secs(290);
             let same = tried.is_some_and(|it| it.sources == rollout.sources);
-            if ended.is_some_and(soon) && known && same {
+            let told = self.marks.told_at.after(Duration::from_secs(3)) < began;
+            if ended.is_some_and(soon) && told && same {
                 let text = format!("{} is tried again at once", rollout.candidate);
                 self.breaks(19, text);
             }

@@ -62,6 +62,8 @@ pub(crate) enum Happening {
     /// Its agent hears nothing; for so long, or for good.
     FallsSilent(Option<Duration>),
     Wakes,
+    /// Its instance is stopped for so long; Systems Manager lists it meanwhile.
+    Stops(Duration),
     Dies,
     /// Someone makes it run this image.
     IsChanged(String),
@@ -132,6 +134,9 @@ impl Command {
                 Self::Host(host(id)?, Happening::FallsSilent(span))
             }
             ["wake", id] => Self::Host(host(id)?, Happening::Wakes),
+            ["stop", id, "for", count, unit] => {
+                Self::Host(host(id)?, Happening::Stops(span(count, unit)?))
+            }
             ["kill", id] => Self::Host(host(id)?, Happening::Dies),
             ["add", id] => Self::Add(host(id)?),
             ["someone", "runs", name, "on", id] => {

@@ -254,6 +254,7 @@ impl Player {
             Happening::IsChanged(name) => Some(self.image(name, None)),
             Happening::IsPruned
             | Happening::FallsSilent(_)
+            | Happening::Stops(_)
             | Happening::Wakes
             | Happening::Dies => None,
         };
@@ -262,6 +263,10 @@ impl Player {
             Happening::FallsSilent(span) => {
                 let until = world.now.after(span.unwrap_or(FOR_GOOD));
                 world.silence(&id, until);
+            }
+            Happening::Stops(span) => {
+                let until = world.now.after(*span);
+                world.stop(&id, until);
             }
             Happening::Wakes => world.silence(&id, world.now),
             Happening::Dies => world.kill(&id),

@@ -144,7 +144,9 @@ fn host(it: &HostState, names: &Names) -> String {
     };
     let traffic = match it.target {
         _ if it.serves => "in service",
-        None | Some(Health::Unavailable | Health::Unused | Health::Healthy) => "out of service",
+        None | Some(Health::Unavailable | Health::Unused | Health::Stopped | Health::Healthy) => {
+            "out of service"
+        }
         Some(Health::Initial) => "about to come into service",
         Some(Health::Unhealthy) => "failing the load balancer's check",
         Some(Health::Draining) => "draining",

@@ -9,7 +9,7 @@ use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::DescribeT
 use aws_sdk_elasticloadbalancingv2::operation::register_targets::RegisterTargetsError;
 use aws_sdk_elasticloadbalancingv2::types::{
     TargetDescription, TargetGroup as Described, TargetGroupAttribute, TargetHealthDescription,
-    TargetHealthStateEnum,
+    TargetHealthReasonEnum, TargetHealthStateEnum,
 };
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::name::HostId;
@@ -148,7 +148,7 @@ fn target(group: &TargetGroup, seen: &TargetHealthDescription) -> Option<SeenTar
     let health = seen.target_health();
     Some(SeenTarget {
         target: Target { group: group.clone(), host, port },
-        health: state(health.and_then(|it| it.state())),
+        health: state(health.and_then(|it| it.state()), health.and_then(|it| it.reason())),
         reason: health
             .and_then(|it| it.reason())
             .map(|it| it.as_str().to_owned())
@@ -156,7 +156,7 @@ fn target(group: &TargetGroup, seen: &TargetHealthDescription) -> Option<SeenTar
     })
 }
 
-fn state(state: Option<&TargetHealthStateEnum>) -> Health {
+fn state(state: Option<&TargetHealthStateEnum>, reason: Option<&TargetHealthReasonEnum>) -> Health {
     match state {
         Some(TargetHealthStateEnum::Initial) => Health::Initial,
         Some(TargetHealthStateEnum::Healthy) => Health::Healthy,
@@ -165,7 +165,10 @@ fn state(state: Option<&TargetHealthStateEnum>) -> Health {
             Health::Unhealthy
         }
         Some(TargetHealthStateEnum::Draining) => Health::Draining,
-        Some(TargetHealthStateEnum::Unused) => Health::Unused,
+        Some(TargetHealthStateEnum::Unused) => match reason {
+            Some(TargetHealthReasonEnum::InvalidState) => Health::Stopped,
+            Some(_) | None => Health::Unused,
+        },
         Some(_) | None => Health::Unavailable,
     }
 }

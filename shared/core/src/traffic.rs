@@ -29,6 +29,9 @@ pub enum Health {
     Draining,
     /// Registered in a group, or a zone, that no listener serves: it never becomes healthy.
     Unused,
+    /// Registered, and its instance is stopped or terminated. Systems Manager lists such a host for
+    /// minutes yet.
+    Stopped,
     /// Health checks are off, or the state cannot be told.
     Unavailable,
 }
@@ -38,10 +41,13 @@ impl Health {
     #[must_use]
     pub fn is_registered(self) -> bool {
         match self {
-            Self::Initial | Self::Healthy | Self::Unhealthy | Self::Unused | Self::Unavailable => {
-                true
-            }
             Self::Draining => false,
+            Self::Initial
+            | Self::Healthy
+            | Self::Unhealthy
+            | Self::Unused
+            | Self::Stopped
+            | Self::Unavailable => true,
         }
     }
 }

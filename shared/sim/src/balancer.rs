@@ -70,10 +70,17 @@ impl World {
         targets
             .map(|it| SeenTarget {
                 target: it.target.clone(),
-                health: it.health,
+                health: self.health_of(it),
                 reason: String::new(),
             })
             .collect()
+    }
+
+    /// A registered target whose instance does not run is told apart at once.
+    fn health_of(&self, it: &SimTarget) -> Health {
+        let host = self.hosts.get(&it.target.host);
+        let stopped = host.is_none_or(|host| !host.alive || host.stopped_until > self.now);
+        if stopped && it.drains_until.is_none() { Health::Stopped } else { it.health }
     }
 
     /// How long a target's checks must say something else before its health changes: one passed
@@ -139,6 +146,6 @@ fn other(health: Health, passes: bool) -> Option<Health> {
         (Health::Initial | Health::Healthy, false) => Some(Health::Unhealthy),
         (Health::Healthy, true)
         | (Health::Unhealthy, false)
-        | (Health::Draining | Health::Unused | Health::Unavailable, _) => None,
+        | (Health::Draining | Health::Unused | Health::Stopped | Health::Unavailable, _) => None,
     }
 }

@@ -147,6 +147,16 @@ impl World {
         }
     }
 
+    /// A host's instance is stopped, and started again then. Whoever listens is not told yet.
+    pub fn stop(&mut self, id: &HostId, until: Timestamp) {
+        self.stir();
+        self.disturb(id, until);
+        let now = self.now;
+        if let Some(host) = self.hosts.get_mut(id) {
+            host.stop(now, until);
+        }
+    }
+
     /// A host dies, and whoever listens is told.
     pub fn kill(&mut self, id: &HostId) {
         self.stir();

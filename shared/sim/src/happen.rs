@@ -125,13 +125,16 @@ fn silence(world: &mut World, adversary: &mut Adversary) {
         let off = adversary.below(3) == 0;
         say!(world, "{id} {} until {until}", if off { "is off" } else { "falls silent" });
         world.disturb(&id, until);
+        if off {
+            // It is not listed for a while, and then again.
+            world.marks.news_at = until;
+        }
         if let Some(host) = world.hosts.get_mut(&id) {
             host.silent_until = until;
-            if seconds % 3 == 0 {
-                host.refused_until = until;
-            }
             if off {
-                host.lose_power(until);
+                host.stop(world.now, until);
+            } else if seconds % 3 == 0 {
+                host.refused_until = until;
             }
         }
     }

@@ -30,6 +30,10 @@ pub(crate) struct SimHost {
     pub(crate) silent_until: Timestamp,
     /// Systems Manager takes no command for it until then, although it lists it.
     pub(crate) refused_until: Timestamp,
+    /// EC2 says until then that its instance is stopped.
+    pub(crate) stopped_until: Timestamp,
+    /// When Systems Manager stops listing it, until it is started again.
+    pub(crate) unlisted_at: Timestamp,
     /// The machine is off until then; its containers come back with it.
     pub(crate) off_until: Timestamp,
     /// How often the program was killed.
@@ -46,6 +50,9 @@ pub(crate) struct SimHost {
     pub(crate) ails: BTreeSet<Digest>,
 }
 
+/// How long Systems Manager lists an instance that was stopped.
+const LISTED: Duration = Duration::from_mins(4);
+
 impl SimHost {
     pub(crate) fn new(zone: &str, project: Project, running: &Running) -> Self {
         Self {
@@ -53,6 +60,8 @@ impl SimHost {
             alive: true,
             silent_until: Timestamp::default(),
             refused_until: Timestamp::default(),
+            stopped_until: Timestamp::default(),
+            unlisted_at: Timestamp::default(),
             off_until: Timestamp::default(),
             kills: 0,
             engine: Engine::new(REPOSITORY, project, running),
@@ -88,6 +97,20 @@ impl SimHost {
         self.off_until = back;
         self.kill_program();
         self.engine.boot(back);
+    }
+
+    /// The instance is stopped, and started again at `until`. Systems Manager lists it meanwhile.
+    pub(crate) fn stop(&mut self, now: Timestamp, until: Timestamp) {
+        self.unlisted_at = now.after(LISTED);
+        self.silent_until = until;
+        self.refused_until = until;
+        self.stopped_until = until;
+        self.lose_power(until);
+    }
+
+    /// Whether Systems Manager lists it.
+    pub(crate) fn is_listed(&self, now: Timestamp) -> bool {
+        self.alive && (self.stopped_until <= now || now < self.unlisted_at)
     }
 
     /// Kills the program, wherever it is.

@@ -277,7 +277,8 @@ impl Hosts for Caller {
             let seen = |(id, host): (&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
                 (id.clone(), SeenHost { id: id.clone(), zone: host.zone.clone() })
             };
-            Fleet { hosts: world.live().map(seen).collect(), ..Fleet::default() }
+            let listed = world.live().filter(|(_, host)| host.is_listed(world.now));
+            Fleet { hosts: listed.map(seen).collect(), ..Fleet::default() }
         };
         self.call("list hosts", list).await
     }

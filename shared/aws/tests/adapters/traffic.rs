@@ -77,6 +77,7 @@ async fn every_target_of_ours_is_seen_with_its_state() {
         ("unhealthy.draining", "", "Unhealthy"),
         ("draining", "Target.DeregistrationInProgress", "Draining"),
         ("unused", "Target.NotInUse", "Unused"),
+        ("unused", "Target.InvalidState", "Stopped"),
         ("unavailable", "Target.HealthCheckDisabled", "Unavailable"),
         ("brand-new", "Brand.New", "Unavailable"),
     ];

@@ -33,7 +33,7 @@ type Seen = BTreeMap<AlarmName, SeenAlarm>;
 /// some were changed: a release that loses a host at each try would go through the fleet.
 pub(super) fn circumstances(sources: &Sources, fleet: u64, end: End, code: &Code) -> String {
     let text = format!("{:?}\n{:?}", sources.service, sources.defaults);
-    let untouched = matches!(end, End::Rejected | End::Failed);
+    let untouched = end == End::Rejected;
     let bears = untouched && code.as_str().starts_with("hosts.");
     format!("{:016x}-{:016x}", fingerprint(&text), if bears { fleet } else { 0 })
 }

@@ -1,29 +1,44 @@
 //! Calls that land late, and containers that come up late.
 
-use super::{CLOCKS, ContainerHealth, Heard, Orders, PartState, PutBack, Verb};
+use std::time::Duration;
+
+use super::{CLOCKS, ContainerHealth, Heard, Orders, Part, PartState, PutBack, VALIDITY, Verb};
 use crate::name::HostId;
 use crate::time::Timestamp;
+
+/// How long Systems Manager may go on listing an instance that was stopped: its agent pings every
+/// five minutes.
+const LISTED: Duration = Duration::from_mins(7);
 
 impl Orders {
     /// Whether a host is still to be judged for which Systems Manager took no command.
     #[must_use]
     pub fn is_refused(&self) -> bool {
-        self.refused().next().is_some()
+        let refused = |part: &Part| part.state == PartState::Refused;
+        let unheard = |part: &Part| part.hosts.iter().any(|it| !self.heard.contains_key(it));
+        self.parts.iter().any(|part| refused(part) && unheard(part))
     }
 
     /// Takes hosts that were refused as gone where they are not listed any more, else as silent:
-    /// they may serve all the same.
-    pub fn judge_refused(&mut self, exists: impl Fn(&HostId) -> bool) {
-        let refused: Vec<HostId> = self.refused().cloned().collect();
-        for host in refused {
-            let heard = if exists(&host) { Heard::Silent } else { Heard::Gone };
-            self.heard.insert(host, heard);
+    /// they may serve all the same. Before a host that is to change counts as silent, it is told
+    /// again for as long as a stopped one may be listed.
+    pub fn judge_refused(&mut self, exists: impl Fn(&HostId) -> bool, now: Timestamp) {
+        let waits = now < self.made.after(LISTED);
+        let mut heard = Vec::new();
+        for part in self.parts.iter_mut().filter(|part| part.state == PartState::Refused) {
+            let [host] = part.hosts.as_slice() else { continue };
+            if !exists(host) {
+                heard.push((host.clone(), Heard::Gone));
+            } else if part.verb != Verb::Activate || !waits {
+                heard.push((host.clone(), Heard::Silent));
+            } else if now >= self.watch.next {
+                part.state = PartState::Unsent;
+                self.not_after = self.not_after.max(now.after(VALIDITY));
+            }
         }
-    }
-
-    fn refused(&self) -> impl Iterator<Item = &HostId> {
-        let refused = self.parts.iter().filter(|part| part.state == PartState::Refused);
-        refused.flat_map(|part| &part.hosts).filter(|host| !self.heard.contains_key(*host))
+        for (host, what) in heard {
+            self.heard.entry(host).or_insert(what);
+        }
     }
 
     /// Whether a host answered that its containers are still starting.

@@ -264,6 +264,10 @@ impl Rollout {
             self.phase = Phase::Verifying(orders);
             return false;
         };
+        if self.take_back(|host| fleet.hosts.contains_key(host) && !view.is_stopped(host)) {
+            self.ask_all("a host is back; every host is asked again", cx);
+            return true;
+        }
         if self.live().any(|(_, run)| run.progress == Progress::Waiting) {
             self.choose_next(cx.now, "a host has joined, and changes last");
             return true;
@@ -276,7 +280,7 @@ impl Rollout {
         for host in hosts {
             match orders.verdict(&host) {
                 Ok(_) => {}
-                Err(reason) if !fleet.hosts.contains_key(&host) => {
+                Err(reason) if !fleet.hosts.contains_key(&host) || view.is_stopped(&host) => {
                     if let Some(run) = self.hosts.get_mut(&host) {
                         run.progress = Progress::Skipped(reason);
                     }
@@ -293,6 +297,20 @@ impl Rollout {
         }
         self.succeed(cx);
         true
+    }
+
+    /// Counts hosts again that went away and are back; whether there are any.
+    fn take_back(&mut self, is_there: impl Fn(&HostId) -> bool) -> bool {
+        let mut back = false;
+        for (host, run) in &mut self.hosts {
+            let went =
+                matches!(&run.progress, Progress::Skipped(it) if it.code == Code::HOSTS_VANISHED);
+            if went && is_there(host) {
+                run.progress = if run.told { Progress::Done } else { Progress::Waiting };
+                back = true;
+            }
+        }
+        back
     }
 
     fn succeed(&mut self, cx: &mut Context<'_>) {

@@ -232,6 +232,9 @@ impl Rollout {
         if let Some(reason) = view.unused(|target| batch.hosts.contains(&target.host)) {
             return self.fail_batch(&batch, &reason, cx);
         }
+        if let Some(host) = batch.hosts.iter().find(|host| view.is_stopped(host)).cloned() {
+            return self.stopped(batch, &host, cx);
+        }
         let healthy = |target: &Target| view.health.get(target).copied() == Some(Health::Healthy);
         // What ran nothing before is registered as it was, and nothing is to answer there.
         let to_serve = |it: &&Target| self.is_to_serve(&it.host);
@@ -257,6 +260,26 @@ impl Rollout {
             None => {}
         }
         self.stay(batch, Stage::Settling { sent, healthy_since, span, watch, deadline })
+    }
+
+    /// A host of the batch whose instance was stopped before it was back in service: forward it has
+    /// failed, and on the way back it needs nothing any more.
+    fn stopped(&mut self, mut batch: Batch, host: &HostId, cx: &mut Context<'_>) -> bool {
+        let text = format!("{host} was stopped or terminated before it was in service again");
+        let reason = Reason::new(Code::HOSTS_VANISHED, text);
+        if self.is_forward() {
+            return self.fail_batch(&batch, &reason, cx);
+        }
+        if let Some(run) = self.hosts.get_mut(host) {
+            run.progress = Progress::Skipped(reason);
+        }
+        batch.hosts.retain(|it| it != host);
+        if batch.hosts.is_empty() {
+            self.choose_next(cx.now, "no host of the batch is left");
+        } else {
+            self.phase = Phase::Changing(batch);
+        }
+        true
     }
 
     /// Whether a host is to answer once its change has ended.

@@ -59,6 +59,11 @@ impl View {
         Some(Reason::new(Code::HEALTH_TARGET, text))
     }
 
+    /// Whether the load balancer says that a host's instance does not run.
+    pub(super) fn is_stopped(&self, host: &HostId) -> bool {
+        self.health.iter().any(|(it, health)| it.host == *host && *health == Health::Stopped)
+    }
+
     /// The groups in which a host takes traffic, by their places.
     fn groups_of(&self, host: &HostId) -> BTreeSet<usize> {
         let groups = self.groups.iter().enumerate();
@@ -124,7 +129,7 @@ impl Rollout {
         let mut done = self.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
         let (host, _) = done.find(|(host, run)| {
             let was_in = run.targets.is_empty() && !self.settings.target_groups.is_empty();
-            !was_in && !view.serves_everywhere(host)
+            !was_in && !view.serves_everywhere(host) && !view.is_stopped(host)
         })?;
         let text = format!("{host} was changed and is not in service any more");
         Some(Reason::new(Code::HEALTH_TARGET, text))
@@ -138,7 +143,8 @@ impl Rollout {
         cx: &mut Context<'_>,
     ) -> bool {
         let (Some(fleet), Some(view)) = (cx.fleet(), self.view(cx)) else { return false };
-        let present: BTreeSet<HostId> = fleet.hosts.keys().cloned().collect();
+        let present = fleet.hosts.keys().filter(|host| !view.is_stopped(host));
+        let present: BTreeSet<HostId> = present.cloned().collect();
         self.skip_absent(&present);
         // What never becomes healthy is known before anything is taken out of service.
         let unused = || view.unused(|target| self.is_live(&target.host));

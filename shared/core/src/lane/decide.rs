@@ -243,6 +243,8 @@ impl Lane {
         }
         let hosts: BTreeMap<HostId, HostRun> =
             self.free(fleet).map(|host| (host.id.clone(), self.met(host))).collect();
+        // What waits to be brought to the release before is brought to this one.
+        self.errands.retain(|host, _| !hosts.contains_key(host));
         if hosts.is_empty() {
             let text = format!(
                 "{} waits until its hosts have been brought to the release before",
@@ -277,7 +279,10 @@ impl Lane {
 
     /// The hosts that a rollout would change first: those that no errand is on its way to.
     fn free<'a>(&'a self, fleet: &'a Fleet) -> impl Iterator<Item = &'a SeenHost> {
-        fleet.hosts.values().filter(|host| !self.errands.contains_key(&host.id))
+        let is_free = |host: &&SeenHost| {
+            self.errands.get(&host.id).is_none_or(|errand| !errand.is_under_way())
+        };
+        fleet.hosts.values().filter(is_free)
     }
 
     /// A host as a rollout meets it: unknown, but for what it is owed.

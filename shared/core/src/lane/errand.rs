@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HostRecord, Lane};
-use crate::configuration::{Drift, EnvironmentConfiguration};
+use crate::configuration::{Drift, EnvironmentConfiguration, Unreachable};
 use crate::name::HostId;
 use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
@@ -59,6 +59,16 @@ impl Errand {
 
     pub(super) fn wake_at(&self) -> Timestamp {
         self.orders.as_ref().map_or(self.retry_at, |orders| orders.watch.next)
+    }
+
+    /// Whether its host is being told something, or is only to be registered.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.orders.is_some() || self.runs.is_some()
+    }
+
+    /// Whether its host was told to change: what is said of its health may be old.
+    pub(crate) fn is_changing(&self) -> bool {
+        self.fetched && self.orders.is_some()
     }
 
     /// Notes that the load balancer did not take the host: its instance does not run.
@@ -215,8 +225,10 @@ impl Lane {
             (errand.image, errand.fetched) = (image, false);
         }
         let Some(settings) = self.settings().cloned() else { return false };
-        let changing = self.errands.iter().filter(|(_, it)| it.fetched && it.orders.is_some());
-        let changing: BTreeSet<HostId> = changing.map(|(host, _)| host.clone()).collect();
+        let changing = self.errands.iter().filter(|(_, errand)| errand.is_changing());
+        let changing = changing.map(|(host, _)| host);
+        let changing = changing.chain(self.rollout.iter().flat_map(Rollout::changing));
+        let changing: BTreeSet<HostId> = changing.cloned().collect();
         let mut cx = self.context(now);
         if errand.fetched {
             match can_spare(host, &changing, &settings, &mut cx) {
@@ -247,16 +259,25 @@ impl Lane {
         }
     }
 
-    /// Lets hosts that have joined since a rollout began change with its last wave.
-    pub(super) fn admit_joined(&self, rollout: &mut Rollout, now: Timestamp) {
+    /// Lets hosts that have joined since a rollout began change with its last wave, also those that
+    /// could not be brought to what runs: a rollout concerns every host.
+    pub(super) fn admit_joined(&mut self, rollout: &mut Rollout, now: Timestamp) {
         let open = matches!(rollout.phase, Phase::Choosing { .. } | Phase::Verifying(_));
-        let Some(fleet) = &self.facts.fleet else { return };
+        let Some(fleet) = self.facts.fleet.clone() else { return };
         if !rollout.is_forward() || !open {
             return;
         }
+        let skips = rollout.settings.unreachable == Unreachable::Skip;
         for (id, host) in &fleet.hosts {
-            let ready = self.current.is_none() || self.hosts.contains_key(id);
-            if ready && !rollout.hosts.contains_key(id) && !self.errands.contains_key(id) {
+            let failed =
+                self.errands.get(id).map(|errand| (errand.is_under_way(), &errand.failure));
+            let ready = match failed {
+                None => self.current.is_none() || self.hosts.contains_key(id),
+                Some((false, Some(reason))) => !skips || reason.code != Code::HOSTS_UNREACHABLE,
+                Some(_) => false,
+            };
+            if ready && !rollout.hosts.contains_key(id) {
+                self.errands.remove(id);
                 rollout.hosts.insert(id.clone(), self.met(host));
                 rollout.note(now, format!("{id} has joined, and changes last"));
             }

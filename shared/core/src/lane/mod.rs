@@ -218,6 +218,7 @@ impl Lane {
     /// What a transition may know and use.
     fn context(&mut self, now: Timestamp) -> Context<'_> {
         Context {
+            errands: &self.errands,
             now,
             facts: &self.facts,
             due: &mut self.due,

@@ -304,8 +304,14 @@ impl Lane {
     fn remember_hosts(&mut self, rollout: &Rollout, now: Timestamp) {
         let candidate = Running::Digest(rollout.candidate.digest.clone());
         for (host, run) in &rollout.hosts {
+            // One that was being brought to `current` when this began: that goes on.
+            let is_unknown = self.current.is_some() && !self.hosts.contains_key(host);
             let running = match &run.progress {
                 Progress::Done => candidate.clone(),
+                Progress::Restored | Progress::Waiting if is_unknown => {
+                    self.lose(host, run, &rollout.candidate.digest, now);
+                    continue;
+                }
                 // Not registered again: an errand brings it to `current`, and back into service.
                 Progress::Restored if self.owed.contains_key(host) => {
                     self.lose(host, run, &rollout.candidate.digest, now);

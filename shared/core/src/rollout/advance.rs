@@ -1,10 +1,12 @@
 //! The transitions of a rollout that concern all its hosts at once.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::choose::goes_back;
 use super::{Context, Course, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, Unreachable};
+use crate::lane::Errand;
 use crate::name::HostId;
 use crate::order::{Fence, Heard, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
@@ -13,6 +15,9 @@ use crate::time::Timestamp;
 
 /// How long a batch may be waited for when every host that could change is needed in service.
 const HEADROOM_WAIT: Duration = Duration::from_mins(10);
+
+/// How long hosts are waited for in the end that joined, before they are only named.
+const JOINING: Duration = Duration::from_mins(10);
 
 /// How long a rollout may take to turn back, unless its estimate is longer, before what is left
 /// counts as lost.
@@ -168,7 +173,10 @@ impl Rollout {
                         run.met(answer, cx.now);
                     }
                     Heard::Answered(_) | Heard::Gone | Heard::Unclear(_) | Heard::Silent => {
-                        run.answered_at = cx.now;
+                        // What was never met is not known to run nothing.
+                        if run.answered_at > Timestamp::default() {
+                            run.answered_at = cx.now;
+                        }
                     }
                 }
             }
@@ -272,6 +280,13 @@ impl Rollout {
             self.choose_next(cx.now, "a host has joined, and changes last");
             return true;
         }
+        // Hosts that are on their way to what runs, and are then changed too.
+        let joins = |host: &HostId| cx.errands.get(host).is_some_and(Errand::is_under_way);
+        if view.others.iter().any(joins) && cx.now < orders.made.after(JOINING) {
+            orders.watch.looked(cx.now);
+            self.phase = Phase::Verifying(orders);
+            return false;
+        }
         let hosts: Vec<HostId> = self.live().map(|(host, _)| host.clone()).collect();
         if hosts.iter().any(|host| orders.is_starting(host)) {
             self.ask_all("containers are still starting; every host is asked again", cx);
@@ -295,7 +310,7 @@ impl Rollout {
             self.turn_back(reason, cx);
             return true;
         }
-        self.succeed(cx);
+        self.succeed(&view.others, cx);
         true
     }
 
@@ -313,14 +328,21 @@ impl Rollout {
         back
     }
 
-    fn succeed(&mut self, cx: &mut Context<'_>) {
+    fn succeed(&mut self, others: &BTreeSet<HostId>, cx: &mut Context<'_>) {
         let hosts = self.live().count();
         if hosts == 0 {
             let text = "no host is left that runs it";
             self.turn_back(Reason::new(Code::HOSTS_NONE, text), cx);
             return;
         }
-        let text = format!("{} runs on {hosts} host(s), healthy and in service", self.candidate);
+        let names = others.iter().map(HostId::as_str).collect::<Vec<_>>().join(", ");
+        let joined = if others.is_empty() {
+            String::new()
+        } else {
+            format!("; not yet on {names}, which joined meanwhile")
+        };
+        let text =
+            format!("{} runs on {hosts} host(s), healthy and in service{joined}", self.candidate);
         self.finish(super::End::Succeeded, Reason::new(Code::OK, text), cx.now);
     }
 }

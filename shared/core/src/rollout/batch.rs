@@ -142,7 +142,9 @@ impl Rollout {
         self.hear_warnings(&orders);
         let mut failure = None;
         for host in &batch.hosts {
-            if let (1, Ok(answer)) = (self.live().count(), orders.verdict(host)) {
+            if let (1, false, Ok(answer)) =
+                (self.live().count(), batch.drained, orders.verdict(host))
+            {
                 let away = super::minutes(answer.took);
                 self.note(cx.now, format!("{host} changed under traffic; it was away for {away}"));
             }

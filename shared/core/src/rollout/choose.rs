@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::alarms::Alarms;
 use super::{Bake, Batch, Context, HostRun, Phase, Progress, Rollout, Stage};
 use crate::configuration::Share;
+use crate::lane::Errand;
 use crate::name::HostId;
 use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
 use crate::plan;
@@ -24,6 +25,8 @@ pub(super) struct View {
     pub(super) health: BTreeMap<Target, Health>,
     /// Who serves, per group; without groups, who is well.
     groups: Vec<Serving>,
+    /// Hosts of the lane that the rollout does not change yet: errands are on their way to them.
+    pub(super) others: BTreeSet<HostId>,
 }
 
 /// Hosts that serve together.
@@ -93,6 +96,7 @@ impl Rollout {
             draining: BTreeSet::new(),
             health: BTreeMap::new(),
             groups: Vec::new(),
+            others: BTreeSet::new(),
         };
         for it in &seen {
             view.health.insert(it.target.clone(), it.health);
@@ -103,12 +107,18 @@ impl Rollout {
                 view.draining.insert(it.target.clone());
             }
         }
+        let fleet = cx.facts.fleet.iter().flat_map(|fleet| fleet.hosts.keys());
+        let others = fleet.filter(|it| !self.hosts.contains_key(*it) && !view.is_stopped(it));
+        view.others = others.cloned().collect();
         for group in groups {
             let of = |target: &Target| target.group == *group;
             let remembered =
                 self.hosts.iter().filter(|(_, run)| run.targets.iter().any(of)).map(|it| it.0);
             let registered = seen.iter().filter(|it| of(&it.target) && it.health.is_registered());
-            let healthy = seen.iter().filter(|it| of(&it.target) && it.health == Health::Healthy);
+            let healthy = seen.iter().filter(|it| {
+                let changes = cx.errands.get(&it.target.host).is_some_and(Errand::is_changing);
+                of(&it.target) && it.health == Health::Healthy && !changes
+            });
             view.groups.push(Serving {
                 members: registered.map(|it| &it.target.host).chain(remembered).cloned().collect(),
                 healthy: healthy.map(|it| it.target.host.clone()).collect(),
@@ -117,7 +127,7 @@ impl Rollout {
         if groups.is_empty() {
             let well = self.hosts.iter().filter(|(_, run)| run.healthy);
             view.groups.push(Serving {
-                members: self.hosts.keys().cloned().collect(),
+                members: self.hosts.keys().chain(&view.others).cloned().collect(),
                 healthy: well.map(|(host, _)| host.clone()).collect(),
             });
         }
@@ -175,7 +185,8 @@ impl Rollout {
             self.all_changed(cx.now);
             return true;
         }
-        let live: BTreeSet<&HostId> = self.live().map(|(host, _)| host).collect();
+        let live = self.live().map(|(host, _)| host);
+        let live: BTreeSet<&HostId> = live.chain(&view.others).collect();
         let headroom = view.headroom(&live, &self.settings.min_in_service);
         let hosts = plan::batch(&waiting, &headroom, self.budget());
         if hosts.is_empty() {
@@ -330,9 +341,10 @@ impl Rollout {
         let registered = hosts.iter().any(|host| view.registered.contains_key(host));
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
         let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
-        if self.live().count() < 2 || !(registered || draining) {
-            let alone = self.live().count() < 2 && hosts.iter().any(|host| view.serves(host));
-            let gap = if alone { "; it is the only one, so the service will blink" } else { "" };
+        let is_only = self.live().count().saturating_add(view.others.len()) < 2;
+        if is_only || !(registered || draining) {
+            let blinks = is_only && hosts.iter().any(|host| view.serves(host));
+            let gap = if blinks { "; it is the only one, so the service will blink" } else { "" };
             self.activate(hosts, owed, &format!("{text}{gap}"), cx);
             return;
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::alarm::SeenAlarm;
 use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
 use crate::digest::Digest;
+use crate::lane::Errand;
 use crate::name::{HostId, Tag};
 use crate::observation::{Fleet, Look, PartKey, Sources};
 use crate::order::{CommandId, Fence, Heard, Invocation, Orders, PartState};
@@ -41,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub(crate) epoch: u64,
     pub(crate) generation: &'a mut u64,
     pub(crate) platforms: &'a mut BTreeMap<HostId, Option<Platform>>,
+    /// The hosts of the lane that are changed, or about to be, beside the rollout.
+    pub(crate) errands: &'a BTreeMap<HostId, Errand>,
 }
 
 impl<'a> Context<'a> {

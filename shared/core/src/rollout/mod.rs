@@ -364,6 +364,21 @@ impl Rollout {
         run.is_some_and(|run| !matches!(run.progress, Progress::Skipped(_)))
     }
 
+    /// The hosts that it is changing at this moment.
+    pub(crate) fn changing(&self) -> impl Iterator<Item = &HostId> {
+        let batch = match &self.phase {
+            Phase::Changing(batch) => Some(batch),
+            Phase::Gating(_)
+            | Phase::Prefetching(_)
+            | Phase::Choosing { .. }
+            | Phase::Baking(_)
+            | Phase::Asking(_)
+            | Phase::Verifying(_)
+            | Phase::Ended(..) => None,
+        };
+        batch.into_iter().flat_map(|batch| &batch.hosts)
+    }
+
     /// How many hosts must stay in service.
     #[must_use]
     pub fn floor(&self) -> usize {

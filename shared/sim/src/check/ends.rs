@@ -63,7 +63,10 @@ impl World {
         self.check_alarm(rollout);
         let mut verified: u32 = 0;
         for id in live {
-            let Some(run) = rollout.hosts.get(&id) else { continue };
+            let Some(run) = rollout.hosts.get(&id) else {
+                self.check_named(rollout, &id);
+                continue;
+            };
             if matches!(run.progress, Progress::Skipped(_)) {
                 continue;
             }
@@ -87,6 +90,15 @@ impl World {
         }
         if verified == 0 && self.disturbed.is_empty() && self.marks.drifted_at.is_empty() {
             self.breaks(7, "succeeded with no verified host");
+        }
+    }
+
+    /// A host that the rollout did not concern is one that joined meanwhile, and is named.
+    fn check_named(&mut self, rollout: &Rollout, id: &HostId) {
+        let named = rollout.end().is_some_and(|(_, reason)| reason.text.contains(id.as_str()));
+        let listed = self.hosts.get(id).is_some_and(|host| host.is_listed(self.now));
+        if !named && listed && !self.is_disturbed(id) {
+            self.breaks(7, format!("succeeded, and says nothing of {id}"));
         }
     }
 

@@ -122,26 +122,12 @@ impl Command {
             ["tag", tag, name] => Self::Tag(owned(tag), owned(name)),
             ["archive", name] => Self::Withdraw(owned(name), true),
             ["delete", name] => Self::Withdraw(owned(name), false),
-            ["prune", id] => Self::Host(host(id)?, Happening::IsPruned),
             ["lose", "the", "event"] => Self::LoseEvent,
             ["replay", "the", "event"] => Self::ReplayEvent(None),
             ["replay", "the", "event", "of", name] => Self::ReplayEvent(Some(owned(name))),
             ["advance", "until", what @ ..] => Self::AdvanceUntil(until(what)?),
             ["advance", count, unit] => Self::Advance(span(count, unit)?),
-            ["silence", id] => Self::Host(host(id)?, Happening::FallsSilent(None)),
-            ["silence", id, "for", count, unit] => {
-                let span = Some(span(count, unit)?);
-                Self::Host(host(id)?, Happening::FallsSilent(span))
-            }
-            ["wake", id] => Self::Host(host(id)?, Happening::Wakes),
-            ["stop", id, "for", count, unit] => {
-                Self::Host(host(id)?, Happening::Stops(span(count, unit)?))
-            }
-            ["kill", id] => Self::Host(host(id)?, Happening::Dies),
             ["add", id] => Self::Add(host(id)?),
-            ["someone", "runs", name, "on", id] => {
-                Self::Host(host(id)?, Happening::IsChanged(owned(name)))
-            }
             ["configure", ..] => Self::Configure(line.replacen("configure", "", 1)),
             ["break", "the", "configuration"] => Self::BreakConfiguration,
             ["ask", words @ .., "as", actor] => {
@@ -167,9 +153,28 @@ impl Command {
             ["scan", name, "finds", "nothing"] => Self::Scanned(owned(name), false),
             ["scan", name, "blocks"] => Self::Scanned(owned(name), true),
             ["show", what @ ..] => Self::Show(show(what)?),
-            _ => return Err(format!("there is no command `{line}`")),
+            _ => {
+                let (id, what) = happening(line, &words)?;
+                Self::Host(host(id)?, what)
+            }
         })
     }
+}
+
+/// What happens to which host.
+fn happening<'a>(line: &str, words: &[&'a str]) -> Result<(&'a str, Happening), String> {
+    Ok(match words {
+        ["prune", id] => (*id, Happening::IsPruned),
+        ["silence", id] => (*id, Happening::FallsSilent(None)),
+        ["silence", id, "for", count, unit] => {
+            (*id, Happening::FallsSilent(Some(span(count, unit)?)))
+        }
+        ["wake", id] => (*id, Happening::Wakes),
+        ["stop", id, "for", count, unit] => (*id, Happening::Stops(span(count, unit)?)),
+        ["kill", id] => (*id, Happening::Dies),
+        ["someone", "runs", name, "on", id] => (*id, Happening::IsChanged((*name).to_owned())),
+        _ => return Err(format!("there is no command `{line}`")),
+    })
 }
 
 fn alarm(word: &str) -> Result<Option<AlarmState>, String> {

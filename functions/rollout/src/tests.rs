@@ -18,7 +18,7 @@ use esclusa_core::rollout::Rollout;
 use esclusa_core::scan::Scanned;
 use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
-use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
+use esclusa_core::traffic::{SeenGroup, SeenTarget, Target};
 use esclusa_shell::drive::Hint;
 use esclusa_shell::invocation::Invocation;
 use esclusa_shell::ports::{
@@ -138,8 +138,8 @@ impl Hosts for World {
 }
 
 impl Traffic for World {
-    async fn settings(&self, _: &TargetGroup) -> Result<Option<GroupSettings>, Unavailable> {
-        Ok(None)
+    async fn group(&self, _: &TargetGroup) -> Result<SeenGroup, Unavailable> {
+        Ok(SeenGroup::Absent)
     }
 
     async fn targets(&self, _: &TargetGroup) -> Result<Vec<SeenTarget>, Unavailable> {

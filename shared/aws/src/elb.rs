@@ -9,11 +9,11 @@ use aws_sdk_elasticloadbalancingv2::operation::describe_target_groups::DescribeT
 use aws_sdk_elasticloadbalancingv2::operation::register_targets::RegisterTargetsError;
 use aws_sdk_elasticloadbalancingv2::types::{
     TargetDescription, TargetGroup as Described, TargetGroupAttribute, TargetHealthDescription,
-    TargetHealthReasonEnum, TargetHealthStateEnum,
+    TargetHealthReasonEnum, TargetHealthStateEnum, TargetTypeEnum,
 };
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::name::HostId;
-use esclusa_core::traffic::{GroupSettings, Health, SeenTarget, Target};
+use esclusa_core::traffic::{GroupSettings, Health, SeenGroup, SeenTarget, Target};
 use esclusa_shell::measure::ports::Serving;
 use esclusa_shell::ports::{BoxError, Traffic, Unavailable};
 
@@ -24,8 +24,8 @@ use crate::{Aws, Gauges, Machines};
 const DELAY: &str = "deregistration_delay.timeout_seconds";
 
 impl Traffic for Aws<Machines> {
-    async fn settings(&self, group: &TargetGroup) -> Result<Option<GroupSettings>, Unavailable> {
-        let read = self.group_settings(group).await;
+    async fn group(&self, group: &TargetGroup) -> Result<SeenGroup, Unavailable> {
+        let read = self.seen_group(group).await;
         read.map_err(unavailable(format!("read the settings of `{}`", group.as_str())))
     }
 
@@ -94,18 +94,21 @@ impl Aws<Machines> {
         call.send().await.map(drop)
     }
 
-    async fn group_settings(&self, group: &TargetGroup) -> Result<Option<GroupSettings>, BoxError> {
+    async fn seen_group(&self, group: &TargetGroup) -> Result<SeenGroup, BoxError> {
         let elb = &self.own.elb;
         let found = elb.describe_target_groups().target_group_arns(group.as_str()).send().await;
         let found = match found {
             Ok(found) => found.target_groups.unwrap_or_default(),
-            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) if is_gone(&error) => return Ok(SeenGroup::Absent),
             Err(error) => return Err(error.into()),
         };
-        let Some(found) = found.into_iter().next() else { return Ok(None) };
+        let Some(found) = found.into_iter().next() else { return Ok(SeenGroup::Absent) };
+        if let Some(kind) = found.target_type().filter(|it| **it != TargetTypeEnum::Instance) {
+            return Ok(SeenGroup::OfOthers(kind.as_str().to_owned()));
+        }
         let call = elb.describe_target_group_attributes().target_group_arn(group.as_str());
         let attributes = call.send().await?.attributes.unwrap_or_default();
-        Ok(Some(settings(&found, &attributes)?))
+        Ok(SeenGroup::OfInstances(settings(&found, &attributes)?))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::release::{Image, Release};
 use crate::scan::Scanned;
 use crate::secret::SecretState;
 use crate::time::Timestamp;
-use crate::traffic::{GroupSettings, SeenTarget, Target};
+use crate::traffic::{SeenGroup, SeenTarget, Target};
 
 /// The stored texts that a configuration is read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,8 +105,8 @@ pub enum Saw {
     Alarms(BTreeMap<AlarmName, SeenAlarm>),
     /// The hosts.
     Fleet(Arc<Fleet>),
-    /// The settings; nothing when there is no such group.
-    Settings(TargetGroup, Option<GroupSettings>),
+    /// The group, and its settings.
+    Settings(TargetGroup, SeenGroup),
     /// The targets that are registered or draining.
     Targets(TargetGroup, Vec<SeenTarget>),
     /// The invocations of a command, all of them.

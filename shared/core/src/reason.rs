@@ -90,8 +90,8 @@ impl Code {
         Self(Cow::Owned(text.to_owned()))
     }
 
-    /// Whether the reason lies in the image, as far as hosts and alarms can tell: it does not start,
-    /// is not well, or makes an alarm red. Only that quarantines a release.
+    /// Whether the reason lies in the image, as far as hosts and alarms can tell: it does not
+    /// start, is not well, or makes an alarm red. Only that quarantines a release.
     #[must_use]
     pub fn is_of_image(&self) -> bool {
         let text = self.as_str();

@@ -63,6 +63,18 @@ pub struct SeenTarget {
     pub reason: String,
 }
 
+/// What a look at a target group found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeenGroup {
+    /// There is none such.
+    Absent,
+    /// It holds something else than instances, by this word: `ip`, `lambda`, `alb`. Hosts cannot be
+    /// registered there.
+    OfOthers(String),
+    /// It holds instances.
+    OfInstances(GroupSettings),
+}
+
 /// The settings of a target group that decide how long things take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GroupSettings {

@@ -221,8 +221,8 @@ impl<P: Ports> Pass<'_, P> {
             Look::Alarms(names) => Saw::Alarms(self.alarms(&names).await),
             Look::Fleet => Saw::Fleet(Arc::new(ports.fleet(lane).await?)),
             Look::Settings(group) => {
-                let settings = ports.settings(&group).await?;
-                Saw::Settings(group, settings)
+                let seen = ports.group(&group).await?;
+                Saw::Settings(group, seen)
             }
             Look::Targets(group) => {
                 let targets = ports.targets(&group).await?;

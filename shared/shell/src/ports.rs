@@ -22,7 +22,7 @@ use esclusa_core::rollout::Rollout;
 use esclusa_core::scan::Scanned;
 use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
-use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
+use esclusa_core::traffic::{SeenGroup, SeenTarget, Target};
 
 use crate::drive::Hint;
 
@@ -187,11 +187,11 @@ pub trait Hosts {
 
 /// The load balancer.
 pub trait Traffic {
-    /// The settings of a group; nothing if there is none such.
-    fn settings(
+    /// A group, and its settings.
+    fn group(
         &self,
         group: &TargetGroup,
-    ) -> impl Future<Output = Result<Option<GroupSettings>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<SeenGroup, Unavailable>> + Send;
 
     /// The targets of a group that are registered or draining.
     fn targets(

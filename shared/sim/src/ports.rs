@@ -20,7 +20,7 @@ use esclusa_core::rollout::Rollout;
 use esclusa_core::scan::Scanned;
 use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
-use esclusa_core::traffic::{GroupSettings, SeenTarget, Target};
+use esclusa_core::traffic::{SeenGroup, SeenTarget, Target};
 use esclusa_shell::drive::Hint;
 use esclusa_shell::ports::{
     Alarms, Announcer, Clock, Configurations, Hosts, Ledger, Queue, Registry, SaveError, Secrets,
@@ -315,8 +315,8 @@ impl Hosts for Caller {
 }
 
 impl Traffic for Caller {
-    async fn settings(&self, _: &TargetGroup) -> Result<Option<GroupSettings>, Unavailable> {
-        self.call("describe the group", |world, _| Some(world.group)).await
+    async fn group(&self, _: &TargetGroup) -> Result<SeenGroup, Unavailable> {
+        self.call("describe the group", |world, _| SeenGroup::OfInstances(world.group)).await
     }
 
     async fn targets(&self, group: &TargetGroup) -> Result<Vec<SeenTarget>, Unavailable> {

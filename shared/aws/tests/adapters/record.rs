@@ -17,6 +17,7 @@ use esclusa_core::request::{Request, RequestId, Wish};
 use esclusa_core::scan::{Scanned, State};
 use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
+use esclusa_core::traffic::SeenGroup;
 use esclusa_shell::retain::Stop;
 use serde_json::Value;
 
@@ -213,7 +214,7 @@ impl Chance {
                 let seen = hosts.map(|id| (id.clone(), SeenHost { id, zone: zone.clone() }));
                 Saw::Fleet(Arc::new(Fleet { hosts: seen.collect(), ..Fleet::default() }))
             }
-            Look::Settings(group) => Saw::Settings(group, None),
+            Look::Settings(group) => Saw::Settings(group, SeenGroup::Absent),
             Look::Targets(group) => Saw::Targets(group, Vec::new()),
             Look::Command(command) => Saw::Command(command, self.invocations(lane)),
             Look::Lost(key, ..) => {

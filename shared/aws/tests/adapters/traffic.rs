@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use esclusa_core::configuration::TargetGroup;
-use esclusa_core::traffic::{GroupSettings, Target};
+use esclusa_core::traffic::{GroupSettings, SeenGroup, Target};
 use esclusa_shell::ports::Traffic;
 use serde_json::json;
 
@@ -40,7 +40,8 @@ async fn the_settings_of_a_group_come_from_two_calls() {
     let (aws, _) = aws(|call, _| match call.name.as_str() {
         "DescribeTargetGroups" => answer(
             "DescribeTargetGroups",
-            "<TargetGroups><member><HealthCheckIntervalSeconds>10</HealthCheckIntervalSeconds>\
+            "<TargetGroups><member><TargetType>instance</TargetType>\
+             <HealthCheckIntervalSeconds>10</HealthCheckIntervalSeconds>\
              <HealthyThresholdCount>3</HealthyThresholdCount>\
              <UnhealthyThresholdCount>2</UnhealthyThresholdCount></member></TargetGroups>",
         ),
@@ -57,13 +58,21 @@ async fn the_settings_of_a_group_come_from_two_calls() {
         unhealthy_threshold: 2,
         healthy_threshold: 3,
     };
-    assert_eq!(aws.settings(&group()).await.unwrap(), Some(expected));
+    assert_eq!(aws.group(&group()).await.unwrap(), SeenGroup::OfInstances(expected));
+}
+
+#[tokio::test]
+async fn a_group_of_addresses_is_told_by_its_type() {
+    let member = "<TargetGroups><member><TargetType>ip</TargetType></member></TargetGroups>";
+    let (aws, calls) = aws(move |call, _| answer(&call.name, member));
+    assert_eq!(aws.group(&group()).await.unwrap(), SeenGroup::OfOthers("ip".to_owned()));
+    assert_eq!(calls.names(), ["DescribeTargetGroups"]);
 }
 
 #[tokio::test]
 async fn a_group_that_does_not_exist_has_no_settings() {
     let (aws, _) = aws(|_, _| refusal("TargetGroupNotFound"));
-    assert_eq!(aws.settings(&group()).await.unwrap(), None);
+    assert_eq!(aws.group(&group()).await.unwrap(), SeenGroup::Absent);
     let text = said(&aws.targets(&group()).await.unwrap_err());
     assert!(text.starts_with(&format!("cannot read the target health of `{GROUP}`: ")), "{text}");
 }

@@ -22,7 +22,8 @@ pub(super) fn find_leftovers(order: &Order, seen: &Observation) -> Vec<String> {
 /// Containers that were made while the order ran, of services that its plan leaves alone.
 ///
 /// Compose is told by name what to change, and its dry run is no way to know more before: with
-/// `--detach` it changes what runs (docker/compose#14029). So what it did is compared with the plan.
+/// `--detach` it changes what runs (docker/compose#14029). So what it did is compared with the
+/// plan.
 pub(super) fn find_unplanned(seen: &Observation, journal: &Journal) -> Vec<String> {
     let known = seen.kept.snapshots.get(&journal.snapshot).map(|it| &it.known);
     let is_known = |it: &Container| known.is_some_and(|ids| ids.contains(&it.id));

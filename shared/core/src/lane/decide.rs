@@ -17,7 +17,7 @@ use crate::reason::{Code, Reason};
 use crate::release::{Availability, Image, Release, Running};
 use crate::rollout::{Cause, End, HostRun, Phase, Rollout, RolloutId};
 use crate::time::Timestamp;
-use crate::traffic::GroupSettings;
+use crate::traffic::{GroupSettings, SeenGroup};
 
 /// The deadline of a rollout, unless twice its estimate is longer.
 const ROLLOUT_LIMIT: Duration = Duration::from_hours(2);
@@ -298,7 +298,7 @@ impl Lane {
         Some(seen.into_iter().map(|(name, alarm)| (name, alarm.clone())).collect())
     }
 
-    /// The settings of the lane's target groups, or looks for them, or which does not exist.
+    /// The settings of the lane's target groups, or looks for them, or which cannot be used.
     fn group_settings(
         &mut self,
         settings: &EnvironmentConfiguration,
@@ -306,11 +306,19 @@ impl Lane {
         let mut groups = BTreeMap::new();
         let mut complete = true;
         for group in &settings.target_groups {
-            match self.facts.settings.get(group) {
-                Some(Some(seen)) => {
-                    groups.insert(group.clone(), *seen);
+            match self.facts.groups.get(group) {
+                Some(SeenGroup::OfInstances(settings)) => {
+                    groups.insert(group.clone(), *settings);
                 }
-                Some(None) => {
+                Some(SeenGroup::OfOthers(kind)) => {
+                    let text = format!(
+                        "the target group {} is of type `{kind}`, where no host can be registered: \
+                         name one of type `instance`",
+                        group.as_str()
+                    );
+                    return Err(Reason::new(Code::CONFIG_INVALID, text));
+                }
+                Some(SeenGroup::Absent) => {
                     let text = format!("there is no target group {}", group.as_str());
                     return Err(Reason::new(Code::CONFIG_INVALID, text));
                 }

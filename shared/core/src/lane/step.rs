@@ -104,9 +104,9 @@ impl Lane {
                 self.platforms = fleet.hosts.keys().map(told).collect();
                 facts.fleet = Some(fleet);
             }
-            Saw::Settings(group, settings) => {
+            Saw::Settings(group, seen) => {
                 self.due.remove(&Look::Settings(group.clone()));
-                facts.settings.insert(group, settings);
+                facts.groups.insert(group, seen);
             }
             Saw::Targets(group, targets) => {
                 self.due.remove(&Look::Targets(group.clone()));

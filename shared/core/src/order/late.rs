@@ -11,6 +11,23 @@ use crate::time::Timestamp;
 const LISTED: Duration = Duration::from_mins(7);
 
 impl Orders {
+    /// Splits a call that SSM refused because of one of its hosts, so that the rest is sent.
+    ///
+    /// A call for a single host that is refused has found the host: [`Self::judge_refused`].
+    pub fn refuse(&mut self, number: u32) {
+        let Some(index) = self.parts.iter().position(|part| part.number == number) else { return };
+        let Some(part) = self.parts.get_mut(index) else { return };
+        if part.hosts.len() < 2 {
+            part.state = PartState::Refused;
+            return;
+        }
+        let part = part.clone();
+        for host in part.hosts {
+            self.add(part.verb, &part.image, vec![host]);
+        }
+        self.parts.remove(index);
+    }
+
     /// Whether a host is still to be judged for which Systems Manager took no command.
     #[must_use]
     pub fn is_refused(&self) -> bool {

@@ -355,23 +355,6 @@ impl Orders {
         self.not_after.after(limit).after(DELIVERY).after(DELIVERY)
     }
 
-    /// Splits a call that SSM refused because of one of its hosts, so that the rest is sent.
-    ///
-    /// A call for a single host that is refused has found the host: [`Self::judge_refused`].
-    pub fn refuse(&mut self, number: u32) {
-        let Some(index) = self.parts.iter().position(|part| part.number == number) else { return };
-        let Some(part) = self.parts.get_mut(index) else { return };
-        if part.hosts.len() < 2 {
-            part.state = PartState::Refused;
-            return;
-        }
-        let part = part.clone();
-        for host in part.hosts {
-            self.add(part.verb, &part.image, vec![host]);
-        }
-        self.parts.remove(index);
-    }
-
     /// Takes a call as out that was looked for and found.
     pub fn found(&mut self, number: u32, command: CommandId) {
         let at = self.made;

@@ -67,6 +67,11 @@ impl View {
         self.health.iter().any(|(it, health)| it.host == *host && *health == Health::Stopped)
     }
 
+    /// Whether a host is registered in a group, by its place, or is to be again.
+    pub(super) fn is_member(&self, place: usize, host: &HostId) -> bool {
+        self.groups.get(place).is_some_and(|group| group.members.contains(host))
+    }
+
     /// The groups in which a host takes traffic, by their places.
     fn groups_of(&self, host: &HostId) -> BTreeSet<usize> {
         let groups = self.groups.iter().enumerate();
@@ -179,6 +184,9 @@ impl Rollout {
         if self.is_forward() && !joined.is_empty() {
             self.prefetch(joined, cx);
             return true;
+        }
+        if self.is_forward() && !self.hosts.values().any(HostRun::was_touched) {
+            self.warn_of_groups(&view);
         }
         let waiting = self.candidates(&view);
         if waiting.is_empty() {

@@ -15,7 +15,7 @@ use crate::release::Release;
 use crate::scan::{Platform, Scanned};
 use crate::secret::SecretState;
 use crate::time::Timestamp;
-use crate::traffic::{GroupSettings, SeenTarget};
+use crate::traffic::{SeenGroup, SeenTarget};
 
 /// What was seen since the lane woke. Never stored: a decision rests on what was read for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(crate) struct Facts {
     pub(crate) secrets: BTreeMap<SecretName, SecretState>,
     pub(crate) alarms: BTreeMap<AlarmName, SeenAlarm>,
     pub(crate) fleet: Option<Arc<Fleet>>,
-    pub(crate) settings: BTreeMap<TargetGroup, Option<GroupSettings>>,
+    pub(crate) groups: BTreeMap<TargetGroup, SeenGroup>,
     pub(crate) targets: BTreeMap<TargetGroup, Vec<SeenTarget>>,
     pub(crate) commands: BTreeMap<CommandId, Vec<Invocation>>,
     pub(crate) woke_at: Timestamp,

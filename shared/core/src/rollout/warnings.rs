@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Rollout;
+use super::choose::View;
 use crate::name::HostId;
 use crate::order::{Heard, Orders};
 
@@ -18,7 +19,7 @@ const TOLD: usize = 3;
 pub struct Warning {
     /// The hosts' sentence.
     pub text: String,
-    /// The hosts that warned.
+    /// The hosts that warned; none where the warning is of the lane.
     pub hosts: BTreeSet<HostId>,
 }
 
@@ -28,17 +29,33 @@ impl Rollout {
         for (host, heard) in &orders.heard {
             let Heard::Answered(answer) = heard else { continue };
             for text in &answer.warnings {
-                add_warning(&mut self.warnings, host, text);
+                add_warning(&mut self.warnings, Some(host), text);
             }
+        }
+    }
+
+    /// Warns of target groups that hold none of the lane's hosts: nothing is drained there.
+    pub(super) fn warn_of_groups(&mut self, view: &View) {
+        let groups = self.settings.target_groups.iter().enumerate();
+        let empty: Vec<String> = groups
+            .filter(|(place, _)| !self.live().any(|(host, _)| view.is_member(*place, host)))
+            .map(|(_, group)| group.as_str().to_owned())
+            .collect();
+        for group in empty {
+            let text = format!(
+                "No host of this lane is registered in the target group {group}: nothing is taken \
+                 out of service there."
+            );
+            add_warning(&mut self.warnings, None, &text);
         }
     }
 }
 
-fn add_warning(warnings: &mut Vec<Warning>, host: &HostId, text: &str) {
+fn add_warning(warnings: &mut Vec<Warning>, host: Option<&HostId>, text: &str) {
     if let Some(known) = warnings.iter_mut().find(|it| it.text == *text) {
-        known.hosts.insert(host.clone());
+        known.hosts.extend(host.cloned());
     } else if warnings.len() < KEPT {
-        let hosts = BTreeSet::from([host.clone()]);
+        let hosts = host.into_iter().cloned().collect();
         warnings.push(Warning { text: text.to_owned(), hosts });
     }
 }
@@ -48,7 +65,8 @@ pub(crate) fn tell_warnings(warnings: &[Warning]) -> String {
     let told = warnings.iter().take(TOLD).map(|it| {
         let host = it.hosts.first().map(ToString::to_string).unwrap_or_default();
         let whose = match it.hosts.len() {
-            0 | 1 => host,
+            0 => return format!(". {}", it.text.trim_end_matches('.')),
+            1 => host,
             count => format!("{host} and {} more", count.saturating_sub(1)),
         };
         format!(". {whose} warned: {}", it.text.trim_end_matches('.'))
@@ -82,9 +100,13 @@ mod tests {
         for (heard, expected) in cases {
             let mut warnings = Vec::new();
             for (host, text) in heard {
-                add_warning(&mut warnings, &format!("i-0000000{host}").parse().unwrap(), text);
+                let host: HostId = format!("i-0000000{host}").parse().unwrap();
+                add_warning(&mut warnings, Some(&host), text);
             }
             assert_eq!(tell_warnings(&warnings), expected, "{heard:?}");
         }
+        let mut warnings = Vec::new();
+        add_warning(&mut warnings, None, "None is registered.");
+        assert_eq!(tell_warnings(&warnings), ". None is registered");
     }
 }

@@ -123,12 +123,12 @@ impl Observer {
         let kept = self.store.read()?;
         let directories = self.directories();
         // Engine and Compose are asked at the same time.
-        let containers = self.look_at_containers(&directories);
-        let (containers, variables) = tokio::join!(containers, self.read_own_variables());
+        let (containers, asked) =
+            tokio::join!(self.look_at_containers(&directories), self.ask_ahead(&kept));
         let mut containers = containers?;
         let project = match self.project.clone() {
             Some(project) => project,
-            None => self.read_project(&kept, &containers, &directories, variables).await,
+            None => self.read_project(&kept, &containers, &directories, asked).await,
         };
         self.project = Some(project.clone());
         let images = self.look_at_images(&project, &containers).await?;

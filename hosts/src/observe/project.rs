@@ -22,13 +22,44 @@ const DEEPEST: usize = 4;
 /// Compose's own variables, or why it does not read them.
 type ReadVariables = Result<Variables, String>;
 
+/// What Compose is asked before it is known which files are the service's.
+pub(super) struct AskedAhead {
+    /// Its own variables, as `.env` has them.
+    variables: ReadVariables,
+    /// What it reads in the files that the last order used.
+    last: Option<(Files, Result<Definition, String>)>,
+}
+
 impl Observer {
-    /// Compose's own variables as `.env` has them, for a project that is still to be read.
-    pub(super) async fn read_own_variables(&self) -> ReadVariables {
-        if self.project.is_some() || !self.directory().join(".env").is_file() {
+    /// Asks Compose what is probably to be known of a project that is still to be read.
+    pub(super) async fn ask_ahead(&self, kept: &Kept) -> AskedAhead {
+        if self.project.is_some() {
+            return AskedAhead { variables: Ok(Variables::default()), last: None };
+        }
+        let (variables, last) =
+            tokio::join!(self.read_own_variables(), self.read_last_definition(kept));
+        AskedAhead { variables, last }
+    }
+
+    async fn read_own_variables(&self) -> ReadVariables {
+        if !self.directory().join(".env").is_file() {
             return Ok(Variables::default());
         }
         self.compose.read_variables(&[]).await
+    }
+
+    async fn read_last_definition(
+        &self,
+        kept: &Kept,
+    ) -> Option<(Files, Result<Definition, String>)> {
+        let files = &kept.finished.as_ref()?.files;
+        if files.listed.is_empty() {
+            return None;
+        }
+        // Under which name is for the files and the variables to say.
+        let files = Files { project: String::new(), ..files.clone() };
+        let read = self.compose.read_definition(&files).await;
+        Some((files, read))
     }
 
     /// Finds the project's files and its name, and has Compose read them.
@@ -37,11 +68,11 @@ impl Observer {
         kept: &Kept,
         containers: &[Container],
         directories: &BTreeSet<String>,
-        own_variables: ReadVariables,
+        asked: AskedAhead,
     ) -> Known {
         let fallback =
             Files { project: self.name_of_running(containers, directories), ..Files::default() };
-        match self.find_project(kept, containers, directories, own_variables).await {
+        match self.find_project(kept, containers, directories, asked).await {
             Ok((files, definition)) => Known {
                 edited_at: find_last_edit(self.directory(), &files),
                 definition: Ok(definition),
@@ -60,7 +91,7 @@ impl Observer {
         kept: &Kept,
         containers: &[Container],
         directories: &BTreeSet<String>,
-        own_variables: ReadVariables,
+        asked: AskedAhead,
     ) -> Result<(Files, Definition), (Problem, Option<Files>)> {
         let directory = self.directory();
         if !directory.is_dir() {
@@ -73,7 +104,7 @@ impl Observer {
         let own = |it: &&Container| it.is_started_in(directories) && !it.is_one_off;
         let own: Vec<&Container> = containers.iter().filter(own).collect();
         let environment = find_environment_files(&own, directory);
-        let variables = self.choose_variables(&environment, own_variables).await;
+        let variables = self.choose_variables(&environment, asked.variables).await;
         let variables = variables.map_err(|it| (it, None))?;
         let listed = self.find_files(kept, own, directories, &variables);
         let listed = listed.map_err(|it| (it, None))?;
@@ -81,7 +112,8 @@ impl Observer {
         let files = Files { listed, separator, environment, project: String::new() };
         let running = self.name_of_running(containers, directories);
         let named = Files { project: running.clone(), ..files.clone() };
-        let read = self.read_named(files, &variables.project, &running, directories).await;
+        let either = (variables.project.as_str(), running.as_str());
+        let read = self.read_named(files, either, directories, asked.last).await;
         read.map_err(|text| (problem(text), Some(named)))
     }
 
@@ -141,9 +173,9 @@ impl Observer {
     async fn read_named(
         &self,
         mut files: Files,
-        of_variables: &str,
-        running: &str,
+        (of_variables, running): (&str, &str),
         directories: &BTreeSet<String>,
+        last: Option<(Files, Result<Definition, String>)>,
     ) -> Result<(Files, Definition), String> {
         // Compose calls a project after the directory of its first file.
         let below = files.listed.first().and_then(|it| Path::new(it).parent()?.file_name());
@@ -153,7 +185,10 @@ impl Observer {
         if !of_variables.is_empty() && !is_default(of_variables) {
             of_variables.clone_into(&mut files.project);
         }
-        let mut definition = self.compose.read_definition(&files).await?;
+        let mut definition = match last.filter(|(of, _)| *of == files) {
+            Some((_, read)) => read?,
+            None => self.compose.read_definition(&files).await?,
+        };
         let unnamed = files.project.is_empty() && is_default(&definition.project);
         if unnamed && definition.project != running {
             running.clone_into(&mut files.project);

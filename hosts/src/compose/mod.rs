@@ -125,8 +125,8 @@ impl Compose {
         variables: &[Variable],
         limit: Duration,
     ) -> Result<Output, Failed> {
-        let mut command = docker(&self.directory);
-        command.arg("compose").args(arguments).envs(given(variables));
+        let mut command = docker_compose(&self.directory);
+        command.args(arguments).envs(given(variables));
         run_to_end(command, None, limit).await
     }
 
@@ -140,7 +140,7 @@ impl Compose {
     ) -> Result<Output, Failed> {
         let mut command = match plugin::find(&home()) {
             Some(plugin) => plain(&plugin, &self.directory),
-            None => docker(&self.directory),
+            None => docker_compose(&self.directory),
         };
         command.args(arguments).envs(given(variables));
         run_to_end(command, input, QUESTION).await
@@ -164,6 +164,13 @@ fn with_environment<'a>(arguments: &[&'a str], environment: &'a [String]) -> Vec
 /// The Docker command line tool, with a plain environment.
 pub(crate) fn docker(directory: &Path) -> Command {
     plain(Path::new("docker"), directory)
+}
+
+/// Compose by that tool.
+fn docker_compose(directory: &Path) -> Command {
+    let mut command = docker(directory);
+    command.arg("compose");
+    command
 }
 
 /// A program with nothing of the agent's environment but where programs and the engine are.
@@ -196,7 +203,7 @@ pub(crate) async fn run_to_end(
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command
         .spawn()
-        .map_err(|error| Failed::Absent(format!("The command docker does not start: {error}.")))?;
+        .map_err(|error| Failed::Absent(format!("docker does not start: {error}.")))?;
     if let (Some(mut pipe), Some(text)) = (child.stdin.take(), input) {
         // A child that does not read its input tells why by itself.
         let _closed = pipe.write_all(text.as_bytes()).await;

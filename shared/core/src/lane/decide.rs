@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::scan_gate::{Passed, Stand};
 use super::secrets::unusable;
-use super::{Asked, Blocker, Hold, HostRecord, Lane, secrets};
+use super::{Asked, Blocker, Errand, Hold, HostRecord, Lane, secrets};
 use crate::alarm::{AlarmState, SeenAlarm};
 use crate::configuration::{AlarmName, EnvironmentConfiguration};
 use crate::fingerprint::fingerprint;
@@ -242,7 +242,7 @@ impl Lane {
             return self.block(Some(asked.release), reason, None);
         }
         let hosts: BTreeMap<HostId, HostRun> =
-            self.free(fleet).map(|host| (host.id.clone(), self.met(host))).collect();
+            self.free(fleet, asked.cause).map(|host| (host.id.clone(), self.met(host))).collect();
         // What waits to be brought to the release before is brought to this one.
         self.errands.retain(|host, _| !hosts.contains_key(host));
         if hosts.is_empty() {
@@ -277,11 +277,11 @@ impl Lane {
         true
     }
 
-    /// The hosts that a rollout would change first: those that no errand is on its way to.
-    fn free<'a>(&'a self, fleet: &'a Fleet) -> impl Iterator<Item = &'a SeenHost> {
-        let is_free = |host: &&SeenHost| {
-            self.errands.get(&host.id).is_none_or(|errand| !errand.is_under_way())
-        };
+    /// The hosts that a rollout would change first: those that no errand is on its way to. What
+    /// could not be brought to the release before is no reason against a person's way back.
+    fn free<'a>(&'a self, fleet: &'a Fleet, cause: Cause) -> impl Iterator<Item = &'a SeenHost> {
+        let waits = move |errand: &Errand| !errand.is_under_way() && cause != Cause::Rollback;
+        let is_free = move |host: &&SeenHost| self.errands.get(&host.id).is_none_or(waits);
         fleet.hosts.values().filter(is_free)
     }
 
@@ -401,6 +401,7 @@ mod tests {
     use crate::observation::{Cue, Documents, Event, HostSettings, Saw};
     use crate::rollout::End;
     use crate::scan::{Scanned, State};
+    use crate::traffic::Target;
 
     const NOW: Timestamp = Timestamp::from_millis(1_790_000_000_000);
 
@@ -478,8 +479,32 @@ mod tests {
 
     #[test]
     fn a_lane_whose_hosts_are_all_on_errands_starts_no_rollout_of_none() {
-        assert_waits(&woken(lane(), &[host(1)]), &Code::LANE_BUSY);
-        let rollout = woken(lane(), &[host(1), host(2)]).rollout.unwrap();
+        let mut lane = lane();
+        let errand = lane.errands.get_mut(&host(1)).unwrap();
+        errand.runs = Some(Running::Digest(release(1).digest));
+        let group =
+            "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/a/0123456789abcdef";
+        let target = Target { group: group.parse().unwrap(), host: host(1), port: 80 };
+        lane.owed.insert(host(1), [target].into());
+        assert_waits(&woken(lane.clone(), &[host(1)]), &Code::LANE_BUSY);
+        let rollout = woken(lane, &[host(1), host(2)]).rollout.unwrap();
+        assert_eq!(rollout.hosts.keys().collect::<Vec<_>>(), [&host(2)]);
+    }
+
+    #[test]
+    fn a_host_that_waits_to_be_tried_again_is_part_of_the_next_rollout() {
+        let after = woken(lane(), &[host(1), host(2)]);
+        let rollout = after.rollout.unwrap();
+        assert_eq!(rollout.hosts.keys().collect::<Vec<_>>(), [&host(1), &host(2)]);
+        assert!(after.errands.is_empty());
+    }
+
+    #[test]
+    fn a_host_that_waits_to_be_tried_again_is_no_reason_against_a_way_back() {
+        let mut lane = lane();
+        let (release, cause) = (release(3), Cause::Rollback);
+        lane.asked = Some(Asked { release, cause, actor: "ana".to_owned(), overriding: None });
+        let rollout = woken(lane, &[host(1), host(2)]).rollout.unwrap();
         assert_eq!(rollout.hosts.keys().collect::<Vec<_>>(), [&host(2)]);
     }
 

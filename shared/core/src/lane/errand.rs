@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HostRecord, Lane};
-use crate::configuration::{Drift, EnvironmentConfiguration, Unreachable};
+use crate::configuration::{Drift, EnvironmentConfiguration};
 use crate::name::HostId;
 use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
@@ -259,25 +259,16 @@ impl Lane {
         }
     }
 
-    /// Lets hosts that have joined since a rollout began change with its last wave, also those that
-    /// could not be brought to what runs: a rollout concerns every host.
-    pub(super) fn admit_joined(&mut self, rollout: &mut Rollout, now: Timestamp) {
+    /// Lets hosts that have joined since a rollout began change with its last wave.
+    pub(super) fn admit_joined(&self, rollout: &mut Rollout, now: Timestamp) {
         let open = matches!(rollout.phase, Phase::Choosing { .. } | Phase::Verifying(_));
-        let Some(fleet) = self.facts.fleet.clone() else { return };
+        let Some(fleet) = &self.facts.fleet else { return };
         if !rollout.is_forward() || !open {
             return;
         }
-        let skips = rollout.settings.unreachable == Unreachable::Skip;
         for (id, host) in &fleet.hosts {
-            let failed =
-                self.errands.get(id).map(|errand| (errand.is_under_way(), &errand.failure));
-            let ready = match failed {
-                None => self.current.is_none() || self.hosts.contains_key(id),
-                Some((false, Some(reason))) => !skips || reason.code != Code::HOSTS_UNREACHABLE,
-                Some(_) => false,
-            };
-            if ready && !rollout.hosts.contains_key(id) {
-                self.errands.remove(id);
+            let ready = self.current.is_none() || self.hosts.contains_key(id);
+            if ready && !rollout.hosts.contains_key(id) && !self.errands.contains_key(id) {
                 rollout.hosts.insert(id.clone(), self.met(host));
                 rollout.note(now, format!("{id} has joined, and changes last"));
             }

@@ -36,26 +36,26 @@ impl Orders {
         self.parts.iter().any(|part| refused(part) && unheard(part))
     }
 
-    /// Takes hosts that were refused as gone where they are not listed any more, else as silent:
-    /// they may serve all the same. Before a host that is to change counts as silent, it is told
-    /// again for as long as a stopped one may be listed.
-    pub fn judge_refused(&mut self, exists: impl Fn(&HostId) -> bool, now: Timestamp) {
-        let waits = now < self.made.after(LISTED);
-        let mut heard = Vec::new();
+    /// Takes hosts that were refused as gone where they are not listed any more. One that is listed
+    /// may serve all the same: it is told again for as long as a stopped one may be listed, and is
+    /// silent then. Whether it was time to look.
+    pub fn judge_refused(&mut self, exists: impl Fn(&HostId) -> bool, now: Timestamp) -> bool {
+        let (is_over, is_due) = (now >= self.made.after(LISTED), now >= self.watch.next);
         for part in self.parts.iter_mut().filter(|part| part.state == PartState::Refused) {
             let [host] = part.hosts.as_slice() else { continue };
+            if self.heard.contains_key(host) {
+                continue;
+            }
             if !exists(host) {
-                heard.push((host.clone(), Heard::Gone));
-            } else if part.verb != Verb::Activate || !waits {
-                heard.push((host.clone(), Heard::Silent));
-            } else if now >= self.watch.next {
+                self.heard.insert(host.clone(), Heard::Gone);
+            } else if is_over {
+                self.heard.insert(host.clone(), Heard::Silent);
+            } else if is_due {
                 part.state = PartState::Unsent;
                 self.not_after = self.not_after.max(now.after(VALIDITY));
             }
         }
-        for (host, what) in heard {
-            self.heard.entry(host).or_insert(what);
-        }
+        is_due
     }
 
     /// Whether a host answered that its containers are still starting.

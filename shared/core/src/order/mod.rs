@@ -13,7 +13,7 @@ pub use watch::Watch;
 
 use crate::name::HostId;
 use crate::reason::{Code, Reason};
-use crate::release::Image;
+use crate::release::{Image, Running};
 use crate::time::Timestamp;
 
 /// Hosts in one call of `SendCommand`, at most (SSM's limit on `InstanceIds`).
@@ -237,7 +237,10 @@ impl Orders {
                 let told = self.image_for(host);
                 if told.is_some_and(|image| !image.is_run_by(&answer.now)) {
                     let text = format!("{host} runs {} instead of what it was told", answer.now);
-                    return Err(Reason::new(Code::HOSTS_DRIFTED, text));
+                    // Containers that ended by themselves leave nothing behind that runs.
+                    let ended = answer.now == Running::Nothing;
+                    let code = if ended { Code::HEALTH_CONTAINER } else { Code::HOSTS_DRIFTED };
+                    return Err(Reason::new(code, text));
                 }
                 let judged = told.is_some_and(Image::is_judged_by_host);
                 if !answer.finished || (!judged && answer.is_unwell(told)) {

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::choose::goes_back;
+use super::choose::{View, goes_back};
 use super::{Context, Course, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, Unreachable};
-use crate::lane::Errand;
 use crate::name::HostId;
 use crate::order::{Fence, Heard, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
@@ -15,9 +14,6 @@ use crate::time::Timestamp;
 
 /// How long a batch may be waited for when every host that could change is needed in service.
 const HEADROOM_WAIT: Duration = Duration::from_mins(10);
-
-/// How long hosts are waited for in the end that joined, before they are only named.
-const JOINING: Duration = Duration::from_mins(10);
 
 /// How long a rollout may take to turn back, unless its estimate is longer, before what is left
 /// counts as lost.
@@ -272,20 +268,15 @@ impl Rollout {
             self.phase = Phase::Verifying(orders);
             return false;
         };
-        if self.take_back(|host| fleet.hosts.contains_key(host) && !view.is_stopped(host)) {
+        self.skip_stopped(&view);
+        let is_there = |host: &HostId| fleet.hosts.contains_key(host) && !view.is_stopped(host);
+        if self.take_back(is_there, &view) {
             self.ask_all("a host is back; every host is asked again", cx);
             return true;
         }
         if self.live().any(|(_, run)| run.progress == Progress::Waiting) {
             self.choose_next(cx.now, "a host has joined, and changes last");
             return true;
-        }
-        // Hosts that are on their way to what runs, and are then changed too.
-        let joins = |host: &HostId| cx.errands.get(host).is_some_and(Errand::is_under_way);
-        if view.others.iter().any(joins) && cx.now < orders.made.after(JOINING) {
-            orders.watch.looked(cx.now);
-            self.phase = Phase::Verifying(orders);
-            return false;
         }
         let hosts: Vec<HostId> = self.live().map(|(host, _)| host.clone()).collect();
         if hosts.iter().any(|host| orders.is_starting(host)) {
@@ -314,13 +305,13 @@ impl Rollout {
         true
     }
 
-    /// Counts hosts again that went away and are back; whether there are any.
-    fn take_back(&mut self, is_there: impl Fn(&HostId) -> bool) -> bool {
+    /// Counts hosts again that went away and are back; whether there are any. One that was changed
+    /// before is counted once it serves: until then it may still be starting.
+    fn take_back(&mut self, is_there: impl Fn(&HostId) -> bool, view: &View) -> bool {
         let mut back = false;
         for (host, run) in &mut self.hosts {
-            let went =
-                matches!(&run.progress, Progress::Skipped(it) if it.code == Code::HOSTS_VANISHED);
-            if went && is_there(host) {
+            let is_ready = !run.told || view.serves_everywhere(host);
+            if run.is_vanished() && is_there(host) && is_ready {
                 run.progress = if run.told { Progress::Done } else { Progress::Waiting };
                 back = true;
             }
@@ -339,7 +330,7 @@ impl Rollout {
         let joined = if others.is_empty() {
             String::new()
         } else {
-            format!("; not yet on {names}, which joined meanwhile")
+            format!("; not on {names} yet: `status` says why")
         };
         let text =
             format!("{} runs on {hosts} host(s), healthy and in service{joined}", self.candidate);

@@ -106,6 +106,7 @@ impl Rollout {
     pub(super) fn bake(&mut self, mut bake: Bake, cx: &mut Context<'_>) -> bool {
         if !self.settings.target_groups.is_empty() {
             let Some(view) = self.view(cx) else { return false };
+            self.skip_stopped(&view);
             if let Some(reason) = self.out_of_service(&view) {
                 self.turn_back(reason, cx);
                 return true;

@@ -291,8 +291,17 @@ impl Rollout {
     }
 
     fn unhealthy(&self, batch: &Batch, view: &View) -> Reason {
-        let healthy = |it: &&Target| view.health.get(*it).copied() != Some(Health::Healthy);
-        let text = match self.targets_of(&batch.hosts).find(healthy) {
+        let unhealthy = |it: &&Target| view.health.get(*it).copied() != Some(Health::Healthy);
+        let text = match self.targets_of(&batch.hosts).find(unhealthy) {
+            Some(target) if view.was_taken_out(target) => {
+                let text = format!(
+                    "{} is not registered in {}: its instance does not run, or somebody else took \
+                     it out",
+                    target.host,
+                    target.group.as_str()
+                );
+                return Reason::new(Code::HOSTS_VANISHED, text);
+            }
             Some(target) => format!(
                 "{} did not become healthy in {} on port {}",
                 target.host,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::alarms::Alarms;
-use super::{Bake, Batch, Context, HostRun, Phase, Progress, Rollout, Stage};
+use super::{Bake, Batch, Context, Course, HostRun, Phase, Progress, Rollout, Stage};
 use crate::configuration::Share;
 use crate::lane::Errand;
 use crate::name::HostId;
@@ -25,7 +25,7 @@ pub(super) struct View {
     pub(super) health: BTreeMap<Target, Health>,
     /// Who serves, per group; without groups, who is well.
     groups: Vec<Serving>,
-    /// Hosts of the lane that the rollout does not change yet: errands are on their way to them.
+    /// Hosts of the lane that the rollout does not change.
     pub(super) others: BTreeSet<HostId>,
 }
 
@@ -44,7 +44,7 @@ impl View {
     }
 
     /// Whether a host takes traffic in every group that it is a member of.
-    fn serves_everywhere(&self, host: &HostId) -> bool {
+    pub(super) fn serves_everywhere(&self, host: &HostId) -> bool {
         let mut groups = self.groups.iter().filter(|group| group.members.contains(host));
         groups.all(|group| group.healthy.contains(host))
     }
@@ -65,6 +65,11 @@ impl View {
     /// Whether the load balancer says that a host's instance does not run.
     pub(super) fn is_stopped(&self, host: &HostId) -> bool {
         self.health.iter().any(|(it, health)| it.host == *host && *health == Health::Stopped)
+    }
+
+    /// Whether a target that is to be registered is not, or is about to go.
+    pub(super) fn was_taken_out(&self, target: &Target) -> bool {
+        matches!(self.health.get(target), None | Some(Health::Draining))
     }
 
     /// Whether a host is registered in a group, by its place, or is to be again.
@@ -132,22 +137,62 @@ impl Rollout {
         if groups.is_empty() {
             let well = self.hosts.iter().filter(|(_, run)| run.healthy);
             view.groups.push(Serving {
-                members: self.hosts.keys().chain(&view.others).cloned().collect(),
+                members: self.hosts.keys().chain(self.counted(&view, cx)).cloned().collect(),
                 healthy: well.map(|(host, _)| host.clone()).collect(),
             });
         }
         Some(view)
     }
 
-    /// A host that is done and does not take traffic, if there is one.
+    /// A host that is done and does not take traffic, if there is one. That somebody else took it
+    /// out of service says nothing of the image.
     pub(super) fn out_of_service(&self, view: &View) -> Option<Reason> {
         let mut done = self.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
-        let (host, _) = done.find(|(host, run)| {
+        let (host, run) = done.find(|(host, run)| {
             let was_in = run.targets.is_empty() && !self.settings.target_groups.is_empty();
-            !was_in && !view.serves_everywhere(host) && !view.is_stopped(host)
+            !was_in && !view.serves_everywhere(host)
         })?;
+        if run.targets.iter().any(|target| view.was_taken_out(target)) {
+            let text = format!("{host} was taken out of its target group, and not by Esclusa");
+            return Some(Reason::new(Code::HOSTS_VANISHED, text));
+        }
         let text = format!("{host} was changed and is not in service any more");
         Some(Reason::new(Code::HEALTH_TARGET, text))
+    }
+
+    /// Leaves hosts out that are done and whose instance was stopped since.
+    pub(super) fn skip_stopped(&mut self, view: &View) {
+        for (host, run) in &mut self.hosts {
+            if run.progress == Progress::Done && view.is_stopped(host) {
+                let reason = Reason::new(Code::HOSTS_VANISHED, format!("{host} was stopped"));
+                run.progress = Progress::Skipped(reason);
+            }
+        }
+    }
+
+    /// The other hosts of the lane that count for the floor: those that serve, or that an errand is
+    /// on its way to. The way back waits for nobody.
+    fn counted<'a>(
+        &self,
+        view: &'a View,
+        cx: &Context<'_>,
+    ) -> impl Iterator<Item = &'a HostId> + use<'a> {
+        let (forward, errands) = (self.is_forward(), cx.errands);
+        let under_way = move |host: &HostId| errands.get(host).is_some_and(Errand::is_under_way);
+        let counts: Vec<&HostId> = (view.others.iter())
+            .filter(|host| forward && (view.serves(host) || under_way(host)))
+            .collect();
+        counts.into_iter()
+    }
+
+    /// A host that was told to change, went away and is there again goes back like the others.
+    fn put_back_too(&mut self, present: &BTreeSet<HostId>) {
+        let Course::Back { cause, .. } = self.course.clone() else { return };
+        for (host, run) in &mut self.hosts {
+            if run.told && run.is_vanished() && present.contains(host) {
+                run.progress = Progress::Failed(cause.clone());
+            }
+        }
     }
 
     /// Starts the next batch, or ends the waves, or waits for headroom.
@@ -164,6 +209,7 @@ impl Rollout {
         // What never becomes healthy is known before anything is taken out of service.
         let unused = || view.unused(|target| self.is_live(&target.host));
         let out = self.out_of_service(&view).or_else(unused).filter(|_| self.is_forward());
+        self.put_back_too(&present);
         if let Some(reason) = out {
             self.turn_back(reason, cx);
             return true;
@@ -194,7 +240,7 @@ impl Rollout {
             return true;
         }
         let live = self.live().map(|(host, _)| host);
-        let live: BTreeSet<&HostId> = live.chain(&view.others).collect();
+        let live: BTreeSet<&HostId> = live.chain(self.counted(&view, cx)).collect();
         let headroom = view.headroom(&live, &self.settings.min_in_service);
         let hosts = plan::batch(&waiting, &headroom, self.budget());
         if hosts.is_empty() {
@@ -341,7 +387,7 @@ impl Rollout {
             let registered = view.registered.get(host).cloned().unwrap_or_default();
             if let Some(run) = self.hosts.get_mut(host) {
                 run.targets.extend(registered);
-                if self.course == super::Course::Forward {
+                if self.course == Course::Forward {
                     run.progress = Progress::Touched;
                 }
             }
@@ -349,7 +395,8 @@ impl Rollout {
         let registered = hosts.iter().any(|host| view.registered.contains_key(host));
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
         let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
-        let is_only = self.live().count().saturating_add(view.others.len()) < 2;
+        let others = self.counted(view, cx).count();
+        let is_only = self.live().count().saturating_add(others) < 2;
         if is_only || !(registered || draining) {
             let blinks = is_only && hosts.iter().any(|host| view.serves(host));
             let gap = if blinks { "; it is the only one, so the service will blink" } else { "" };

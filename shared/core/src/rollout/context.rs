@@ -130,8 +130,7 @@ impl<'a> Context<'a> {
         if orders.is_refused()
             && let Some(fleet) = self.fleet()
         {
-            orders.judge_refused(|host| fleet.hosts.contains_key(host), self.now);
-            looked = true;
+            looked |= orders.judge_refused(|host| fleet.hosts.contains_key(host), self.now);
         }
         if orders.is_heard() && orders.may_still_begin(self.now) {
             orders.watch.looked(self.now);

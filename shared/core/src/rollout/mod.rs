@@ -30,7 +30,7 @@ use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, Targ
 use crate::name::HostId;
 use crate::observation::{Documents, Sources};
 use crate::order::{Answer, ContainerHealth, Fence};
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::release::{Image, Release, Running};
 use crate::scan::Counts;
 use crate::time::Timestamp;
@@ -180,6 +180,11 @@ impl HostRun {
     }
 
     /// Takes what a host says of itself before it is told to change: that is what it goes back to.
+    /// Whether it was left out because it went away.
+    pub(crate) fn is_vanished(&self) -> bool {
+        matches!(&self.progress, Progress::Skipped(it) if it.code == Code::HOSTS_VANISHED)
+    }
+
     pub(crate) fn met(&mut self, answer: &Answer, now: Timestamp) {
         self.baseline = answer.now.clone();
         self.healthy = answer.health == ContainerHealth::Healthy;

@@ -131,7 +131,10 @@ impl World {
     /// What is left out because it does not exist any more does not exist.
     fn check_vanished(&mut self, rollout: &Rollout) {
         let is_on = |it: &SimHost| it.stopped_until.after(SLACK) < self.now;
-        let is_there = |id: &HostId| self.hosts.get(id).is_some_and(|it| it.alive && is_on(it));
+        let is_there = |id: &HostId| {
+            let is_on = self.hosts.get(id).is_some_and(|it| it.alive && is_on(it));
+            is_on && self.serves(id)
+        };
         let mut hosts = rollout.hosts.iter();
         let vanished = hosts.find(|(id, run)| {
             let left_out =

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::choose::{View, goes_back};
+use super::choose::goes_back;
+use super::view::View;
 use super::{Context, Course, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, Unreachable};
 use crate::name::HostId;

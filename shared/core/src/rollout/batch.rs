@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::choose::View;
+use super::view::View;
 use super::{Batch, Cause, Context, HostRun, Phase, Progress, Rollout, Stage};
 use crate::configuration::{OnFailure, TargetGroup};
 use crate::name::HostId;

@@ -12,6 +12,7 @@ mod context;
 mod end;
 mod estimate;
 mod phase;
+mod view;
 mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Rollout;
-use super::choose::View;
+use super::view::View;
 use crate::name::HostId;
 use crate::order::{Heard, Orders};
 

@@ -1,0 +1,155 @@
+//! Who serves at this moment, by the load balancer or by the containers themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Context, Rollout};
+use crate::configuration::Share;
+use crate::lane::Errand;
+use crate::name::HostId;
+use crate::reason::{Code, Reason};
+use crate::traffic::{Health, Target};
+
+/// What the load balancer, or the containers themselves, say of the hosts at this moment.
+pub(super) struct View {
+    /// The registered targets of each host.
+    pub(super) registered: BTreeMap<HostId, BTreeSet<Target>>,
+    /// Every target that is still draining.
+    pub(super) draining: BTreeSet<Target>,
+    /// The health of every target that was listed.
+    pub(super) health: BTreeMap<Target, Health>,
+    /// Who serves, per group; without groups, who is well.
+    groups: Vec<Serving>,
+    /// Hosts of the lane that the rollout does not change.
+    pub(super) others: BTreeSet<HostId>,
+}
+
+/// Hosts that serve together.
+struct Serving {
+    /// Those that are registered, or are to be again.
+    members: BTreeSet<HostId>,
+    /// Those among them that are healthy.
+    healthy: BTreeSet<HostId>,
+}
+
+impl View {
+    /// Whether a host takes traffic in any group.
+    pub(super) fn serves(&self, host: &HostId) -> bool {
+        !self.groups_of(host).is_empty()
+    }
+
+    /// Whether a host takes traffic in every group that it is a member of.
+    pub(super) fn serves_everywhere(&self, host: &HostId) -> bool {
+        let mut groups = self.groups.iter().filter(|group| group.members.contains(host));
+        groups.all(|group| group.healthy.contains(host))
+    }
+
+    /// A target in a group that no listener serves, among those that matter: it never becomes
+    /// healthy, and there is no use in waiting for it.
+    pub(super) fn unused(&self, matters: impl Fn(&Target) -> bool) -> Option<Reason> {
+        let mut unused = self.health.iter().filter(|(_, health)| **health == Health::Unused);
+        let (target, _) = unused.find(|(target, _)| matters(target))?;
+        let text = format!(
+            "{} is `unused` in {}: no listener serves the group, or its zone is off",
+            target.host,
+            target.group.as_str()
+        );
+        Some(Reason::new(Code::HEALTH_TARGET, text))
+    }
+
+    /// Whether the load balancer says that a host's instance does not run.
+    pub(super) fn is_stopped(&self, host: &HostId) -> bool {
+        self.health.iter().any(|(it, health)| it.host == *host && *health == Health::Stopped)
+    }
+
+    /// Whether a target that is to be registered is not, or is about to go.
+    pub(super) fn was_taken_out(&self, target: &Target) -> bool {
+        matches!(self.health.get(target), None | Some(Health::Draining))
+    }
+
+    /// Whether a host is registered in a group, by its place, or is to be again.
+    pub(super) fn is_member(&self, place: usize, host: &HostId) -> bool {
+        self.groups.get(place).is_some_and(|group| group.members.contains(host))
+    }
+
+    /// The groups in which a host takes traffic, by their places.
+    pub(super) fn groups_of(&self, host: &HostId) -> BTreeSet<usize> {
+        let groups = self.groups.iter().enumerate();
+        groups.filter(|(_, group)| group.healthy.contains(host)).map(|(place, _)| place).collect()
+    }
+
+    /// How many of the fleet each group can spare before it reaches its floor. A host that is in no
+    /// group counts in all of them: it may have gone from any.
+    pub(super) fn headroom(&self, fleet: &BTreeSet<&HostId>, least: &Share) -> Vec<usize> {
+        let nowhere = |host: &HostId| !self.groups.iter().any(|it| it.members.contains(host));
+        let spare = |group: &Serving| {
+            let members = fleet.iter().filter(|it| group.members.contains(**it) || nowhere(it));
+            let healthy = fleet.iter().filter(|it| group.healthy.contains(**it));
+            healthy.count().saturating_sub(least.floor(members.count()))
+        };
+        self.groups.iter().map(spare).collect()
+    }
+}
+
+impl Rollout {
+    /// What is seen of the hosts now, or looks for what is missing.
+    pub(super) fn view(&self, cx: &mut Context<'_>) -> Option<View> {
+        let groups = &self.settings.target_groups;
+        let seen = cx.targets(groups)?;
+        let mut view = View {
+            registered: BTreeMap::new(),
+            draining: BTreeSet::new(),
+            health: BTreeMap::new(),
+            groups: Vec::new(),
+            others: BTreeSet::new(),
+        };
+        for it in &seen {
+            view.health.insert(it.target.clone(), it.health);
+            if it.health.is_registered() {
+                let targets = view.registered.entry(it.target.host.clone()).or_default();
+                targets.insert(it.target.clone());
+            } else {
+                view.draining.insert(it.target.clone());
+            }
+        }
+        let fleet = cx.facts.fleet.iter().flat_map(|fleet| fleet.hosts.keys());
+        let others = fleet.filter(|it| !self.hosts.contains_key(*it) && !view.is_stopped(it));
+        view.others = others.cloned().collect();
+        for group in groups {
+            let of = |target: &Target| target.group == *group;
+            let remembered =
+                self.hosts.iter().filter(|(_, run)| run.targets.iter().any(of)).map(|it| it.0);
+            let registered = seen.iter().filter(|it| of(&it.target) && it.health.is_registered());
+            let healthy = seen.iter().filter(|it| {
+                let changes = cx.errands.get(&it.target.host).is_some_and(Errand::is_changing);
+                of(&it.target) && it.health == Health::Healthy && !changes
+            });
+            view.groups.push(Serving {
+                members: registered.map(|it| &it.target.host).chain(remembered).cloned().collect(),
+                healthy: healthy.map(|it| it.target.host.clone()).collect(),
+            });
+        }
+        if groups.is_empty() {
+            let well = self.hosts.iter().filter(|(_, run)| run.healthy);
+            view.groups.push(Serving {
+                members: self.hosts.keys().chain(self.counted(&view, cx)).cloned().collect(),
+                healthy: well.map(|(host, _)| host.clone()).collect(),
+            });
+        }
+        Some(view)
+    }
+
+    /// The other hosts of the lane that count for the floor: those that serve, or that an errand is
+    /// on its way to. The way back waits for nobody.
+    pub(super) fn counted<'a>(
+        &self,
+        view: &'a View,
+        cx: &Context<'_>,
+    ) -> impl Iterator<Item = &'a HostId> + use<'a> {
+        let (forward, errands) = (self.is_forward(), cx.errands);
+        let under_way = move |host: &HostId| errands.get(host).is_some_and(Errand::is_under_way);
+        let counts: Vec<&HostId> = (view.others.iter())
+            .filter(|host| forward && (view.serves(host) || under_way(host)))
+            .collect();
+        counts.into_iter()
+    }
+}

@@ -107,10 +107,14 @@ async fn its_replacement_joins_while_the_lane_is_held(stage: &mut Stage, silent:
     let status = stage.ask("status").await.unwrap();
     assert_eq!(status["lane"]["hold"]["code"], "lane.held", "{status:#}");
     assert_eq!(status["lane"]["phase"], "idle");
-    done(stage, json!({ "action": "release" })).await;
+    served(stage, "a release whose failure lay in a host, tried again", async || {
+        done(stage, json!({ "action": "release" })).await;
+        expect_end(stage, 5, "v1.3.0 succeeded ok").await;
+    })
+    .await;
     served(stage, "a rollout to the new host", async || {
         stage.push("v1.4.0", &["v1.4.0", "latest"]).await.unwrap();
-        expect_end(stage, 5, "v1.4.0 succeeded ok").await;
+        expect_end(stage, 6, "v1.4.0 succeeded ok").await;
     })
     .await;
     expect_running(stage, "v1.4.0").await;

@@ -78,8 +78,13 @@ pub(super) fn make(host: &Host) -> Result<(), HostError> {
 
 /// Removes namespace and link by their names alone; that they are gone already is fine.
 pub(super) fn remove(host: &Host) -> Result<(), HostError> {
-    if std::path::Path::new("/sys/class/net").join(&host.link).exists() {
-        run("ip", &["link", "delete", &host.link])?;
+    let link = std::path::Path::new("/sys/class/net").join(&host.link);
+    // It also goes by itself, a moment after a namespace that held its other end.
+    if link.exists()
+        && let Err(error) = run("ip", &["link", "delete", &host.link])
+        && link.exists()
+    {
+        return Err(error);
     }
     if host.network_namespace().exists() {
         run("ip", &["netns", "delete", &host.name])?;

@@ -14,7 +14,7 @@ use crate::release::{Image, Running};
 use crate::time::Timestamp;
 
 /// How long a batch may be waited for when every host that could change is needed in service.
-pub(super) const HEADROOM_WAIT: Duration = Duration::from_mins(10);
+const HEADROOM_WAIT: Duration = Duration::from_mins(10);
 
 /// How long a rollout may take to turn back, unless its estimate is longer, before what is left
 /// counts as lost.

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::advance::HEADROOM_WAIT;
 use super::alarms::Alarms;
 use super::view::View;
 use super::{Bake, Batch, Context, Course, HostRun, Phase, Progress, Rollout, Stage};
@@ -100,10 +99,6 @@ impl Rollout {
         let headroom = view.headroom(&live, &self.settings.min_in_service);
         let hosts = plan::batch(&waiting, &headroom, self.budget());
         if hosts.is_empty() {
-            // What is on its way to a host ends by itself, and the rollout has its own deadline.
-            let joins = self.counted(&view, cx).any(|it| cx.is_under_way(it));
-            let longer = cx.now.after(HEADROOM_WAIT);
-            let deadline = if joins { deadline.max(longer) } else { deadline };
             return self.wait_for_headroom(&mut watch, deadline, cx);
         }
         self.start_batch(hosts, &view, cx);

@@ -53,11 +53,6 @@ impl<'a> Context<'a> {
         Fence { epoch: self.epoch, generation: *self.generation }
     }
 
-    /// Whether an errand is on its way to a host.
-    pub(crate) fn is_under_way(&self, host: &HostId) -> bool {
-        self.errands.get(host).is_some_and(Errand::is_under_way)
-    }
-
     /// The hosts of the lane, or a look for them.
     pub(crate) fn fleet(&mut self) -> Option<&'a Fleet> {
         if self.facts.fleet.is_none() {

@@ -372,16 +372,7 @@ impl Rollout {
 
     /// The hosts that it is changing at this moment.
     pub(crate) fn changing(&self) -> impl Iterator<Item = &HostId> {
-        let batch = match &self.phase {
-            Phase::Changing(batch) => Some(batch),
-            Phase::Gating(_)
-            | Phase::Prefetching(_)
-            | Phase::Choosing { .. }
-            | Phase::Baking(_)
-            | Phase::Asking(_)
-            | Phase::Verifying(_)
-            | Phase::Ended(..) => None,
-        };
+        let batch = if let Phase::Changing(batch) = &self.phase { Some(batch) } else { None };
         batch.into_iter().flat_map(|batch| &batch.hosts)
     }
 

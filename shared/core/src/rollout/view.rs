@@ -58,7 +58,8 @@ impl View {
 
     /// Whether the load balancer says that a host's instance does not run.
     pub(super) fn is_stopped(&self, host: &HostId) -> bool {
-        self.health.iter().any(|(it, health)| it.host == *host && *health == Health::Stopped)
+        let mut targets = self.registered.get(host).into_iter().flatten();
+        targets.any(|target| self.health.get(target) == Some(&Health::Stopped))
     }
 
     /// Whether a target that is to be registered is not, or is about to go.

@@ -68,11 +68,7 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
             watch_anew(&observer, &kept)?;
         }
         Admission::Begun => {
-            observer.store.write_fence(
-                &order.lane,
-                order.fence,
-                kept.fence_of(&order.lane).is_none(),
-            )?;
+            observer.store.write_newest(&order, &kept)?;
             let next = observer.directory().join(esclusa_core::host::NEXT_SHIPPED);
             let _absent = std::fs::remove_file(next);
         }

@@ -27,8 +27,8 @@ async fn try_run() -> Result<Vec<String>, Reason> {
     for project in Store::all() {
         let kept = Store::of(&project).read()?;
         let named = kept.finished.map(|it| it.files.project).filter(|it| !it.is_empty());
-        if let Some((lane, _)) = kept.fence {
-            measured.push((named.unwrap_or(project), lane));
+        if let Some(newest) = kept.newest {
+            measured.push((named.unwrap_or(project), newest.lane));
         }
     }
     for usage in engine.usage(&measured).await? {

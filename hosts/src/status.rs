@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use esclusa_core::host::{Finished, Kept};
+use esclusa_core::host::{Finished, Kept, NewestOrder};
 
 use crate::answer::print;
 use crate::engine::Engine;
@@ -38,7 +38,7 @@ pub(crate) async fn run(service: Option<&str>) -> ExitCode {
 }
 
 fn describe(project: &str, kept: &Kept, log: &[String]) -> String {
-    let Some((lane, fence)) = &kept.fence else { return String::new() };
+    let Some(NewestOrder { lane, fence, .. }) = &kept.newest else { return String::new() };
     let mut lines = vec![
         format!("{project}: {} in {}", lane.service, lane.environment),
         format!("  newest order   {fence}"),

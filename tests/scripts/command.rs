@@ -82,6 +82,7 @@ pub(crate) enum Until {
     Ended,
     /// A rollout is active.
     Started,
+    /// Hosts of this wave are changed.
     Wave(usize),
     Phase(String),
     /// A rollout is on its way back.
@@ -226,6 +227,7 @@ fn push(name: &str, words: &[&str]) -> Result<Push, String> {
         ["unhealthy"] => Some(Behaviour::Unhealthy),
         ["fails-target"] => Some(Behaviour::FailsTarget),
         ["fails-later"] => Some(Behaviour::FailsLater),
+        ["dies-later"] => Some(Behaviour::DiesLater),
         ["cannot-be-pulled"] => Some(Behaviour::Missing),
         ["one-way"] => Some(Behaviour::OneWay),
         ["one-way", "unhealthy"] => Some(Behaviour::UnhealthyOneWay),

@@ -319,7 +319,8 @@ impl Player {
             Until::Ended => false,
             Until::Started => true,
             Until::Wave(number) => {
-                matches!(rollout.phase, Phase::Changing(_)) && rollout.wave().0 == *number
+                let changes = matches!(rollout.phase, Phase::Changing(_));
+                changes && rollout.phase.word() != "checking" && rollout.wave().0 == *number
             }
             Until::Phase(word) => rollout.phase.word() == word,
             Until::TurningBack => !rollout.is_forward(),

@@ -296,6 +296,8 @@ pub(crate) struct Asked {
     pub(crate) actor: String,
     /// Why its gates do not count, in that person's words; nothing where they do.
     pub(crate) overriding: Option<String>,
+    /// When it is dropped if it has not begun.
+    pub(crate) until: String,
 }
 
 /// A paused lane.

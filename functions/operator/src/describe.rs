@@ -220,6 +220,7 @@ fn asked(asked: &Asked) -> answer::Asked {
         cause: asked.cause.to_string(),
         actor: asked.actor.clone(),
         overriding: asked.overriding.clone(),
+        until: asked.until().to_string(),
     }
 }
 
@@ -254,8 +255,13 @@ pub(crate) fn sentence(lane: &Lane) -> String {
         let next = lane.next.as_ref().map(|it| format!("; {it} goes next")).unwrap_or_default();
         return format!("{runs}; {}{next}", progress(rollout));
     }
-    if let Some(Asked { release, cause, .. }) = &lane.asked {
-        return format!("{runs}; the {cause} to {release} is about to start");
+    if let Some(asked) = &lane.asked {
+        let (release, cause, until) = (&asked.release, asked.cause, asked.until());
+        let why = match &lane.blocker {
+            Some(blocker) => format!("; {}", blocker.reason),
+            None => String::new(),
+        };
+        return format!("{runs}; the {cause} to {release} begins by {until} or not at all{why}");
     }
     let drifted: Vec<&str> = lane.drifted().map(|(host, _)| host.as_str()).collect();
     let drifted = match drifted.as_slice() {

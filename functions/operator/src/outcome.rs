@@ -55,7 +55,9 @@ fn started(lane: &Lane, cause: Cause) -> Option<String> {
     let does = match cause {
         Cause::Rollback => format!("{name} goes back to {release}"),
         Cause::Push | Cause::Deploy => format!("{name} goes to {release}"),
-        Cause::Restart => format!("{name} gets new containers of {release}, wave by wave"),
+        Cause::Restart | Cause::Repair => {
+            format!("{name} gets new containers of {release}, wave by wave")
+        }
     };
     let gates = overriding.as_ref().map(|why| format!(", whatever its gates say ({why})"));
     let held = if lane.hold.is_some() { ", and is held afterwards" } else { "" };

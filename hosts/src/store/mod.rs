@@ -10,10 +10,11 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use esclusa_core::host::{Finished, Journal, Kept, Snapshot, parse_fence};
+use esclusa_core::host::{Finished, Journal, Kept, NewestOrder, Order, Snapshot, parse_fence};
 use esclusa_core::name::LaneId;
 use esclusa_core::order::Fence;
 use esclusa_core::reason::Reason;
+use esclusa_core::time::Timestamp;
 
 use crate::engine::Remembered;
 use crate::error::{self, of_file, reason};
@@ -115,7 +116,7 @@ impl Store {
             text.lines().filter_map(|it| it.split_whitespace().next()).map(str::to_owned).collect()
         };
         let mut kept = Kept {
-            fence: self.read_fence()?,
+            newest: self.read_newest()?,
             journal: self.read_form::<Journal>("order")?,
             finished: self.read_form::<Finished>("answer")?,
             history: lines(self.read_text("history")?),
@@ -140,14 +141,18 @@ impl Store {
         Ok(kept)
     }
 
-    fn read_fence(&self) -> Result<Option<(LaneId, Fence)>, Reason> {
+    fn read_newest(&self) -> Result<Option<NewestOrder>, Reason> {
         let Some(text) = self.read_text("fence")? else { return Ok(None) };
         let mut words = text.split_whitespace();
         let read = || {
             let (service, environment) = (words.next()?, words.next()?);
             let lane =
                 LaneId { service: service.parse().ok()?, environment: environment.parse().ok()? };
-            Some((lane, parse_fence(words.next()?)?))
+            let fence = parse_fence(words.next()?)?;
+            // Programs before this one did not write down when an order was to have begun.
+            let seconds = words.next().map_or(Some(0), |it| it.parse().ok())?;
+            let not_after = Timestamp::from_millis(1000_u64.saturating_mul(seconds));
+            Some(NewestOrder { lane, fence, not_after })
         };
         let mut read = read;
         read().map(Some).ok_or_else(|| {
@@ -182,23 +187,20 @@ impl Store {
         replace_file(&self.path(name), text, 0o600, None)
     }
 
-    /// Writes the newest fence down. Another lane's orders leave nothing for this one.
+    /// Writes the newest order down. Another lane's orders leave nothing for this one.
     ///
     /// # Errors
     ///
     /// As for every write: `hosts.disk`, `hosts.state`.
-    pub(crate) fn write_fence(
-        &self,
-        lane: &LaneId,
-        fence: Fence,
-        is_new_lane: bool,
-    ) -> Result<(), Reason> {
-        if is_new_lane {
+    pub(crate) fn write_newest(&self, order: &Order, kept: &Kept) -> Result<(), Reason> {
+        if kept.fence_of(&order.lane).is_none() {
             for name in ["order", "answer", "fetched"] {
                 let _absent = fs::remove_file(self.path(name));
             }
         }
-        self.write("fence", &format!("{} {} {fence}\n", lane.service, lane.environment))
+        let NewestOrder { lane, fence, not_after } = NewestOrder::of(order, kept.newest.as_ref());
+        let (LaneId { service, environment }, until) = (lane, not_after.as_secs());
+        self.write("fence", &format!("{service} {environment} {fence} {until}\n"))
     }
 
     /// Writes down how far an order is.

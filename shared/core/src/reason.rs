@@ -43,6 +43,8 @@ codes! {
     LANE_FROZEN = "lane.frozen";
     /// A rollout is active; this release is next.
     LANE_BUSY = "lane.busy";
+    /// What a person asked for did not begin in time.
+    REQUEST_EXPIRED = "request.expired";
     /// This release was tried and ended; nothing that bears on that end has changed.
     LANE_LAST_ATTEMPT = "lane.last_attempt";
     /// This release failed here and was put back; only a person lifts that.

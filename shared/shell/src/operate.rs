@@ -10,6 +10,7 @@ use esclusa_core::name::{LaneId, Tag};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release};
 use esclusa_core::request::{Refusal, Request, RequestId, Wish};
+use esclusa_core::rollout::Cause;
 use esclusa_core::time::Timestamp;
 
 use crate::drive::Hint;
@@ -165,7 +166,7 @@ async fn wish<P: Desk>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, 
     Ok(match action {
         Action::Hold { reason } => Wish::Hold { reason: reason.clone() },
         Action::Release => Wish::Release,
-        Action::Rollback if lane.rollout.is_some() => Wish::Rollback { to: None },
+        Action::Rollback if rolls_out(lane) => Wish::Rollback { to: None },
         Action::Rollback => Wish::Rollback { to: Some(target(ports, lane).await?) },
         Action::Abort => Wish::Abort,
         Action::Restart => Wish::Restart,
@@ -188,6 +189,11 @@ async fn wish<P: Desk>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, 
         }
         Action::Unpin { version } => Wish::Unpin { digest: meant(ports, lane, version).await? },
     })
+}
+
+/// Whether a rollout is active that a rollback stops. A repair changes no release.
+fn rolls_out(lane: &Lane) -> bool {
+    lane.rollout.as_ref().is_some_and(|it| it.cause != Cause::Repair)
 }
 
 /// What gates look at, as it is now.

@@ -9,14 +9,11 @@ use esclusa_core::order::{Answer, Fence, Verb};
 use esclusa_core::release::Running;
 use esclusa_core::time::Timestamp;
 
-use crate::engine::{Engine, Project, Registry};
+use crate::engine::{Engine, FAILS_AFTER, Project, Registry};
 use crate::world::{Behaviour, World};
 
 /// The repository of every story.
 pub(crate) const REPOSITORY: &str = "127.0.0.1:5000/acme/boletos";
-
-/// How long an image that fails later passes the load balancer's check.
-const FAILS_AFTER: Duration = Duration::from_secs(45);
 
 /// How far a host's clock may be off.
 pub(crate) const SKEW: Duration = Duration::from_secs(2);
@@ -171,10 +168,21 @@ impl World {
             })
     }
 
+    /// When the containers of a host failed by themselves that had been well, if they did.
+    pub(crate) fn died_at(&self, id: &HostId) -> Option<Timestamp> {
+        let host = self.hosts.get(id)?;
+        let dies = self.behaviour(&host.running()) == Some(Behaviour::DiesLater);
+        let at = host.engine.started_at().after(FAILS_AFTER);
+        (dies && at <= self.now).then_some(at)
+    }
+
     /// When a host next passes the load balancer's check, or stops doing so, as things are.
     pub(crate) fn turns_at(&self, id: &HostId) -> Option<Timestamp> {
         let host = self.hosts.get(id)?;
-        let later = self.behaviour(&host.running()) == Some(Behaviour::FailsLater);
+        let later = matches!(
+            self.behaviour(&host.running()),
+            Some(Behaviour::FailsLater | Behaviour::DiesLater)
+        );
         let fails_at = later.then(|| host.engine.started_at().after(FAILS_AFTER));
         let up_at = [host.off_until, host.engine.down_until];
         let known = fails_at.into_iter().chain(up_at).filter(|at| *at > self.now);

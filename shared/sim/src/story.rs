@@ -36,6 +36,7 @@ const BEHAVIOURS: &[Behaviour] = &[
     Behaviour::Unhealthy,
     Behaviour::FailsTarget,
     Behaviour::FailsLater,
+    Behaviour::DiesLater,
     Behaviour::Missing,
     Behaviour::UnhealthyOneWay,
 ];

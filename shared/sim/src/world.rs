@@ -51,6 +51,8 @@ pub enum Behaviour {
     FailsTarget,
     /// The load balancer's check passes for a while, and then fails.
     FailsLater,
+    /// Its containers are healthy for a while, and then fail.
+    DiesLater,
     /// It cannot be pulled.
     Missing,
     /// It cannot be put back: never healthy, and labelled as going one way.

@@ -34,7 +34,7 @@ fields!(ErrandRecord = Errand {
     image: ImageRecord,
     orders: Option<OrdersRecord>,
     #[serde(default)]
-    fetched: bool,
+    found: Option<RunningRecord>,
     documents: BTreeMap<VerbRecord, DocumentRecord>,
     settings: SettingsRecord,
     tries: u32,

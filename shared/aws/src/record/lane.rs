@@ -52,6 +52,8 @@ fields!(AskedRecord = Asked {
     cause: CauseRecord,
     actor: String,
     overriding: Option<String>,
+    #[serde(default)]
+    at: Instant,
 });
 
 fields!(AttemptRecord = Attempt {

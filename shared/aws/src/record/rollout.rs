@@ -21,7 +21,7 @@ words!(
     SeverityRecord = Severity { Critical, High, Medium, Low, Informational, Undefined, Untriaged }
 );
 
-words!(CauseRecord = Cause { Push, Rollback, Deploy, Restart });
+words!(CauseRecord = Cause { Push, Rollback, Deploy, Restart, Repair });
 
 fields!(SourcesRecord = Sources {
     service: Option<String>,

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use esclusa_core::configuration::TargetGroup;
 use esclusa_core::name::HostId;
-use esclusa_core::order::Watch;
 use esclusa_core::rollout::{Bake, Batch, Course, End, Phase, Question, Stage};
-use esclusa_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::form::{Instant, Record, RecordError, Span, Text};
@@ -115,21 +113,20 @@ fields!(BatchRecord = Batch {
     stage: StageRecord,
 });
 
-fields!(BakeRecord = Bake { until: Instant, watch: WatchRecord, doubts: u32 });
+fields!(BakeRecord = Bake {
+    until: Instant,
+    watch: WatchRecord,
+    doubts: u32,
+    #[serde(default)]
+    orders: Option<OrdersRecord>,
+    #[serde(default)]
+    asked_at: Instant,
+});
 
 fields!(
     QuestionRecord =
         Question { reason: ReasonRecord, until: Instant, bake: BakeRecord, watch: WatchRecord }
 );
-
-/// A bake as it is stored; one that is older than alarms looks at its end.
-fn bake(until: Timestamp, watch: Option<WatchRecord>, doubts: u32) -> Result<Bake, RecordError> {
-    let watch = match watch {
-        Some(watch) => watch.read()?,
-        None => Watch { since: until, next: until },
-    };
-    Ok(Bake { until, watch, doubts })
-}
 
 /// Where a rollout stands.
 #[derive(Serialize, Deserialize)]
@@ -140,15 +137,11 @@ pub(super) enum PhaseRecord {
     Choosing {
         watch: WatchRecord,
         deadline: Instant,
+        #[serde(default)]
+        checked_at: Option<Instant>,
     },
     Changing(BatchRecord),
-    Baking {
-        until: Instant,
-        #[serde(default)]
-        watch: Option<WatchRecord>,
-        #[serde(default)]
-        doubts: u32,
-    },
+    Baking(BakeRecord),
     Asking(QuestionRecord),
     Verifying(OrdersRecord),
     Ended(EndRecord, ReasonRecord),
@@ -161,15 +154,13 @@ impl Record for PhaseRecord {
         match core {
             Phase::Gating(orders) => Self::Gating(Record::of(orders)),
             Phase::Prefetching(orders) => Self::Prefetching(Record::of(orders)),
-            Phase::Choosing { watch, deadline } => {
-                Self::Choosing { watch: Record::of(watch), deadline: Record::of(deadline) }
-            }
-            Phase::Changing(batch) => Self::Changing(Record::of(batch)),
-            Phase::Baking(Bake { until, watch, doubts }) => Self::Baking {
-                until: Record::of(until),
-                watch: Some(Record::of(watch)),
-                doubts: *doubts,
+            Phase::Choosing { watch, deadline, checked_at } => Self::Choosing {
+                watch: Record::of(watch),
+                deadline: Record::of(deadline),
+                checked_at: Record::of(checked_at),
             },
+            Phase::Changing(batch) => Self::Changing(Record::of(batch)),
+            Phase::Baking(bake) => Self::Baking(Record::of(bake)),
             Phase::Asking(asked) => Self::Asking(Record::of(asked)),
             Phase::Verifying(orders) => Self::Verifying(Record::of(orders)),
             Phase::Ended(end, reason) => Self::Ended(Record::of(end), Record::of(reason)),
@@ -180,13 +171,13 @@ impl Record for PhaseRecord {
         Ok(match self {
             Self::Gating(orders) => Phase::Gating(orders.read_in("gating")?),
             Self::Prefetching(orders) => Phase::Prefetching(orders.read_in("prefetching")?),
-            Self::Choosing { watch, deadline } => {
-                Phase::Choosing { watch: watch.read()?, deadline: deadline.read()? }
-            }
+            Self::Choosing { watch, deadline, checked_at } => Phase::Choosing {
+                watch: watch.read()?,
+                deadline: deadline.read()?,
+                checked_at: checked_at.read()?,
+            },
             Self::Changing(batch) => Phase::Changing(batch.read_in("changing")?),
-            Self::Baking { until, watch, doubts } => {
-                Phase::Baking(bake(until.read()?, watch, doubts)?)
-            }
+            Self::Baking(bake) => Phase::Baking(bake.read_in("baking")?),
             Self::Asking(asked) => Phase::Asking(asked.read_in("asking")?),
             Self::Verifying(orders) => Phase::Verifying(orders.read_in("verifying")?),
             Self::Ended(end, reason) => Phase::Ended(end.read()?, reason.read()?),

@@ -178,7 +178,7 @@ pub(crate) fn phases() -> Vec<Phase> {
     [
         Phase::Gating(restore()),
         Phase::Prefetching(restore()),
-        Phase::Choosing { watch: watch(), deadline: at(11) },
+        Phase::Choosing { watch: watch(), deadline: at(11), checked_at: Some(at(12)) },
         Phase::Baking(bake()),
         Phase::Asking(Question { reason: reason(), until: at(32), bake: bake(), watch: watch() }),
         Phase::Verifying(restore()),
@@ -190,7 +190,8 @@ pub(crate) fn phases() -> Vec<Phase> {
 }
 
 fn bake() -> Bake {
-    Bake { until: at(12), watch: watch(), doubts: 2 }
+    let orders = Some(orders(OnHostFailure::Leave));
+    Bake { until: at(12), watch: watch(), doubts: 2, orders, asked_at: at(13) }
 }
 
 fn documents() -> BTreeMap<Verb, DocumentPin> {
@@ -279,7 +280,7 @@ fn errands() -> BTreeMap<HostId, Errand> {
     let full = HostSettings::of(&read.environments[&"production".parse().unwrap()]);
     let bare = HostSettings { deadline: None, http: None, compose: Compose::Image };
     let errand = |settings: HostSettings, more: bool| Errand {
-        fetched: true,
+        found: more.then_some(Running::Nothing),
         image: release(1).image(),
         orders: more.then(|| orders(OnHostFailure::Leave)),
         documents: documents(),
@@ -341,6 +342,7 @@ pub(crate) fn full(phase: Phase) -> Lane {
         cause: Cause::Deploy,
         actor: "ana".to_owned(),
         overriding: Some("the fix is urgent".to_owned()),
+        at: at(36),
     });
     lane.next = Some(release(4));
     lane.inspection = Some(Inspection {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::journal::{Finished, Kept};
 use super::order::Order;
 use super::report::Refusal;
+use crate::name::LaneId;
 use crate::order::Verb;
 use crate::time::Timestamp;
 
@@ -57,6 +58,17 @@ pub fn admit(order: &Order, kept: &Kept, now: Timestamp) -> Admission {
     if let Some(newest) = kept.fence_of(&order.lane).filter(|newest| *newest > order.fence) {
         let text =
             format!("Order {} is older than {newest}, which this host has seen.", order.fence);
+        return Admission::Refused(Refusal::new("order.stale", text));
+    }
+    if let Some(newest) = kept.newest.as_ref().filter(|it| it.lane != order.lane)
+        && newest.not_after > order.not_after
+    {
+        let LaneId { service, environment } = &newest.lane;
+        let text = format!(
+            "Order {} of {} in {} is older than what {service} in {environment} has ordered here \
+             since.",
+            order.fence, order.lane.service, order.lane.environment
+        );
         return Admission::Refused(Refusal::new("order.stale", text));
     }
     if order.verb != Verb::Activate || kept.fence_of(&order.lane).is_none() {

@@ -14,8 +14,8 @@ use crate::time::Timestamp;
 /// All that is kept of a service on a host.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    /// Whose orders were seen, and the newest of their fences.
-    pub fence: Option<(LaneId, Fence)>,
+    /// The newest order that was seen; nothing before the first.
+    pub newest: Option<NewestOrder>,
     /// The order that is being carried out, or was cut off.
     pub journal: Option<Journal>,
     /// The last order that ended.
@@ -30,6 +30,28 @@ pub struct Kept {
     pub fetched: Option<String>,
     /// References that Esclusa pulled here: only those are ever removed.
     pub pulled: BTreeSet<String>,
+}
+
+/// The newest order that a host has seen, as far as it decides about those that come later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewestOrder {
+    /// Whose it was.
+    pub lane: LaneId,
+    /// Its fence, which says nothing about another lane's.
+    pub fence: Fence,
+    /// When it was to have begun: what tells the orders of two lanes apart, for a host that moved
+    /// from one environment to the other.
+    pub not_after: Timestamp,
+}
+
+impl NewestOrder {
+    /// What is kept of an order once it has been let in.
+    #[must_use]
+    pub fn of(order: &Order, before: Option<&Self>) -> Self {
+        let seen = before.map(|it| it.not_after).unwrap_or_default();
+        let not_after = order.not_after.max(seen);
+        Self { lane: order.lane.clone(), fence: order.fence, not_after }
+    }
 }
 
 /// An activation that has begun.
@@ -202,7 +224,7 @@ impl Kept {
     /// The newest fence of a lane; nothing where another lane's orders were seen last.
     #[must_use]
     pub fn fence_of(&self, lane: &LaneId) -> Option<Fence> {
-        self.fence.as_ref().filter(|(of, _)| of == lane).map(|(_, fence)| *fence)
+        self.newest.as_ref().filter(|it| it.lane == *lane).map(|it| it.fence)
     }
 
     /// Whether the order with the newest fence was begun, and whether it ended.

@@ -45,7 +45,7 @@ pub use finish::{finish, history_after, is_last_word, is_one_way};
 pub use health::{LONGEST_WAIT, Patience, Tally, Verdict, Watch, is_job, judge_container};
 pub use image::{COMPOSE_LABEL, ROLLBACK_LABEL};
 pub use inspect::{Inspection, inspect};
-pub use journal::{Finished, Journal, Kept, Phase};
+pub use journal::{Finished, Journal, Kept, NewestOrder, Phase};
 pub use order::{Mode, Order, OrderError, Wanted, parse_fence};
 pub use pin::{parse_pin, render_pin, set_variables};
 pub use plan::{Plan, plan_activation};

@@ -217,6 +217,7 @@ fn started(rollout: &Rollout) -> String {
         (Cause::Push, _) => "its tag was pushed".to_owned(),
         (cause, Some(actor)) => format!("{actor} asked for a {cause}"),
         (Cause::Restart, None) => "a secret that it uses was rotated".to_owned(),
+        (Cause::Repair, _) => "they run something else than the lane's release".to_owned(),
         (cause, None) => format!("of a {cause}"),
     };
     let gates = rollout.overriding.as_ref();
@@ -242,6 +243,10 @@ fn waits(rollout: &Rollout, asked: &Question) -> String {
 /// How it ended, why, and what that left.
 fn ended(rollout: &Rollout, end: End, reason: &Reason) -> String {
     let did = match end {
+        End::Succeeded if rollout.cause == Cause::Repair => "Its hosts run it again",
+        End::Stuck | End::Halted if rollout.cause == Cause::Repair => {
+            "The hosts that were to be repaired are tried again later"
+        }
         End::Succeeded => "It is what the lane runs now",
         End::Rejected => "Nothing was begun",
         End::Failed => "No host was left changed",

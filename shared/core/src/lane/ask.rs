@@ -34,7 +34,7 @@ impl Lane {
             Wish::Deploy { release, overriding } => {
                 next.deploy(release, overriding.as_deref(), actor, now)?;
             }
-            Wish::Restart => next.restart(actor)?,
+            Wish::Restart => next.restart(actor, now)?,
             Wish::Lift { digest } => next.lift(digest)?,
             Wish::Pin { release, until, reason } => {
                 let (until, reason, actor) = (*until, reason.clone(), actor.clone());
@@ -52,7 +52,7 @@ impl Lane {
         Ok(())
     }
 
-    fn pause(&mut self, reason: &str, actor: &str, since: Timestamp) {
+    pub(super) fn pause(&mut self, reason: &str, actor: &str, since: Timestamp) {
         let text = format!("held by {actor}: {reason}");
         let reason = Reason::new(Code::LANE_HELD, text);
         self.hold = Some(Hold { reason, actor: Some(actor.to_owned()), since });
@@ -81,8 +81,13 @@ impl Lane {
         refused(Code::ASKED, format!("{} is not held, so there is nothing to release", self.id))
     }
 
-    /// Stops the active rollout: its touched hosts go back to their baseline.
+    /// Stops the active rollout: its touched hosts go back to their baseline. One that was asked
+    /// for and has not begun does not begin.
     fn stop(&mut self, actor: &str, now: Timestamp) -> Asking {
+        if let Some(Asked { cause, release, .. }) = self.asked.take() {
+            self.pause(&format!("withdrew the {cause} to {release}"), actor, now);
+            return Ok(());
+        }
         let Some(rollout) = self.rollout.as_mut() else {
             let text = format!("no rollout of {} is active that could be stopped", self.id);
             return refused(Code::ASKED, text);
@@ -101,7 +106,8 @@ impl Lane {
         self.may_start(to)?;
         let (release, actor) = (to.clone(), actor.to_owned());
         self.pause(&format!("rolled back to {release}"), &actor, now);
-        self.asked = Some(Asked { release, cause: Cause::Rollback, actor, overriding: None });
+        self.asked =
+            Some(Asked { release, cause: Cause::Rollback, actor, overriding: None, at: now });
         Ok(())
     }
 
@@ -120,7 +126,7 @@ impl Lane {
         }
         let (release, cause, actor) = (release.clone(), Cause::Deploy, actor.to_owned());
         let overriding = overriding.map(str::to_owned);
-        self.asked = Some(Asked { release, cause, actor, overriding });
+        self.asked = Some(Asked { release, cause, actor, overriding, at: now });
         Ok(())
     }
 
@@ -139,8 +145,9 @@ impl Lane {
         Ok(())
     }
 
+    /// Whether nothing else was asked for or is under way. A repair ends, or makes way.
     fn is_free(&self) -> Asking {
-        if let Some(rollout) = &self.rollout {
+        if let Some(rollout) = self.rollout.as_ref().filter(|it| it.cause != Cause::Repair) {
             let text = format!(
                 "a rollout of {} to {} is active; wait for it, or `abort` it",
                 rollout.candidate, self.id
@@ -149,20 +156,22 @@ impl Lane {
         }
         if let Some(asked) = &self.asked {
             let (cause, release) = (asked.cause, &asked.release);
-            let text = format!("a {cause} to {release} was asked for and is about to start");
+            let text = format!(
+                "a {cause} to {release} was asked for and has not begun; `abort` withdraws it"
+            );
             return refused(Code::LANE_BUSY, text);
         }
         Ok(())
     }
 
-    fn restart(&mut self, actor: &str) -> Asking {
+    fn restart(&mut self, actor: &str, now: Timestamp) -> Asking {
         self.is_free()?;
         let Some(release) = self.current.clone() else {
             let text = format!("{} has no successful release that could be restarted", self.id);
             return refused(Code::ASKED, text);
         };
         let (cause, actor) = (Cause::Restart, actor.to_owned());
-        self.asked = Some(Asked { release, cause, actor, overriding: None });
+        self.asked = Some(Asked { release, cause, actor, overriding: None, at: now });
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::report::frozen;
 use super::scan_gate::{Passed, Stand};
 use super::secrets::unusable;
 use super::{Asked, Blocker, Errand, Hold, HostRecord, Lane, secrets};
@@ -15,7 +16,7 @@ use crate::observation::{Fleet, Look, SeenHost, Sources};
 use crate::order::{OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Image, Release, Running};
-use crate::rollout::{Cause, End, HostRun, Phase, Rollout, RolloutId};
+use crate::rollout::{Cause, End, HostRun, Phase, Rollout, RolloutId, minutes};
 use crate::time::Timestamp;
 use crate::traffic::{GroupSettings, SeenGroup};
 
@@ -88,6 +89,12 @@ impl Lane {
         }
         self.next = None;
         if let Some(asked) = self.asked.clone() {
+            if now >= asked.until() {
+                return self.reject(asked.clone(), sources, settings, expired(&asked), now);
+            }
+            if let Some((reason, until)) = self.kept_back(&asked, &settings, now) {
+                return self.block(Some(asked.release), reason, until);
+            }
             let Some(stands) = self.still_stands(&asked, &settings, now) else { return false };
             return match stands {
                 Ok(passed) => {
@@ -103,7 +110,7 @@ impl Lane {
                     && self.has_secrets(&release, &settings)
                 {
                     let (cause, actor) = (Cause::Push, String::new());
-                    let asked = Asked { release, cause, actor, overriding: None };
+                    let asked = Asked { release, cause, actor, overriding: None, at: now };
                     return self.start(asked, sources, settings, &fleet, now)
                         && self.passed(passed, now);
                 }
@@ -119,6 +126,21 @@ impl Lane {
             Some(asked) => self.start(asked, sources, settings, &fleet, now),
             None => false,
         }
+    }
+
+    /// What came after a request and keeps it back: a hold, or a freeze that it did not override.
+    fn kept_back(
+        &self,
+        asked: &Asked,
+        settings: &EnvironmentConfiguration,
+        now: Timestamp,
+    ) -> Option<(Reason, Option<Timestamp>)> {
+        let held = self.hold.as_ref().filter(|hold| hold.since > asked.at);
+        if let Some(hold) = held {
+            return Some((hold.reason.clone(), None));
+        }
+        let knew = asked.overriding.is_some() || settings.frozen_until(asked.at).is_some();
+        frozen(&asked.release, settings, now).filter(|_| !knew)
     }
 
     /// Whether what was asked for may still begin, by its gates as they are now: they were looked
@@ -159,6 +181,14 @@ impl Lane {
         let mut rollout = Rollout::new(id, asked.cause, release, baseline, sources, settings, now);
         rollout.actor = (!asked.actor.is_empty()).then_some(asked.actor);
         rollout.finish(End::Rejected, reason, now);
+        // The hold that came with the request stays, and says what became of it.
+        if let (Some(hold), Some(actor)) =
+            (self.hold.as_mut().filter(|it| it.since == asked.at), &rollout.actor)
+        {
+            let (cause, release) = (asked.cause, &rollout.candidate);
+            hold.reason.text =
+                format!("held by {actor}: asked for a {cause} to {release}, which did not begin");
+        }
         self.ended.push(rollout);
         self.asked = None;
         true
@@ -216,7 +246,7 @@ impl Lane {
     }
 
     /// Starts a rollout by asking every host what it runs.
-    fn start(
+    pub(super) fn start(
         &mut self,
         asked: Asked,
         sources: Arc<Sources>,
@@ -244,7 +274,9 @@ impl Lane {
         let hosts: BTreeMap<HostId, HostRun> =
             self.free(fleet, asked.cause).map(|host| (host.id.clone(), self.met(host))).collect();
         // What waits to be brought to the release before is brought to this one.
-        self.errands.retain(|host, _| !hosts.contains_key(host));
+        if asked.cause != Cause::Repair {
+            self.errands.retain(|host, _| !hosts.contains_key(host));
+        }
         if hosts.is_empty() {
             let text = format!(
                 "{} waits until its hosts have been brought to the release before",
@@ -271,17 +303,36 @@ impl Lane {
         let text = format!("{} to {} host(s)", rollout.candidate, rollout.hosts.len());
         rollout.note(now, text);
         rollout.exclude(&alarms, now);
-        self.asked = None;
-        self.blocker = None;
+        if rollout.cause != Cause::Repair {
+            (self.asked, self.blocker) = (None, None);
+            self.hold_against_tag(&rollout, now);
+        }
         self.rollout = Some(rollout);
         true
     }
 
+    /// Holds the lane again that was released while a request waited: its tag would undo it.
+    fn hold_against_tag(&mut self, rollout: &Rollout, now: Timestamp) {
+        let by_hand = matches!(rollout.cause, Cause::Rollback | Cause::Deploy);
+        let desired = self.desired.as_ref().map(|it| &it.digest);
+        if let (true, None, Some(actor)) = (by_hand, &self.hold, &rollout.actor)
+            && desired.is_some_and(|it| *it != rollout.candidate.digest)
+        {
+            let text = format!("asked for a {} to {}", rollout.cause, rollout.candidate);
+            self.pause(&text, &actor.clone(), now);
+        }
+    }
+
     /// The hosts that a rollout would change first: those that no errand is on its way to. What
-    /// could not be brought to the release before is no reason against a person's way back.
+    /// could not be brought to the release before is no reason against a person's way back. A
+    /// repair concerns the hosts that wait for it.
     fn free<'a>(&'a self, fleet: &'a Fleet, cause: Cause) -> impl Iterator<Item = &'a SeenHost> {
         let waits = move |errand: &Errand| !errand.is_under_way() && cause != Cause::Rollback;
-        let is_free = move |host: &&SeenHost| self.errands.get(&host.id).is_none_or(waits);
+        let repaired = if cause == Cause::Repair { Some(self.to_repair()) } else { None };
+        let is_free = move |host: &&SeenHost| match &repaired {
+            Some(hosts) => hosts.contains(&host.id),
+            None => self.errands.get(&host.id).is_none_or(waits),
+        };
         fleet.hosts.values().filter(is_free)
     }
 
@@ -363,6 +414,17 @@ impl Lane {
     }
 }
 
+/// Why a request is dropped that did not begin in time.
+fn expired(asked: &Asked) -> Reason {
+    let Asked { cause, release, actor, at, .. } = asked;
+    let text = format!(
+        "the {cause} to {release} that {actor} asked for at {at} did not begin within {}: ask \
+         again if it is still wanted",
+        minutes(Asked::STANDS)
+    );
+    Reason::new(Code::REQUEST_EXPIRED, text)
+}
+
 /// Why a release waits, if CloudWatch does not say how an alarm stands: one that is red already
 /// could then not be told from one that the release makes red.
 fn unreadable(release: &Release, seen: &Seen) -> Option<Reason> {
@@ -428,7 +490,7 @@ mod tests {
         let errand = Errand {
             image: current.image(),
             orders: None,
-            fetched: false,
+            found: None,
             documents: Documents::new(),
             settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
             tries: 1,
@@ -503,7 +565,8 @@ mod tests {
     fn a_host_that_waits_to_be_tried_again_is_no_reason_against_a_way_back() {
         let mut lane = lane();
         let (release, cause) = (release(3), Cause::Rollback);
-        lane.asked = Some(Asked { release, cause, actor: "ana".to_owned(), overriding: None });
+        let actor = "ana".to_owned();
+        lane.asked = Some(Asked { release, cause, actor, overriding: None, at: NOW });
         let rollout = woken(lane, &[host(1), host(2)]).rollout.unwrap();
         assert_eq!(rollout.hosts.keys().collect::<Vec<_>>(), [&host(2)]);
     }

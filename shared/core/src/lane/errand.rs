@@ -1,22 +1,24 @@
-//! One host brought to the lane's `current`, outside any rollout: a join.
+//! One host brought to the lane's `current`.
 //!
-//! It runs beside an active rollout and heeds no hold, freeze, gate or quarantine: the host only
+//! A host on which nothing runs takes nothing away when it changes: it gets the image beside
+//! whatever rollout is active. One that runs something may serve: a rollout of its own repairs it
+//! (`Cause::Repair`), so that it leaves service, changes, is verified and goes back as any other
+//! host does, on the same budget. Neither heeds a hold, freeze, gate or quarantine: the host only
 //! gets what every other one already runs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HostRecord, Lane};
+use super::{Asked, HostRecord, Lane};
 use crate::configuration::{Drift, EnvironmentConfiguration};
 use crate::name::HostId;
 use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Image, Release, Running};
-use crate::rollout::{Context, Phase, Rollout, sends};
+use crate::rollout::{Cause, End, HostRun, Phase, Rollout, sends};
 use crate::time::Timestamp;
-use crate::traffic::Health;
 
 /// A host on its way to `current`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +31,8 @@ pub struct Errand {
     pub documents: Documents,
     /// What the host is told beside the image.
     pub settings: HostSettings,
-    /// Whether the host has the image: it is pulled before anything changes.
-    pub fetched: bool,
+    /// What the host ran when it had pulled the image, which it does before anything changes.
+    pub found: Option<Running>,
     /// How often it was tried.
     pub tries: u32,
     /// When it is tried again.
@@ -57,8 +59,16 @@ impl Errand {
         orders.flat_map(|it| sends(it, repository, &self.documents, &self.settings)).collect()
     }
 
-    pub(super) fn wake_at(&self) -> Timestamp {
-        self.orders.as_ref().map_or(self.retry_at, |orders| orders.watch.next)
+    /// When it is looked at next; never while it waits for a rollout to repair its host.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        let next = self.orders.as_ref().map_or(self.retry_at, |orders| orders.watch.next);
+        (!self.awaits_repair()).then_some(next)
+    }
+
+    /// Whether its host has the image and runs something else, so that a rollout has to change it.
+    pub(crate) fn awaits_repair(&self) -> bool {
+        let runs = self.found.as_ref().is_some_and(|it| *it != Running::Nothing);
+        runs && self.orders.is_none() && self.runs.is_none()
     }
 
     /// Whether its host is being told something, or is only to be registered.
@@ -68,7 +78,7 @@ impl Errand {
 
     /// Whether its host was told to change: what is said of its health may be old.
     pub(crate) fn is_changing(&self) -> bool {
-        self.fetched && self.orders.is_some()
+        self.found.is_some() && self.orders.is_some()
     }
 
     /// Notes that the load balancer did not take the host: its instance does not run.
@@ -80,10 +90,10 @@ impl Errand {
     }
 
     /// Notes a failed try: again after 5 minutes, doubling up to an hour.
-    fn failed(&mut self, reason: Reason, now: Timestamp) {
+    pub(super) fn failed(&mut self, reason: Reason, now: Timestamp) {
         let gap = Duration::from_mins(5).saturating_mul(1 << self.tries.min(4));
         self.tries = self.tries.saturating_add(1);
-        self.fetched = false;
+        self.found = None;
         self.retry_at = now.after(gap.min(Duration::from_hours(1)));
         self.failure = Some(reason);
         self.orders = None;
@@ -147,7 +157,7 @@ impl Lane {
             let errand = Errand {
                 image: image.clone(),
                 orders: None,
-                fetched: false,
+                found: None,
                 documents: documents.clone(),
                 settings: settings.clone(),
                 tries: 0,
@@ -178,13 +188,18 @@ impl Lane {
             }
             return registered;
         }
+        if self.is_repairing(host) {
+            return false;
+        }
         let absent = self.facts.fleet.as_ref().is_some_and(|it| !it.hosts.contains_key(host));
+        let is_old = self.current.as_ref().is_some_and(|it| it.image() != errand.image);
+        let renews = self.settings().is_some_and(|it| !it.secrets.is_empty());
         let mut cx = self.context(now);
         let Some(orders) = &mut errand.orders else {
             if absent {
                 return true;
             }
-            if now >= errand.retry_at {
+            if is_old || (now >= errand.retry_at && !errand.awaits_repair()) {
                 return self.give_order(host, errand, now);
             }
             return false;
@@ -195,9 +210,13 @@ impl Lane {
         if orders.heard.get(host) == Some(&Heard::Gone) {
             return true;
         }
-        if !errand.fetched {
+        if errand.found.is_none() {
             match orders.fetched(host) {
-                Ok(()) => (errand.fetched, errand.orders, errand.retry_at) = (true, None, now),
+                Ok(found) => {
+                    let runs = orders.runs_well(host).filter(|_| !renews).cloned();
+                    (errand.found, errand.runs) = (Some(found), runs);
+                    (errand.orders, errand.retry_at) = (None, now);
+                }
                 Err(reason) => errand.failed(reason, now),
             }
             return self.follow(host, errand, now);
@@ -215,39 +234,83 @@ impl Lane {
         }
     }
 
-    /// Tells a host what is next on its errand: to pull the image, or, where it can be spared, to
-    /// change. Never the end of the errand.
+    /// Tells a host what is next on its errand: to pull the image, or to run it where nothing
+    /// runs. Never the end of the errand.
     fn give_order(&mut self, host: &HostId, errand: &mut Errand, now: Timestamp) -> bool {
         // What runs may have moved on since the last try.
         if let Some(image) = self.current.as_ref().map(Release::image)
             && image != errand.image
         {
-            (errand.image, errand.fetched) = (image, false);
+            (errand.image, errand.found) = (image, None);
         }
-        let Some(settings) = self.settings().cloned() else { return false };
-        let changing = self.errands.iter().filter(|(_, errand)| errand.is_changing());
-        let changing = changing.map(|(host, _)| host);
-        let changing = changing.chain(self.rollout.iter().flat_map(Rollout::changing));
-        let changing: BTreeSet<HostId> = changing.cloned().collect();
-        let mut cx = self.context(now);
-        if errand.fetched {
-            match can_spare(host, &changing, &settings, &mut cx) {
-                Some(true) => {}
-                Some(false) => {
-                    let text = format!("{host} cannot be taken out of service: too few serve");
-                    errand.failed(Reason::new(Code::HOSTS_FLOOR, text), now);
-                    return false;
-                }
-                None => return false,
+        let changes = errand.found.is_some();
+        let verb = if changes { Verb::Activate } else { Verb::Prefetch };
+        let told = [(host.clone(), errand.image.clone())];
+        let fence = self.context(now).fence();
+        errand.orders = Some(Orders::new(verb, fence, now, OnHostFailure::Leave, told));
+        false
+    }
+
+    /// Whether the active rollout repairs this host.
+    fn is_repairing(&self, host: &HostId) -> bool {
+        let repair = self.rollout.as_ref().filter(|it| it.cause == Cause::Repair);
+        repair.is_some_and(|it| it.hosts.contains_key(host))
+    }
+
+    /// The hosts that a rollout is to repair now: one that failed before is tried by itself, so
+    /// that it keeps no other from being repaired.
+    pub(super) fn to_repair(&self) -> BTreeSet<HostId> {
+        let ready = self.errands.iter().filter(|(_, errand)| errand.awaits_repair());
+        let (first, again): (Vec<_>, Vec<_>) = ready.partition(|(_, errand)| errand.tries == 0);
+        let hosts = if first.is_empty() { again.into_iter().take(1).collect() } else { first };
+        hosts.into_iter().map(|(host, _)| host.clone()).collect()
+    }
+
+    /// Starts a rollout of the hosts that are to be repaired; whether it did.
+    pub(super) fn start_repair(&mut self, now: Timestamp) -> bool {
+        let idle = self.due.is_empty() && self.asked.is_none();
+        let (Some(release), Some(sources), Some(Ok(settings)), Some(fleet)) = (
+            self.current.clone().filter(|_| idle && !self.to_repair().is_empty()),
+            self.facts.sources.clone(),
+            self.facts.configured.clone(),
+            self.facts.fleet.clone(),
+        ) else {
+            return false;
+        };
+        let (cause, actor) = (Cause::Repair, String::new());
+        let asked = Asked { release, cause, actor, overriding: None, at: now };
+        self.start(asked, sources, settings, &fleet, now)
+    }
+
+    /// Ends a repair that has changed nothing yet where a person has asked for something.
+    pub(super) fn make_way(&self, repair: &mut Rollout, now: Timestamp) {
+        let Some(asked) = self.asked.as_ref().filter(|_| repair.end().is_none()) else { return };
+        if repair.hosts.values().any(HostRun::was_touched) {
+            return;
+        }
+        let text = format!("the repair makes way for the {} to {}", asked.cause, asked.release);
+        repair.finish(End::Superseded, Reason::new(Code::RELEASE_SUPERSEDED, text), now);
+    }
+
+    /// Takes the consequences of a repair's end: what could not be repaired is tried again later.
+    pub(super) fn end_repair(
+        &mut self,
+        rollout: &Rollout,
+        end: End,
+        reason: &Reason,
+        now: Timestamp,
+    ) {
+        if end == End::Superseded {
+            return;
+        }
+        for (host, run) in &rollout.hosts {
+            let is_over = end == End::Succeeded || run.is_vanished();
+            if is_over {
+                self.errands.remove(host);
+            } else if let Some(errand) = self.errands.get_mut(host) {
+                errand.failed(reason.clone(), now);
             }
         }
-        let verb = if errand.fetched { Verb::Activate } else { Verb::Prefetch };
-        let told = [(host.clone(), errand.image.clone())];
-        let mut orders = Orders::new(verb, cx.fence(), now, OnHostFailure::Leave, told);
-        // A host that a restart left out has the image, and what its secrets were before.
-        orders.recreate = errand.fetched && !settings.secrets.is_empty();
-        errand.orders = Some(orders);
-        false
     }
 
     /// Records a host that runs `current`. If `current` has moved on meanwhile, nothing is known of
@@ -263,7 +326,7 @@ impl Lane {
     pub(super) fn admit_joined(&self, rollout: &mut Rollout, now: Timestamp) {
         let open = matches!(rollout.phase, Phase::Choosing { .. } | Phase::Verifying(_));
         let Some(fleet) = &self.facts.fleet else { return };
-        if !rollout.is_forward() || !open {
+        if !rollout.is_forward() || !open || rollout.cause == Cause::Repair {
             return;
         }
         for (id, host) in &fleet.hosts {
@@ -274,35 +337,4 @@ impl Lane {
             }
         }
     }
-}
-
-/// Whether a host may change now without the floor's being broken; nothing until that can be seen.
-///
-/// A host that takes no traffic can always be spared. Without target groups nothing tells, so no
-/// more change at once than could be spared if all of them served, and one in any case.
-fn can_spare(
-    host: &HostId,
-    changing: &BTreeSet<HostId>,
-    settings: &EnvironmentConfiguration,
-    cx: &mut Context<'_>,
-) -> Option<bool> {
-    let fleet = cx.fleet()?.hosts.len();
-    let floor = settings.min_in_service.floor(fleet);
-    if fleet < 2 {
-        return Some(true);
-    }
-    if settings.target_groups.is_empty() {
-        let headroom = fleet.saturating_sub(floor).max(1);
-        return Some(changing.len() < headroom);
-    }
-    let targets = cx.targets(&settings.target_groups)?;
-    Some(settings.target_groups.iter().all(|group| {
-        let healthy = targets.iter().filter(|it| {
-            it.target.group == *group
-                && it.health == Health::Healthy
-                && !changing.contains(&it.target.host)
-        });
-        let serving: BTreeSet<&HostId> = healthy.map(|it| &it.target.host).collect();
-        !serving.contains(host) || serving.len() > floor
-    }))
 }

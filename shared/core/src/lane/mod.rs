@@ -232,10 +232,11 @@ impl Lane {
     #[must_use]
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let rollout = self.rollout.as_ref().and_then(|rollout| rollout.wake_at(now));
-        let errands = self.errands.values().map(Errand::wake_at).min();
+        let errands = self.errands.values().filter_map(Errand::wake_at).min();
         let inspection = self.inspection.as_ref().map(|it| it.orders.watch.next);
         let idle = self.blocker.as_ref().and_then(|blocker| blocker.lifts_at);
         let gates = self.vets_at().into_iter().chain(self.restarts_at(now));
+        let gates = gates.chain(self.asked.as_ref().map(Asked::until));
         let idle = idle.into_iter().chain(gates).filter(|_| self.rollout.is_none()).min();
         rollout.into_iter().chain(errands).chain(inspection).chain(idle).min()
     }

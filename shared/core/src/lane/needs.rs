@@ -198,7 +198,7 @@ mod tests {
 
     fn asked(number: u32) -> Asked {
         let (cause, actor) = (Cause::Deploy, "ana".to_owned());
-        Asked { release: release(number), cause, actor, overriding: None }
+        Asked { release: release(number), cause, actor, overriding: None, at: Timestamp::default() }
     }
 
     fn pin(until: Timestamp) -> Pin {
@@ -209,7 +209,7 @@ mod tests {
         Errand {
             image: release(number).image(),
             orders: None,
-            fetched: false,
+            found: None,
             documents: Documents::new(),
             settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
             tries: 1,

@@ -117,6 +117,19 @@ pub struct Asked {
     pub actor: String,
     /// Why its gates do not count, in the person's words; nothing when they do.
     pub overriding: Option<String>,
+    /// When it was asked for.
+    pub at: Timestamp,
+}
+
+impl Asked {
+    /// How long a request may wait to begin: what a person wanted then may be wrong by now.
+    pub const STANDS: Duration = Duration::from_hours(1);
+
+    /// When it is dropped if it has not begun.
+    #[must_use]
+    pub fn until(&self) -> Timestamp {
+        self.at.after(Self::STANDS)
+    }
 }
 
 /// What is known of a host outside rollouts.

@@ -226,7 +226,7 @@ fn archived(release: &Release) -> Option<Reason> {
     archived.then(|| Reason::new(Code::RELEASE_ARCHIVED, text))
 }
 
-fn frozen(
+pub(super) fn frozen(
     release: &Release,
     settings: &EnvironmentConfiguration,
     now: Timestamp,

@@ -95,7 +95,7 @@ impl Lane {
             return None;
         }
         let (cause, actor) = (Cause::Restart, String::new());
-        Some(Asked { release, cause, actor, overriding: None })
+        Some(Asked { release, cause, actor, overriding: None, at: now })
     }
 
     /// Compares the secrets, where it is time to, with what the containers have of them.

@@ -187,15 +187,20 @@ impl Lane {
                     self.inspection = None;
                     continue;
                 }
-                if self.start_repairs(now) {
+                if self.start_repairs(now) || self.start_repair(now) {
                     continue;
                 }
                 self.inspect(now);
                 return;
             };
-            self.queue_next(&rollout, now);
+            if rollout.cause == Cause::Repair {
+                self.make_way(&mut rollout, now);
+            } else {
+                self.queue_next(&rollout, now);
+            }
             self.admit_joined(&mut rollout, now);
-            let moved = rollout.advance(&mut self.context(now));
+            let over = rollout.end().is_some();
+            let moved = rollout.advance(&mut self.context(now)) || over;
             if self.adopts(&rollout) {
                 self.adopt(&rollout, now);
                 continue;
@@ -213,6 +218,11 @@ impl Lane {
     /// Takes the consequences of an end.
     fn conclude(&mut self, rollout: Rollout, end: End, reason: Reason, now: Timestamp) {
         self.remember_hosts(&rollout, now);
+        if rollout.cause == Cause::Repair {
+            self.end_repair(&rollout, end, &reason, now);
+            self.ended.push(rollout);
+            return;
+        }
         match end {
             End::Succeeded => {
                 let (release, scanned) = (rollout.candidate.clone(), rollout.scanned.clone());
@@ -229,6 +239,7 @@ impl Lane {
                 self.adopted = true;
                 self.halted = false;
                 self.inspected_at = now;
+                self.forget_unreached(&rollout, now);
             }
             End::Restored | End::Stuck | End::Halted => self.quarantine(&rollout, &reason, now),
             End::Rejected | End::Failed | End::Aborted | End::Superseded => {}
@@ -297,6 +308,15 @@ impl Lane {
             before.into_iter().chain(told).chain(last).chain(ran).collect();
         if !digests.is_empty() {
             self.lost.insert(host.clone(), LastKnown { digests, since: now });
+        }
+    }
+
+    /// Lets go of hosts that a success did not concern, because they were not listed: once they are
+    /// back, they are brought to what the others run, as new ones are.
+    fn forget_unreached(&mut self, rollout: &Rollout, now: Timestamp) {
+        let unreached = self.hosts.keys().filter(|host| !rollout.hosts.contains_key(*host));
+        for host in unreached.cloned().collect::<Vec<_>>() {
+            self.lose(&host, &HostRun::unknown(""), &rollout.candidate.digest, now);
         }
     }
 

@@ -13,11 +13,14 @@ const ASKING: &str = "asking";
 /// What a rollout that has ended counts as. `committed` is when the commit of its candidate was
 /// made, where a pipeline has said so.
 ///
-/// A restart is no change, so it counts as a rollout and never as a change. One that a gate
+/// A restart is no change, so it counts as a rollout and never as a change. A repair is counted
+/// by the hosts that run something else. One that a gate
 /// rejected, that a person stopped or that another one passed over is nobody's failure.
 #[must_use]
 pub fn of_rollout(lane: &LaneId, rollout: &Rollout, committed: Option<Timestamp>) -> Vec<Datum> {
-    let Some((end, _)) = rollout.end() else { return Vec::new() };
+    let Some((end, _)) = rollout.end().filter(|_| rollout.cause != Cause::Repair) else {
+        return Vec::new();
+    };
     let Some(at) = rollout.history.last().map(|line| line.at) else { return Vec::new() };
     let waited = waited(&rollout.history);
     let took = at.since(rollout.started).saturating_sub(waited);

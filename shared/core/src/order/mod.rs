@@ -266,15 +266,23 @@ impl Orders {
     /// # Errors
     ///
     /// Why not.
-    pub fn fetched(&self, host: &HostId) -> Result<(), Reason> {
+    pub fn fetched(&self, host: &HostId) -> Result<Running, Reason> {
         match self.heard.get(host) {
             Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.failure()),
-            Some(Heard::Answered(_) | Heard::Unclear(_)) => Ok(()),
+            Some(Heard::Answered(answer)) => Ok(answer.now.clone()),
+            // What runs is not known, so it may serve.
+            Some(Heard::Unclear(_)) => Ok(Running::Mixed),
             Some(Heard::Gone | Heard::Silent) | None => Err(Reason::new(
                 Code::HOSTS_UNREACHABLE,
                 format!("{host} did not answer in time; see whether its SSM agent runs"),
             )),
         }
+    }
+
+    /// What a host runs, if that is what the image says, whole and healthy.
+    pub(crate) fn runs_well(&self, host: &HostId) -> Option<&Running> {
+        let answer = self.verdict(host).ok()?;
+        (answer.health == ContainerHealth::Healthy).then_some(&answer.now)
     }
 
     /// Takes hosts that do not exist any more as heard.

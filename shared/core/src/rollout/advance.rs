@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::choose::goes_back;
 use super::view::View;
-use super::{Context, Course, Phase, Progress, Rollout, Stage};
-use crate::configuration::{OnFailure, Unreachable};
+use super::{Cause, Context, Course, Phase, Progress, Rollout, Stage};
+use crate::configuration::Unreachable;
 use crate::name::HostId;
 use crate::order::{Fence, Heard, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
@@ -46,7 +46,9 @@ impl Rollout {
         match self.phase.clone() {
             Phase::Gating(orders) => self.gate(orders, cx),
             Phase::Prefetching(orders) => self.prefetched(orders, cx),
-            Phase::Choosing { watch, deadline } => self.choose(watch, deadline, cx),
+            Phase::Choosing { watch, deadline, checked_at } => {
+                self.choose(watch, deadline, checked_at, cx)
+            }
             Phase::Changing(batch) => self.change(batch, cx),
             Phase::Baking(bake) => self.bake(bake, cx),
             Phase::Asking(asked) => self.await_answer(asked, cx),
@@ -190,7 +192,8 @@ impl Rollout {
     /// Looks for the next batch.
     pub(super) fn choose_next(&mut self, now: Timestamp, text: &str) {
         let watch = Watch::starting(now, Duration::from_secs(5));
-        self.enter(Phase::Choosing { watch, deadline: now.after(HEADROOM_WAIT) }, now, text);
+        let deadline = now.after(HEADROOM_WAIT);
+        self.enter(Phase::Choosing { watch, deadline, checked_at: None }, now, text);
     }
 
     /// Turns back: every touched host gets its baseline again, if policy wants it so.
@@ -200,7 +203,7 @@ impl Rollout {
         self.fail_touched(&cause);
         let told = self.hosts.values().any(|run| run.told && run.progress.is_touched());
         let one_way = self.one_way && !by_hand;
-        self.halts = told && !by_hand && (one_way || self.settings.on_failure == OnFailure::Halt);
+        self.halts = told && !by_hand && (one_way || !self.restores());
         let cause = if one_way && self.halts { left_by_label(&cause) } else { cause };
         let hosts = self.images_to_restore();
         if hosts.is_empty() {
@@ -328,7 +331,7 @@ impl Rollout {
             return;
         }
         let names = others.iter().map(HostId::as_str).collect::<Vec<_>>().join(", ");
-        let joined = if others.is_empty() {
+        let joined = if others.is_empty() || self.cause == Cause::Repair {
             String::new()
         } else {
             format!("; not on {names} yet: `status` says why")

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Context, Phase, Rollout};
+use super::{Cause, Context, Phase, Rollout};
 use crate::alarm::{AlarmState, SeenAlarm};
 use crate::configuration::AlarmName;
-use crate::order::Watch;
+use crate::order::{OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
 use crate::time::Timestamp;
 
@@ -36,6 +36,10 @@ pub struct Bake {
     pub watch: Watch,
     /// Looks in a row at which an alarm did not say.
     pub doubts: u32,
+    /// The hosts are being asked about their containers.
+    pub orders: Option<Orders>,
+    /// When they were last asked.
+    pub asked_at: Timestamp,
 }
 
 /// A person is asked whether the rollout goes on, because an alarm does not say.
@@ -53,15 +57,17 @@ pub struct Question {
 
 impl Bake {
     pub(super) fn starting(until: Timestamp, now: Timestamp) -> Self {
-        Self { until, watch: Watch::starting(now, Duration::from_secs(5)), doubts: 0 }
+        let watch = Watch::starting(now, Duration::from_secs(5));
+        Self { until, watch, doubts: 0, orders: None, asked_at: now }
     }
 }
 
 impl Rollout {
-    /// The alarms that count: those that were quiet when it began.
+    /// The alarms that count: those that were quiet when it began. A repair puts nothing new out
+    /// that an alarm could tell of.
     #[must_use]
     pub fn watched_alarms(&self) -> BTreeSet<AlarmName> {
-        let all = self.settings.bake.alarms.iter();
+        let all = self.settings.bake.alarms.iter().filter(|_| self.cause != Cause::Repair);
         all.filter(|name| !self.excluded_alarms.contains(name)).cloned().collect()
     }
 
@@ -102,8 +108,14 @@ impl Rollout {
         Some(told)
     }
 
-    /// Watches until the bake is over; a target that fails meanwhile ends it, or an alarm.
+    /// Watches until the bake is over; containers or a target that fail meanwhile end it, or an
+    /// alarm.
     pub(super) fn bake(&mut self, mut bake: Bake, cx: &mut Context<'_>) -> bool {
+        if let Err(reason) = self.watch_containers(&mut bake, cx) {
+            self.turn_back(reason, cx);
+            return true;
+        }
+        self.phase = Phase::Baking(bake.clone());
         if !self.settings.target_groups.is_empty() {
             let Some(view) = self.view(cx) else { return false };
             self.skip_stopped(&view);
@@ -122,7 +134,7 @@ impl Rollout {
             Some(Alarms::Unclear(reason)) => {
                 bake.doubts = bake.doubts.saturating_add(u32::from(looks));
                 if bake.doubts >= DOUBTS {
-                    self.ask(reason, bake, cx.now);
+                    self.ask(reason, &bake, cx.now);
                     return true;
                 }
             }
@@ -139,10 +151,38 @@ impl Rollout {
         false
     }
 
+    /// Asks the hosts about their containers, now and then, and judges what they say.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the containers of a host.
+    fn watch_containers(&mut self, bake: &mut Bake, cx: &mut Context<'_>) -> Result<(), Reason> {
+        if let Some(orders) = &mut bake.orders {
+            if cx.listen(orders)
+                && let Some(orders) = bake.orders.take()
+            {
+                self.judge_done(&orders, cx.now)?;
+            }
+        } else if cx.now >= self.asks_at(bake) && cx.now < bake.until {
+            let image = self.candidate.image();
+            let hosts = self.done().into_iter().map(|host| (host, image.clone()));
+            let leave = OnHostFailure::Leave;
+            bake.orders = Some(Orders::new(Verb::Inspect, cx.fence(), cx.now, leave, hosts));
+            bake.asked_at = cx.now;
+        }
+        Ok(())
+    }
+
+    /// When the hosts are to be asked about their containers again.
+    fn asks_at(&self, bake: &Bake) -> Timestamp {
+        bake.asked_at.after(Duration::from_mins(1).max(self.settings.bake.span.div_f32(10.0)))
+    }
+
     /// Asks a person, who may also stop it.
-    fn ask(&mut self, reason: Reason, bake: Bake, now: Timestamp) {
+    fn ask(&mut self, reason: Reason, bake: &Bake, now: Timestamp) {
         let watch = Watch::starting(now, Duration::from_mins(1));
         let until = now.after(ANSWER);
+        let bake = Bake { orders: None, ..bake.clone() };
         let text = format!(
             "{}, at {DOUBTS} looks: a person is asked whether to go on, until {until}",
             reason.text
@@ -153,13 +193,12 @@ impl Rollout {
     /// When to look during a bake: only at its end where there is nothing to look at.
     pub(super) fn watches_at(&self, bake: &Bake, now: Timestamp) -> Timestamp {
         let nothing = self.settings.target_groups.is_empty() && self.watched_alarms().is_empty();
-        if nothing {
-            bake.until
-        } else if now < bake.until {
-            bake.until.min(bake.watch.next)
-        } else {
-            bake.watch.next
+        if now >= bake.until && !nothing {
+            return bake.watch.next;
         }
+        let heard = bake.orders.as_ref().map(|it| it.watch.next);
+        let asks = heard.unwrap_or_else(|| self.asks_at(bake)).min(bake.until);
+        if nothing { asks } else { asks.min(bake.watch.next) }
     }
 
     /// Waits for a person's word, or for alarms that say something again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::view::View;
 use super::{Batch, Cause, Context, HostRun, Phase, Progress, Rollout, Stage};
-use crate::configuration::{OnFailure, TargetGroup};
+use crate::configuration::TargetGroup;
 use crate::name::HostId;
 use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
@@ -55,9 +55,51 @@ impl Rollout {
                 }
             }
         }
+        let starting = match self.judge_done(&orders, cx.now) {
+            Ok(starting) => starting,
+            Err(reason) => {
+                self.turn_back(reason, cx);
+                return true;
+            }
+        };
         // Chosen anew: what is in service may have changed while the hosts were asked.
         self.choose_next(cx.now, "the hosts of the batch answer");
+        if let Phase::Choosing { checked_at, .. } = &mut self.phase {
+            *checked_at = (!starting).then_some(cx.now);
+        }
         true
+    }
+
+    /// The hosts that are done, which are asked again whether they still are.
+    pub(super) fn done(&self) -> Vec<HostId> {
+        let done = self.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
+        done.map(|(host, _)| host.clone()).collect()
+    }
+
+    /// Takes what the hosts that are done say of their containers; whether any are still starting.
+    /// One that does not answer says nothing: the last inspection of all decides.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with one of them.
+    pub(super) fn judge_done(&mut self, orders: &Orders, now: Timestamp) -> Result<bool, Reason> {
+        let mut starting = false;
+        for host in self.done() {
+            let Some(Heard::Answered(answer)) = orders.heard.get(&host) else { continue };
+            if orders.is_starting(&host) {
+                starting = true;
+                continue;
+            }
+            let failure = orders.verdict(&host).err();
+            if let Some(run) = self.hosts.get_mut(&host) {
+                run.healthy = answer.health == ContainerHealth::Healthy;
+                run.answered_at = now;
+            }
+            if let Some(reason) = failure {
+                return Err(Reason::new(reason.code, of_host(&host, reason.text)));
+            }
+        }
+        Ok(starting)
     }
 
     /// Waits until no target of the batch is registered or draining.
@@ -126,10 +168,12 @@ impl Rollout {
         let images: Vec<(HostId, Image)> = (hosts.iter())
             .filter_map(|host| Some((host.clone(), image(self.hosts.get(host)?))))
             .collect();
-        let restores = forward && self.settings.on_failure == OnFailure::Restore && !self.one_way;
+        let restores = forward && self.restores();
         let on_failure = if restores { OnHostFailure::Restore } else { OnHostFailure::Leave };
         let mut orders = Orders::new(Verb::Activate, fence, cx.now, on_failure, images);
-        orders.recreate = self.cause == Cause::Restart;
+        // A host that a restart left out has the image, and what its secrets were before.
+        let renews = self.cause == Cause::Repair && !self.settings.secrets.is_empty();
+        orders.recreate = self.cause == Cause::Restart || (forward && renews);
         let stage = Stage::Activating(orders);
         self.enter(Phase::Changing(Batch { hosts, drained, stage }), cx.now, text);
     }
@@ -142,9 +186,8 @@ impl Rollout {
         self.hear_warnings(&orders);
         let mut failure = None;
         for host in &batch.hosts {
-            if let (1, false, Ok(answer)) =
-                (self.live().count(), batch.drained, orders.verdict(host))
-            {
+            let alone = self.live().count() == 1 && self.cause != Cause::Repair;
+            if let (true, false, Ok(answer)) = (alone, batch.drained, orders.verdict(host)) {
                 let away = super::minutes(answer.took);
                 self.note(cx.now, format!("{host} changed under traffic; it was away for {away}"));
             }
@@ -186,9 +229,7 @@ impl Rollout {
             return None;
         };
         let vanished = reason.code == Code::HOSTS_VANISHED;
-        let named = reason.text.starts_with(host.as_str());
-        let text = if named { reason.text } else { format!("{host}: {}", reason.text) };
-        let reason = Reason::new(reason.code, text);
+        let reason = Reason::new(reason.code, of_host(host, reason.text));
         run.progress = match (forward, vanished) {
             (true, _) => Progress::Failed(reason.clone()),
             (false, true) => Progress::Skipped(reason.clone()),
@@ -340,4 +381,9 @@ impl Rollout {
         let state = if self.is_forward() { "runs the candidate" } else { "is as it was" };
         self.choose_next(now, &format!("{names} {state}, in service"));
     }
+}
+
+/// A sentence that names its host.
+fn of_host(host: &HostId, text: String) -> String {
+    if text.starts_with(host.as_str()) { text } else { format!("{host}: {text}") }
 }

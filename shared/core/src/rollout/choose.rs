@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::alarms::Alarms;
 use super::view::View;
-use super::{Bake, Batch, Context, Course, HostRun, Phase, Progress, Rollout, Stage};
+use super::{Bake, Batch, Cause, Context, Course, HostRun, Phase, Progress, Rollout, Stage};
 use crate::name::HostId;
 use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
 use crate::plan;
@@ -55,6 +55,7 @@ impl Rollout {
         &mut self,
         mut watch: Watch,
         deadline: Timestamp,
+        checked_at: Option<Timestamp>,
         cx: &mut Context<'_>,
     ) -> bool {
         let (Some(fleet), Some(view)) = (cx.fleet(), self.view(cx)) else { return false };
@@ -86,12 +87,13 @@ impl Rollout {
             self.prefetch(joined, cx);
             return true;
         }
-        if self.is_forward() && !self.hosts.values().any(HostRun::was_touched) {
+        let of_all = self.is_forward() && self.cause != Cause::Repair;
+        if of_all && !self.hosts.values().any(HostRun::was_touched) {
             self.warn_of_groups(&view);
         }
         let waiting = self.candidates(&view);
         if waiting.is_empty() {
-            self.all_changed(cx.now);
+            self.all_changed(cx);
             return true;
         }
         let live = self.live().map(|(host, _)| host);
@@ -101,7 +103,7 @@ impl Rollout {
         if hosts.is_empty() {
             return self.wait_for_headroom(&mut watch, deadline, cx);
         }
-        self.start_batch(hosts, &view, cx);
+        self.start_batch(hosts, checked_at, &view, cx);
         true
     }
 
@@ -168,15 +170,21 @@ impl Rollout {
         (passed.saturating_add(1).min(waves.len()), waves.len())
     }
 
-    fn all_changed(&mut self, now: Timestamp) {
-        if self.is_forward() {
-            self.waves_at.push(now);
-            let until = now.after(self.settings.bake.span);
-            let text = format!("every host runs {}; watching until {until}", self.candidate);
-            self.enter(Phase::Baking(Bake::starting(until, now)), now, text);
-        } else {
+    fn all_changed(&mut self, cx: &mut Context<'_>) {
+        let now = cx.now;
+        if !self.is_forward() {
             self.finish_back(now);
+            return;
         }
+        self.waves_at.push(now);
+        // What was watched when it was new is not watched again.
+        if self.cause == Cause::Repair {
+            self.start_verifying(cx);
+            return;
+        }
+        let until = now.after(self.settings.bake.span);
+        let text = format!("every host runs {}; watching until {until}", self.candidate);
+        self.enter(Phase::Baking(Bake::starting(until, now)), now, text);
     }
 
     fn wait_for_headroom(
@@ -187,7 +195,7 @@ impl Rollout {
     ) -> bool {
         if cx.now < deadline {
             watch.looked(cx.now);
-            self.phase = Phase::Choosing { watch: *watch, deadline };
+            self.phase = Phase::Choosing { watch: *watch, deadline, checked_at: None };
             return false;
         }
         let floor = self.floor();
@@ -202,12 +210,21 @@ impl Rollout {
         true
     }
 
-    /// Starts a batch; hosts that have not answered for a minute are asked first, because SSM
-    /// says only minutes later that a host is gone.
-    fn start_batch(&mut self, hosts: Vec<HostId>, view: &View, cx: &mut Context<'_>) {
-        let unsure = hosts.iter().any(|host| {
-            self.hosts.get(host).is_none_or(|run| cx.now.since(run.answered_at) > DELIVERY)
-        });
+    /// Starts a batch. Hosts that have not answered for a minute are asked first, because SSM says
+    /// only minutes later that a host is gone; and so are those that are done: containers may have
+    /// failed since that no load balancer looks at.
+    fn start_batch(
+        &mut self,
+        hosts: Vec<HostId>,
+        checked_at: Option<Timestamp>,
+        view: &View,
+        cx: &mut Context<'_>,
+    ) {
+        let is_old = |at: Timestamp| cx.now.since(at) > DELIVERY;
+        let unsure =
+            hosts.iter().any(|it| self.hosts.get(it).is_none_or(|run| is_old(run.answered_at)));
+        let done = self.done();
+        let unsure = unsure || (!done.is_empty() && checked_at.is_none_or(is_old));
         let names = hosts.iter().map(HostId::as_str).collect::<Vec<_>>().join(", ");
         let (wave, waves) = self.wave();
         let text = if self.is_forward() {
@@ -217,7 +234,9 @@ impl Rollout {
             format!("putting back {names}")
         };
         if unsure && self.is_forward() {
+            let image = self.candidate.image();
             let asked = hosts.iter().map(|host| (host.clone(), Image::Nothing));
+            let asked = asked.chain(done.into_iter().map(|host| (host, image.clone())));
             let orders =
                 Orders::new(Verb::Inspect, cx.fence(), cx.now, OnHostFailure::Leave, asked);
             let stage = Stage::Checking(orders);

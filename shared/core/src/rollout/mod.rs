@@ -27,7 +27,9 @@ pub use phase::{Batch, Phase, Stage};
 pub use warnings::Warning;
 pub(crate) use warnings::tell_warnings;
 
-use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
+use crate::configuration::{
+    AlarmName, EnvironmentConfiguration, OnFailure, SecretName, TargetGroup,
+};
 use crate::name::HostId;
 use crate::observation::{Documents, Sources};
 use crate::order::{Answer, ContainerHealth, Fence};
@@ -58,6 +60,8 @@ pub enum Cause {
     Deploy,
     /// The same release again, its containers made anew: a secret has changed, or a person asked.
     Restart,
+    /// Hosts that run something else than the lane's release are brought to it again.
+    Repair,
 }
 
 impl fmt::Display for Cause {
@@ -67,6 +71,7 @@ impl fmt::Display for Cause {
             Self::Rollback => "rollback",
             Self::Deploy => "deploy",
             Self::Restart => "restart",
+            Self::Repair => "repair",
         })
     }
 }
@@ -370,16 +375,17 @@ impl Rollout {
         run.is_some_and(|run| !matches!(run.progress, Progress::Skipped(_)))
     }
 
-    /// The hosts that it is changing at this moment.
-    pub(crate) fn changing(&self) -> impl Iterator<Item = &HostId> {
-        let batch = if let Phase::Changing(batch) = &self.phase { Some(batch) } else { None };
-        batch.into_iter().flat_map(|batch| &batch.hosts)
-    }
-
     /// How many hosts must stay in service.
     #[must_use]
     pub fn floor(&self) -> usize {
         self.settings.min_in_service.floor(self.live().count())
+    }
+
+    /// Whether hosts that were told to change and failed get back what they ran: always in a
+    /// repair, which is no reason to leave anything broken.
+    pub(crate) fn restores(&self) -> bool {
+        let policy = self.settings.on_failure == OnFailure::Restore;
+        (policy || self.cause == Cause::Repair) && !self.one_way
     }
 
     /// Whether it is on its way to the candidate.

@@ -65,6 +65,8 @@ pub enum Phase {
         watch: Watch,
         /// When the wait counts as failed.
         deadline: Timestamp,
+        /// When the hosts that are done were last asked, since the batch before ended.
+        checked_at: Option<Timestamp>,
     },
     /// A batch changes.
     Changing(Batch),
@@ -112,7 +114,8 @@ impl Rollout {
                 Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
                 Stage::Draining { .. } | Stage::Settling { .. } => None,
             },
-            Phase::Choosing { .. } | Phase::Baking(_) | Phase::Asking(_) | Phase::Ended(..) => None,
+            Phase::Baking(bake) => bake.orders.as_ref(),
+            Phase::Choosing { .. } | Phase::Asking(_) | Phase::Ended(..) => None,
         }
     }
 
@@ -126,7 +129,8 @@ impl Rollout {
                 Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
                 Stage::Draining { .. } | Stage::Settling { .. } => None,
             },
-            Phase::Choosing { .. } | Phase::Baking(_) | Phase::Asking(_) | Phase::Ended(..) => None,
+            Phase::Baking(bake) => bake.orders.as_mut(),
+            Phase::Choosing { .. } | Phase::Asking(_) | Phase::Ended(..) => None,
         }
     }
 }

@@ -28,7 +28,7 @@ impl World {
             End::Succeeded => self.check_succeeded(rollout),
             End::Restored | End::Aborted => self.check_restored(rollout),
             End::Stuck | End::Halted => {
-                if lane.hold.is_none() {
+                if lane.hold.is_none() && rollout.cause != Cause::Repair {
                     self.breaks(8, format!("a lane is not held though a rollout {end}"));
                 }
             }
@@ -64,14 +64,19 @@ impl World {
         let mut verified: u32 = 0;
         for id in live {
             let Some(run) = rollout.hosts.get(&id) else {
-                self.check_named(rollout, &id);
+                // A repair concerns no other host.
+                if rollout.cause != Cause::Repair {
+                    self.check_named(rollout, &id);
+                }
                 continue;
             };
             if matches!(run.progress, Progress::Skipped(_)) {
                 continue;
             }
             let drifted = self.marks.drifted_at.get(&id);
-            if drifted.is_some_and(|at| Some(*at) >= asked) || self.is_disturbed(&id) {
+            let died = self.died_at(&id);
+            let changed = [drifted.copied(), died].into_iter().flatten();
+            if changed.max().is_some_and(|at| Some(at) >= asked) || self.is_disturbed(&id) {
                 continue;
             }
             let running = self.hosts.get(&id).map(SimHost::running);
@@ -88,7 +93,9 @@ impl World {
             }
             verified = verified.saturating_add(1);
         }
-        if verified == 0 && self.disturbed.is_empty() && self.marks.drifted_at.is_empty() {
+        let died = self.live().any(|(id, _)| self.died_at(id).is_some());
+        let changed = died || !self.marks.drifted_at.is_empty();
+        if verified == 0 && self.disturbed.is_empty() && !changed {
             self.breaks(7, "succeeded with no verified host");
         }
     }

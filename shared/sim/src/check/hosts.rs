@@ -18,6 +18,10 @@ use crate::world::World;
 /// How long the load balancer may know something before Esclusa has looked.
 const UNSEEN: Duration = Duration::from_secs(40);
 
+/// How long containers may have failed before a host's answer says so: it is asked with others, of
+/// which one may not answer before its order has expired, and is listened to then.
+const UNHEARD: Duration = Duration::from_mins(3);
+
 impl World {
     /// Checks that a host begins only what the newest intent for it says, and in time.
     pub(crate) fn check_begin(&mut self, id: &HostId, order: &HostOrder) {
@@ -100,8 +104,10 @@ impl World {
         }
         let left = self.live().filter(|(id, _)| !leaving.contains(id) && self.serves(id)).count();
         // What has failed since Esclusa looked is not its doing.
-        let fallen =
-            |id: &HostId| self.out_since(id).is_some_and(|at| self.now.since(at) <= UNSEEN);
+        let fallen = |id: &HostId| {
+            let out = self.out_since(id).is_some_and(|at| self.now.since(at) <= UNSEEN);
+            out || self.died_at(id).is_some_and(|at| self.now.since(at) <= UNHEARD)
+        };
         let fallen = self.live().filter(|(id, _)| fallen(id)).count();
         if left.saturating_add(fallen) < floor {
             self.breaks(3, format!("{left} of {fleet} hosts in service, floor {floor}"));

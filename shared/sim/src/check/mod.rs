@@ -154,7 +154,7 @@ impl World {
             let early =
                 last.retry_at().is_none_or(|at| self.now.after(Duration::from_secs(3)) < at);
             let tried = self.rollouts.get(&lane.id).into_iter().flat_map(|it| it.values());
-            let tried = tried.filter(|it| it.candidate.digest == *digest);
+            let tried = tried.chain(&lane.ended).filter(|it| it.candidate.digest == *digest);
             let tried = tried.max_by_key(|it| it.started);
             let began = tried.map(|it| it.started).unwrap_or_default();
             // Clocks differ by a second or two.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use esclusa_core::announcement::Kind;
 use esclusa_core::lane::Lane;
-use esclusa_core::rollout::RolloutId;
+use esclusa_core::rollout::{Cause, RolloutId};
 
 use crate::world::World;
 
@@ -14,8 +14,11 @@ impl World {
         let lanes = std::mem::take(&mut self.lanes);
         for lane in lanes.values() {
             if let Some(rollout) = &lane.rollout {
-                let phase = rollout.phase.word();
-                self.breaks(6, format!("rollout {} is still {phase}", rollout.id));
+                // What cannot be repaired is tried again each hour, and may be at this moment.
+                if rollout.cause != Cause::Repair {
+                    let phase = rollout.phase.word();
+                    self.breaks(6, format!("rollout {} is still {phase}", rollout.id));
+                }
                 continue;
             }
             self.check_explained(lane);

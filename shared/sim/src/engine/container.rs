@@ -217,7 +217,7 @@ impl Engine {
         };
         container.state == ContainerState::Running
             && decided
-            && registry.starts(container.digest.as_ref())
+            && registry.works(container, now)
             && container.shares_with.iter().all(shares)
     }
 

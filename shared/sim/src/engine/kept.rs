@@ -1,20 +1,18 @@
 //! What the program writes down of its orders.
 
-use esclusa_core::host::{Order, Report, choose_prunable, finish, history_after};
-use esclusa_core::name::LaneId;
-use esclusa_core::order::Fence;
+use esclusa_core::host::{NewestOrder, Order, Report, choose_prunable, finish, history_after};
 use esclusa_core::time::Timestamp;
 
 use super::Engine;
 
 impl Engine {
     /// Writes the newest fence down. Another lane's orders leave nothing for this one.
-    pub(crate) fn write_fence(&mut self, lane: &LaneId, fence: Fence) {
+    pub(crate) fn write_newest(&mut self, order: &Order) {
         let kept = self.kept_mut();
-        if kept.fence_of(lane).is_none() {
+        if kept.fence_of(&order.lane).is_none() {
             (kept.journal, kept.finished, kept.fetched) = (None, None, None);
         }
-        kept.fence = Some((lane.clone(), fence));
+        kept.newest = Some(NewestOrder::of(order, kept.newest.as_ref()));
     }
 
     /// Keeps the last word of an activation, and removes images that nobody needs.

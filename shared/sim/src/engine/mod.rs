@@ -29,6 +29,9 @@ use crate::world::Behaviour;
 /// How long a container takes to become healthy where no order sets the pace.
 const WARM_UP: Duration = Duration::from_secs(2);
 
+/// How long an image works that fails later.
+pub(crate) const FAILS_AFTER: Duration = Duration::from_secs(45);
+
 /// What the registry has, and how its images behave.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registry<'a> {
@@ -49,6 +52,14 @@ impl Registry<'_> {
             let behaves = self.behaviour(digest).is_some_and(Behaviour::starts);
             behaves && !self.ails.contains(digest)
         })
+    }
+
+    /// Whether a container that has been given its time works.
+    fn works(&self, container: &Container, now: Timestamp) -> bool {
+        let behaviour = container.digest.as_ref().and_then(|it| self.behaviour(it));
+        let fails_at = container.started_at.after(FAILS_AFTER);
+        let is_dead = behaviour == Some(Behaviour::DiesLater) && now >= fails_at;
+        self.starts(container.digest.as_ref()) && !is_dead
     }
 
     fn hands_out(&self, digest: &Digest) -> bool {
@@ -134,7 +145,7 @@ impl Engine {
                 continue;
             }
             let decided = self.decides_at.get(&container.id).is_none_or(|at| *at <= now);
-            let is_well = registry.starts(container.digest.as_ref());
+            let is_well = registry.works(container, now);
             container.health = Some(match (decided, is_well) {
                 (false, _) => HealthWord::Starting,
                 (true, true) => HealthWord::Healthy,

@@ -167,7 +167,7 @@ impl World {
                     }
                     Admission::Begun => match host.engine.check_room(now) {
                         Ok(()) => {
-                            host.engine.write_fence(&order.lane, order.fence);
+                            host.engine.write_newest(&order);
                             (Course::Decides(None), true)
                         }
                         Err(full) => (Course::Refuses(full), false),

@@ -1,7 +1,7 @@
 //! Whether an order may begin.
 
 use super::super::admission::{Admission, admit};
-use super::super::journal::{Finished, Journal, Kept, Phase};
+use super::super::journal::{Finished, Journal, Kept, NewestOrder, Phase};
 use super::super::order::{Mode, Order, Wanted};
 use super::super::step::Turn;
 use super::super::{activate::next_activation_turn, project::Observation};
@@ -32,7 +32,11 @@ fn begun(generation: u64, letter: char) -> Journal {
 }
 
 fn keeps(kept: &mut Kept, generation: u64) {
-    kept.fence = Some((lane(), fence(generation)));
+    kept.newest = Some(newest(lane(), fence(generation)));
+}
+
+fn newest(lane: LaneId, fence: Fence) -> NewestOrder {
+    NewestOrder { lane, fence, not_after: at(0) }
 }
 
 fn other_lane() -> LaneId {
@@ -57,13 +61,40 @@ const FENCES: &[Row] = &[
     ),
     (
         "an order from before the restore is older",
-        |kept, _| kept.fence = Some((lane(), Fence { epoch: 2, generation: 1 })),
+        |kept, _| kept.newest = Some(newest(lane(), Fence { epoch: 2, generation: 1 })),
         "order.stale: Order 1.7 is older than 2.1, which this host has seen.",
     ),
     (
         "M2: another lane's fences are no measure",
-        |kept, _| kept.fence = Some((other_lane(), fence(900))),
+        |kept, _| kept.newest = Some(newest(other_lane(), fence(900))),
         "begins",
+    ),
+    (
+        "a host that moved to this lane follows it",
+        |kept, order| {
+            let not_after = at(order.not_after.as_secs() - 1);
+            kept.newest = Some(NewestOrder { not_after, ..newest(other_lane(), fence(900)) });
+        },
+        "begins",
+    ),
+    (
+        "an order from before the host moved to another lane",
+        |kept, order| {
+            let not_after = at(order.not_after.as_secs() + 1);
+            kept.newest = Some(NewestOrder { not_after, ..newest(other_lane(), fence(2)) });
+        },
+        "order.stale: Order 1.7 of shop in production is older than what api in production has \
+         ordered here since.",
+    ),
+    (
+        "an inspection from before the host moved to another lane",
+        |kept, order| {
+            let not_after = at(order.not_after.as_secs() + 1);
+            kept.newest = Some(NewestOrder { not_after, ..newest(other_lane(), fence(2)) });
+            order.verb = Verb::Inspect;
+        },
+        "order.stale: Order 1.7 of shop in production is older than what api in production has \
+         ordered here since.",
     ),
     (
         "an older inspection, too, was overtaken",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::admission::{Admission, admit};
-use super::super::journal::Journal;
+use super::super::journal::{Journal, NewestOrder};
 use super::super::order::Order;
 use super::super::project::{Container, Observation};
 use super::super::report::Report;
@@ -93,7 +93,7 @@ impl Machine {
             Admission::Begun | Admission::CarriedOn => {}
             other @ (Admission::Refused(_) | Admission::Repeated(_)) => panic!("{other:?}"),
         }
-        self.seen.kept.fence = Some((order.lane.clone(), order.fence));
+        self.seen.kept.newest = Some(NewestOrder::of(order, None));
         let mut failure: Option<Reason> = None;
         for turn in 0..MOST_TURNS {
             let cut = cut.filter(|(at, _)| *at == turn).map(|(_, cut)| cut);

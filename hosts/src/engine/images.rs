@@ -11,7 +11,9 @@ use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, ListImagesOptions, RemoveImageOptions,
     TagImageOptionsBuilder,
 };
-use esclusa_core::host::{COMPOSE_LABEL, Command, Image, ROLLBACK_LABEL, explain_pull};
+use esclusa_core::host::{
+    COMPOSE_LABEL, Command, Image, ROLLBACK_LABEL, explain_pull, was_lost_in_store,
+};
 use esclusa_core::reason::Reason;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
@@ -22,6 +24,9 @@ use crate::error::{self, reason};
 
 /// Of a pull; the document ends after 30 minutes.
 const PULL: Duration = Duration::from_mins(25);
+
+/// How often a pull is made that the engine's own store undoes.
+const PULLS: usize = 3;
 
 impl Engine {
     /// Every image by every name that leads to it: its id, its tags, its digests. Those that are
@@ -149,6 +154,20 @@ impl Engine {
     /// `release.not_in_registry`, `hosts.disk`, `hosts.registry`, decided on all that the engine
     /// says.
     pub(crate) async fn pull(
+        &self,
+        reference: &str,
+        login: Option<DockerCredentials>,
+    ) -> Result<(), Reason> {
+        for _ in 1..PULLS {
+            match self.try_pull(reference, login.clone()).await {
+                Err(reason) if was_lost_in_store(&reason.text) => {}
+                ended => return ended,
+            }
+        }
+        self.try_pull(reference, login).await
+    }
+
+    async fn try_pull(
         &self,
         reference: &str,
         login: Option<DockerCredentials>,

@@ -26,6 +26,16 @@ pub fn find_cause(text: &str) -> String {
     }
 }
 
+/// Whether the engine's store lost what was being pulled, by what was said of the pull: a prune of
+/// images beside it takes that away from the containerd store (moby/moby#53321). The next pull may
+/// succeed.
+#[must_use]
+pub fn was_lost_in_store(text: &str) -> bool {
+    let lower = text.to_lowercase();
+    let signs = ["lease does not exist", "failed commit on ref", "notfound: content digest"];
+    signs.iter().any(|it| lower.contains(it))
+}
+
 /// What stopped a pull, by all that was said of it.
 #[must_use]
 pub fn explain_pull(reference: &str, text: &str) -> Reason {
@@ -35,6 +45,10 @@ pub fn explain_pull(reference: &str, text: &str) -> Reason {
     let reason = |code: &str, text: String| Reason::new(Code::read(code), text);
     if has(&["no space left", "disk quota exceeded"]) {
         return reason("hosts.disk", format!("The disk filled up during the pull: {text}"));
+    }
+    if was_lost_in_store(text) {
+        let text = format!("The engine lost what it had pulled of {reference}: {text}");
+        return reason("hosts.registry", text);
     }
     // A login that is not found says nothing of the image.
     let is_of_login = has(&["executable file not found", "oauth token", "credentials"]);

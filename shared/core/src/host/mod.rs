@@ -34,7 +34,7 @@ mod tests;
 
 pub use activate::next_activation_turn;
 pub use admission::{Admission, admit, check_time};
-pub use complaint::{explain_pull, find_cause, shorten};
+pub use complaint::{explain_pull, find_cause, shorten, was_lost_in_store};
 pub use conflict::find_elsewhere;
 pub use definition::{
     Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, Port,

@@ -285,12 +285,18 @@ impl Orders {
         (answer.health == ContainerHealth::Healthy).then_some(&answer.now)
     }
 
-    /// Takes hosts that do not exist any more as heard.
+    /// Takes hosts that do not exist any more as heard; that they did not answer says less.
     pub fn miss(&mut self, exists: impl Fn(&HostId) -> bool) {
-        let gone: Vec<HostId> = self.waiting().filter(|host| !exists(host)).cloned().collect();
+        let gone = self.waiting().chain(self.silent()).filter(|host| !exists(host));
+        let gone: Vec<HostId> = gone.cloned().collect();
         for host in gone {
             self.heard.insert(host, Heard::Gone);
         }
+    }
+
+    /// Hosts that were not reached in time.
+    pub(crate) fn silent(&self) -> impl Iterator<Item = &HostId> {
+        self.heard.iter().filter(|(_, heard)| **heard == Heard::Silent).map(|(host, _)| host)
     }
 
     /// Whether everyone has been heard.

@@ -123,8 +123,14 @@ impl<'a> Context<'a> {
             }
         }
         orders.expire(self.now);
-        // SSM says of a machine that was terminated only half an hour later that it is gone.
-        if let Some(fleet) = &self.facts.fleet {
+        // SSM says of a machine that was terminated only half an hour later that it is gone, or that
+        // it was not reached.
+        let is_silent = orders.silent().next().is_some();
+        let fleet = if is_silent { self.fleet() } else { self.facts.fleet.as_deref() };
+        if is_silent && fleet.is_none() {
+            return false;
+        }
+        if let Some(fleet) = fleet {
             orders.miss(|host| fleet.hosts.contains_key(host));
         }
         if orders.is_refused()

@@ -237,6 +237,22 @@ const PULLS: &[Row] = &[
         "dial tcp: lookup registry.example: no such host",
         "hosts.registry",
     ),
+    (
+        "a prune beside a pull takes its lease away",
+        "unable to lease content: lease does not exist: not found",
+        "hosts.registry",
+    ),
+    (
+        "a prune beside a pull takes a layer away",
+        "NotFound: content digest sha256:1: not found",
+        "hosts.registry",
+    ),
+    (
+        "a prune beside a pull takes a manifest away",
+        "failed commit on ref \"manifest-sha256:1\": commit failed: rename /var/lib/containerd/x: \
+         no such file or directory",
+        "hosts.registry",
+    ),
     ("too many pulls", "toomanyrequests: You have reached your pull rate limit.", "hosts.registry"),
 ];
 

@@ -112,8 +112,14 @@ impl Simulation {
         let caller = self.caller();
         let lane = lane.clone();
         let id = RequestId(format!("request-{}", self.invocations));
+        self.with(|world, _| world.marks.hear_wish(&action, world.now));
+        let shared = Arc::clone(&self.shared);
         let work = async move {
-            let _ = operate(&caller, &lane, (id, "ana".to_owned()), &action).await;
+            if operate(&caller, &lane, (id, "ana".to_owned()), &action).await.is_ok() {
+                let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = shared.world.now;
+                shared.world.marks.hear_hold(&action, now);
+            }
             true
         };
         self.begin(Box::pin(work), None);

@@ -269,8 +269,7 @@ impl Rollout {
         let registered = hosts.iter().any(|host| view.registered.contains_key(host));
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
         let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
-        let others = self.counted(view, cx).count();
-        let is_only = self.live().count().saturating_add(others) < 2;
+        let is_only = self.live().count().saturating_add(view.others.len()) < 2;
         if is_only || !(registered || draining) {
             let blinks = is_only && hosts.iter().any(|host| view.serves(host));
             let gap = if blinks { "; it is the only one, so the service will blink" } else { "" };

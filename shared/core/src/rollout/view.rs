@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Context, Rollout};
+use super::{Cause, Context, Rollout};
 use crate::configuration::Share;
 use crate::lane::Errand;
 use crate::name::HostId;
@@ -130,26 +130,32 @@ impl Rollout {
             });
         }
         if groups.is_empty() {
-            let well = self.hosts.iter().filter(|(_, run)| run.healthy);
-            view.groups.push(Serving {
-                members: self.hosts.keys().chain(self.counted(&view, cx)).cloned().collect(),
-                healthy: well.map(|(host, _)| host.clone()).collect(),
-            });
+            let well = self.hosts.iter().filter(|(_, run)| run.healthy).map(|(host, _)| host);
+            let others: Vec<&HostId> = self.counted(&view, cx).collect();
+            // Nothing tells about the others: those that are not to be repaired are taken to serve.
+            let serve = others.iter().filter(|host| !cx.errands.contains_key(**host)).copied();
+            let serve = serve.filter(|_| self.cause == Cause::Repair);
+            let healthy = well.chain(serve).cloned().collect();
+            let members = self.hosts.keys().chain(others.iter().copied()).cloned().collect();
+            view.groups.push(Serving { members, healthy });
         }
         Some(view)
     }
 
-    /// The other hosts of the lane that count for the floor: those that serve, or that an errand is
-    /// on its way to. The way back waits for nobody.
+    /// The other hosts of the lane that count for the floor: those that serve, that an errand is on
+    /// its way to, or that wait for their repair; beside a repair, all of them. Any other way back
+    /// waits for nobody.
     pub(super) fn counted<'a>(
         &self,
         view: &'a View,
         cx: &Context<'_>,
     ) -> impl Iterator<Item = &'a HostId> + use<'a> {
         let (forward, errands) = (self.is_forward(), cx.errands);
-        let under_way = move |host: &HostId| errands.get(host).is_some_and(Errand::is_under_way);
+        let repairs = self.cause == Cause::Repair;
+        let is_meant = |it: &Errand| it.is_under_way() || it.awaits_repair();
+        let under_way = move |host: &HostId| errands.get(host).is_some_and(is_meant);
         let counts: Vec<&HostId> = (view.others.iter())
-            .filter(|host| forward && (view.serves(host) || under_way(host)))
+            .filter(|host| repairs || forward && (view.serves(host) || under_way(host)))
             .collect();
         counts.into_iter()
     }

@@ -19,8 +19,9 @@ use crate::world::World;
 const UNSEEN: Duration = Duration::from_secs(40);
 
 /// How long containers may have failed before a host's answer says so: it is asked with others, of
-/// which one may not answer before its order has expired, and is listened to then.
-const UNHEARD: Duration = Duration::from_mins(3);
+/// which one may not answer before its order has expired, and is listened to then; and how late an
+/// order may begin that was given before.
+const UNHEARD: Duration = Duration::from_mins(5);
 
 impl World {
     /// Checks that a host begins only what the newest intent for it says, and in time.
@@ -40,6 +41,10 @@ impl World {
         let changes = order.recreate || running.is_some_and(|it| !order.image.is_run_by(&it));
         if order.image != Image::Nothing && changes {
             self.check_floor(std::slice::from_ref(id));
+            // With a load balancer, a batch begins when it is taken out of service.
+            if self.groups.is_empty() && self.is_changing(id) {
+                self.check_finished();
+            }
         }
     }
 
@@ -57,14 +62,22 @@ impl World {
         }
     }
 
+    /// Whether a host belongs to the batch of the active rollout.
+    fn is_changing(&self, id: &HostId) -> bool {
+        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
+        let run = rollout.and_then(|it| it.hosts.get(id));
+        run.is_some_and(|run| run.progress == Progress::Touched)
+    }
+
     /// Checks that no batch begins while a finished host is known to be out of service.
     fn check_finished(&mut self) {
         let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
         let Some(rollout) = rollout.filter(|it| it.is_forward()) else { return };
         let mut done = rollout.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
         let out = done.find(|(id, _)| {
-            let known = self.out_since(id).is_some_and(|since| self.now.since(since) > UNSEEN);
-            known && !self.is_disturbed(id)
+            let out = self.out_since(id).is_some_and(|since| self.now.since(since) > UNSEEN);
+            let dead = self.died_at(id).is_some_and(|at| self.now.since(at) > UNHEARD);
+            (out || dead) && !self.is_disturbed(id)
         });
         if let Some(id) = out.map(|(id, _)| id.clone()) {
             self.breaks(18, format!("a batch begins although {id}, which is finished, is out"));
@@ -73,9 +86,12 @@ impl World {
 
     /// Checks that taking these hosts out of service leaves enough in it.
     fn check_floor(&mut self, leaving: &[HostId]) {
-        let fleet = self.live().count();
+        let serving = self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone());
+        let serving: Vec<HostId> = serving.collect();
+        self.marks.served.extend(serving);
+        let fleet = self.live().filter(|(id, _)| self.marks.served.contains(id)).count();
         let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
-        let active = rollout.map(|it| it.settings.min_in_service.floor(it.live().count()));
+        let active = rollout.map(|it| it.settings.min_in_service.floor(fleet));
         // Without a load balancer nothing tells an errand who serves.
         let configured = || {
             if self.groups.is_empty() {

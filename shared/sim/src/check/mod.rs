@@ -14,6 +14,7 @@ use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::rollout::{Cause, HostRun, Phase, Progress, Rollout, RolloutId, Stage};
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Target;
+use esclusa_shell::operate::Action;
 
 use crate::hosts::SimHost;
 use crate::world::{World, say};
@@ -36,9 +37,33 @@ pub(crate) struct Marks {
     pub(crate) quarantined: BTreeSet<Digest>,
     /// When a host was last changed behind Esclusa's back.
     pub(crate) drifted_at: BTreeMap<HostId, Timestamp>,
+    /// Hosts that were seen to serve: one that never did takes nothing away.
+    served: BTreeSet<HostId>,
+    /// When a person last asked for a rollout, whether or not that was taken up.
+    asked_at: Timestamp,
+    /// When a person last held the lane, unless it was released since.
+    held_at: Option<Timestamp>,
 }
 
 impl Marks {
+    /// Notes that a person asks for a rollout.
+    pub(crate) fn hear_wish(&mut self, action: &Action, now: Timestamp) {
+        if matches!(action, Action::Rollback | Action::Deploy { .. } | Action::Restart) {
+            self.asked_at = now;
+        }
+        // Before it is taken up, so that no hold counts that may have been released.
+        if *action == Action::Release {
+            self.held_at = None;
+        }
+    }
+
+    /// Notes that a person's hold was taken up.
+    pub(crate) fn hear_hold(&mut self, action: &Action, now: Timestamp) {
+        if matches!(action, Action::Hold { .. }) {
+            self.held_at = Some(now);
+        }
+    }
+
     /// Notes what is a reason to try again, whatever was tried.
     pub(crate) fn hear_news(&mut self, now: Timestamp) {
         (self.news_at, self.told_at) = (now, now);
@@ -145,6 +170,9 @@ impl World {
         if chosen && rollout.overriding.is_none() && gone && !self.was_signalled() {
             self.breaks(4, format!("{} goes out although its secret is gone", rollout.candidate));
         }
+        if rollout.actor.is_some() {
+            self.check_wanted(rollout);
+        }
         if rollout.cause != Cause::Push {
             return;
         }
@@ -175,6 +203,22 @@ impl World {
                 let text = format!("{} is tried again without a reason", rollout.candidate);
                 self.breaks(19, text);
             }
+        }
+    }
+
+    /// What a person asked for begins soon, or not at all, and not under a hold that came later.
+    fn check_wanted(&mut self, rollout: &Rollout) {
+        let Marks { asked_at, held_at, .. } = self.marks;
+        // A call that stalled may have begun it a while ago.
+        if self.now.since(asked_at) > Duration::from_mins(62) {
+            self.breaks(22, format!("{} begins long after it was asked for", rollout.candidate));
+        }
+        let later = |at: Timestamp| {
+            at.since(asked_at) > Duration::from_secs(5)
+                && self.now.since(at) > Duration::from_mins(2)
+        };
+        if held_at.is_some_and(later) {
+            self.breaks(22, format!("{} begins although a person held it", rollout.candidate));
         }
     }
 

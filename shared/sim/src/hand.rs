@@ -227,10 +227,16 @@ impl Simulation {
         actor: &str,
         action: &Action,
     ) -> Option<Result<Lane, OperateError>> {
-        self.with(|world, _| world.marks.hear_news(world.now));
+        self.with(|world, _| {
+            world.marks.hear_news(world.now);
+            world.marks.hear_wish(action, world.now);
+        });
         let caller = self.caller();
         let asked = (RequestId(caller.name.clone()), actor.to_owned());
         let answer = self.finish(operate(&caller, lane, asked, action));
+        if let Some(Ok(_)) = &answer {
+            self.with(|world, _| world.marks.hear_hold(action, world.now));
+        }
         if let (Action::Lift { version }, Some(Ok(_))) = (action, &answer) {
             self.with(|world, _| world.lifted(version));
         }

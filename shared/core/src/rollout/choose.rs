@@ -101,7 +101,8 @@ impl Rollout {
         let headroom = view.headroom(&live, &self.settings.min_in_service);
         let hosts = plan::batch(&waiting, &headroom, self.budget());
         if hosts.is_empty() {
-            return self.wait_for_headroom(&mut watch, deadline, cx);
+            let floor = self.settings.min_in_service.floor(live.len());
+            return self.wait_for_headroom(&mut watch, deadline, floor, cx);
         }
         self.start_batch(hosts, checked_at, &view, cx);
         true
@@ -191,6 +192,7 @@ impl Rollout {
         &mut self,
         watch: &mut Watch,
         deadline: Timestamp,
+        floor: usize,
         cx: &mut Context<'_>,
     ) -> bool {
         if cx.now < deadline {
@@ -198,7 +200,6 @@ impl Rollout {
             self.phase = Phase::Choosing { watch: *watch, deadline, checked_at: None };
             return false;
         }
-        let floor = self.floor();
         let text = format!("no host can be taken out of service: {floor} must stay in it");
         let reason = Reason::new(Code::HOSTS_FLOOR, text);
         if self.is_forward() {

@@ -132,8 +132,9 @@ impl Rollout {
         if groups.is_empty() {
             let well = self.hosts.iter().filter(|(_, run)| run.healthy).map(|(host, _)| host);
             let others: Vec<&HostId> = self.counted(&view, cx).collect();
-            // Nothing tells about the others: those that are not to be repaired are taken to serve.
-            let serve = others.iter().filter(|host| !cx.errands.contains_key(**host)).copied();
+            // Nothing tells about the others: those that run something are taken to serve.
+            let runs = |host: &HostId| cx.errands.get(host).is_none_or(Errand::awaits_repair);
+            let serve = others.iter().filter(|host| runs(host)).copied();
             let serve = serve.filter(|_| self.cause == Cause::Repair);
             let healthy = well.chain(serve).cloned().collect();
             let members = self.hosts.keys().chain(others.iter().copied()).cloned().collect();

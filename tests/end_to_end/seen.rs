@@ -25,8 +25,7 @@ pub(crate) async fn served<T>(stage: &Stage, what: &str, act: impl AsyncFnOnce()
 /// Waits for the end of rollout `count`, and compares it as `label end code`.
 pub(crate) async fn expect_end(stage: &Stage, count: usize, wanted: &str) -> Value {
     stage.until_ended(count).await.unwrap();
-    let answer = stage.ask("history").await.unwrap();
-    let history = answer["history"].as_array().unwrap();
+    let history = stage.history().await.unwrap();
     let last = &history[0];
     let text = |at: &str| last.pointer(at).and_then(Value::as_str).unwrap_or("none").to_owned();
     let end = [text("/candidate/label"), text("/end"), text("/reason/code")].join(" ");

@@ -187,14 +187,26 @@ impl Stage {
         Err(StageError::Late { what, seconds: patience.as_secs() })
     }
 
-    /// The rollouts that have ended, newest first, as `label end`.
+    /// The rollouts that have ended, newest first, as `operator` tells them. Repairs come by
+    /// themselves after hosts were lost, so no number of them is expected.
+    ///
+    /// # Errors
+    ///
+    /// When `operator` failed.
+    pub async fn history(&self) -> Result<Vec<Value>, StageError> {
+        let answer = self.ask("history").await?;
+        let rollouts = answer.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
+        let is_repair = |it: &Value| it.get("cause").and_then(Value::as_str) == Some("repair");
+        Ok(rollouts.into_iter().filter(|it| !is_repair(it)).collect())
+    }
+
+    /// The same, as `label end`.
     ///
     /// # Errors
     ///
     /// When `operator` failed.
     pub async fn ends(&self) -> Result<Vec<String>, StageError> {
-        let answer = self.ask("history").await?;
-        let rollouts = answer.get("history").and_then(Value::as_array).cloned().unwrap_or_default();
+        let rollouts = self.history().await?;
         let line = |it: &Value| {
             let text = |pointer: &str| it.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
             format!("{} {}", text("/candidate/label"), text("/end"))

@@ -15,6 +15,7 @@
 
 mod announce;
 mod ask;
+mod asked;
 mod decide;
 mod errand;
 mod inspect;

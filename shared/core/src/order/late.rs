@@ -58,6 +58,11 @@ impl Orders {
         is_due
     }
 
+    /// Hosts that were not reached in time.
+    pub(crate) fn silent(&self) -> impl Iterator<Item = &HostId> {
+        self.heard.iter().filter(|(_, heard)| **heard == Heard::Silent).map(|(host, _)| host)
+    }
+
     /// Whether a host answered that its containers are still starting.
     #[must_use]
     pub fn is_starting(&self, host: &HostId) -> bool {

@@ -294,11 +294,6 @@ impl Orders {
         }
     }
 
-    /// Hosts that were not reached in time.
-    pub(crate) fn silent(&self) -> impl Iterator<Item = &HostId> {
-        self.heard.iter().filter(|(_, heard)| **heard == Heard::Silent).map(|(host, _)| host)
-    }
-
     /// Whether everyone has been heard.
     #[must_use]
     pub fn is_heard(&self) -> bool {

@@ -123,8 +123,8 @@ impl<'a> Context<'a> {
             }
         }
         orders.expire(self.now);
-        // SSM says of a machine that was terminated only half an hour later that it is gone, or that
-        // it was not reached.
+        // SSM says only half an hour later that a terminated machine is gone, or that it was not
+        // reached.
         let is_silent = orders.silent().next().is_some();
         let fleet = if is_silent { self.fleet() } else { self.facts.fleet.as_deref() };
         if is_silent && fleet.is_none() {

@@ -35,6 +35,8 @@ fields!(ErrandRecord = Errand {
     orders: Option<OrdersRecord>,
     #[serde(default)]
     found: Option<RunningRecord>,
+    #[serde(default)]
+    found_well: bool,
     documents: BTreeMap<VerbRecord, DocumentRecord>,
     settings: SettingsRecord,
     tries: u32,

@@ -281,6 +281,7 @@ fn errands() -> BTreeMap<HostId, Errand> {
     let bare = HostSettings { deadline: None, http: None, compose: Compose::Image };
     let errand = |settings: HostSettings, more: bool| Errand {
         found: more.then_some(Running::Nothing),
+        found_well: more,
         image: release(1).image(),
         orders: more.then(|| orders(OnHostFailure::Leave)),
         documents: documents(),

@@ -392,6 +392,7 @@ mod tests {
             image: current.image(),
             orders: None,
             found: None,
+            found_well: false,
             documents: Documents::new(),
             settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
             tries: 1,

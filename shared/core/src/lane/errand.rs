@@ -20,6 +20,9 @@ use crate::release::{Image, Release, Running};
 use crate::rollout::{Cause, End, HostRun, Phase, Rollout, sends};
 use crate::time::Timestamp;
 
+/// How long what a host said of its containers counts where no load balancer tells who serves.
+const FRESH: Duration = Duration::from_mins(5);
+
 /// A host on its way to `current`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Errand {
@@ -33,9 +36,11 @@ pub struct Errand {
     pub settings: HostSettings,
     /// What the host ran when it had pulled the image, which it does before anything changes.
     pub found: Option<Running>,
+    /// Whether what it ran then was well.
+    pub found_well: bool,
     /// How often it was tried.
     pub tries: u32,
-    /// When it is tried again.
+    /// When it is tried again, or when the image was found to be pulled.
     pub retry_at: Timestamp,
     /// Why the last try failed.
     pub failure: Option<Reason>,
@@ -57,6 +62,12 @@ impl Errand {
     pub(super) fn wanted(&self, repository: &str) -> Vec<Order> {
         let orders = self.orders.iter();
         orders.flat_map(|it| sends(it, repository, &self.documents, &self.settings)).collect()
+    }
+
+    /// Whether its host waits for its repair, and ran something well when it was asked of late.
+    pub(crate) fn is_serving(&self, now: Timestamp) -> bool {
+        let is_fresh = now.since(self.retry_at) < FRESH;
+        self.awaits_repair() && self.found_well && is_fresh
     }
 
     /// When it is looked at next; never while it waits for a rollout to repair its host.
@@ -158,6 +169,7 @@ impl Lane {
                 image: image.clone(),
                 orders: None,
                 found: None,
+                found_well: false,
                 documents: documents.clone(),
                 settings: settings.clone(),
                 tries: 0,
@@ -215,6 +227,7 @@ impl Lane {
                 Ok(found) => {
                     let runs = orders.runs_well(host).filter(|_| !renews).cloned();
                     (errand.found, errand.runs) = (Some(found), runs);
+                    errand.found_well = orders.is_well(host);
                     (errand.orders, errand.retry_at) = (None, now);
                 }
                 Err(reason) => errand.failed(reason, now),

@@ -210,6 +210,7 @@ mod tests {
             image: release(number).image(),
             orders: None,
             found: None,
+            found_well: false,
             documents: Documents::new(),
             settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
             tries: 1,

@@ -63,6 +63,12 @@ impl Orders {
         self.heard.iter().filter(|(_, heard)| **heard == Heard::Silent).map(|(host, _)| host)
     }
 
+    /// Whether a host answered that its containers are well.
+    pub(crate) fn is_well(&self, host: &HostId) -> bool {
+        let heard = self.heard.get(host);
+        matches!(heard, Some(Heard::Answered(it)) if it.health == ContainerHealth::Healthy)
+    }
+
     /// Whether a host answered that its containers are still starting.
     #[must_use]
     pub fn is_starting(&self, host: &HostId) -> bool {

@@ -132,11 +132,12 @@ impl Rollout {
         if groups.is_empty() {
             let well = self.hosts.iter().filter(|(_, run)| run.healthy).map(|(host, _)| host);
             let others: Vec<&HostId> = self.counted(&view, cx).collect();
-            // Nothing tells about the others: those that run something are taken to serve.
-            let runs = |host: &HostId| cx.errands.get(host).is_none_or(Errand::awaits_repair);
-            let serve = others.iter().filter(|host| runs(host)).copied();
-            let serve = serve.filter(|_| self.cause == Cause::Repair);
-            let healthy = well.chain(serve).cloned().collect();
+            // Nothing tells about the others: those that were last seen well are taken to serve.
+            let well = well.chain(others.iter().copied().filter(|host| {
+                let is_well = cx.errands.get(*host).is_none_or(|it| it.is_serving(cx.now));
+                is_well && self.cause == Cause::Repair
+            }));
+            let healthy = well.cloned().collect();
             let members = self.hosts.keys().chain(others.iter().copied()).cloned().collect();
             view.groups.push(Serving { members, healthy });
         }

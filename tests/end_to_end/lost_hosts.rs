@@ -6,7 +6,7 @@ use esclusa_local::stage::{Agent, Stage};
 use serde_json::json;
 
 use crate::on_stage;
-use crate::seen::{done, draining, expect_end, expect_running, served, until_phase, why};
+use crate::seen::{at_rest, done, draining, expect_end, expect_running, served, until_phase, why};
 
 /// AWS takes minutes to notice that an agent has stopped pinging.
 const PING_LAG: Duration = Duration::from_millis(100);
@@ -77,6 +77,7 @@ async fn a_power_cut_turns_the_rollout_back(stage: &Stage) {
     served(stage, "a host that is switched on again", async || {
         stage.environment.switch_on(&lost).await.unwrap();
         expect_running(stage, "v1.0.0").await;
+        at_rest(stage).await;
     })
     .await;
 }
@@ -102,6 +103,7 @@ async fn its_replacement_joins_while_the_lane_is_held(stage: &mut Stage, silent:
     stage.replace(silent).await.unwrap();
     served(stage, "a host that replaces another one", async || {
         expect_running(stage, "v1.0.0").await;
+        at_rest(stage).await;
     })
     .await;
     let status = stage.ask("status").await.unwrap();

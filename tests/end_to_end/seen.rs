@@ -50,6 +50,21 @@ pub(crate) async fn expect_running(stage: &Stage, version: &str) {
     }
 }
 
+/// Waits until every host has been seen to run what the lane does, and nothing is under way: a host
+/// that comes back well may still be about to be repaired.
+pub(crate) async fn at_rest(stage: &Stage) {
+    let count = stage.running().unwrap().len();
+    stage.sweep().await.unwrap();
+    let ask = || async {
+        let lane = stage.ask("status").await.unwrap()["lane"].clone();
+        let known = |it: &Value| !it["seen_at"].is_null();
+        let hosts = lane["hosts"].as_array().cloned().unwrap_or_default();
+        let all = hosts.len() == count && hosts.iter().all(known);
+        (all && lane["phase"] == "idle").then_some(())
+    };
+    eventually("a lane at rest", PATIENCE, ask).await;
+}
+
 /// Waits until a host drains, and says which.
 pub(crate) async fn draining(stage: &Stage) -> String {
     let ask = || async {

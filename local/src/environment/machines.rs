@@ -16,7 +16,7 @@ use crate::aws::{Agent, Power};
 use crate::host::{Host, HostOptions};
 
 /// How long our own server may take to open a new host's sockets.
-const LAUNCH: Duration = Duration::from_secs(10);
+const LAUNCH: Duration = Duration::from_mins(1);
 
 impl Environment {
     /// Cuts the power of a host: everything in it ends at once, and AWS calls it stopped.

@@ -94,7 +94,13 @@ fn other_lane(world: &World) {
     };
     staging("prefetch", "1.1").expect("ok", 0);
     staging("activate", "1.1").expect("ok", 0).runs(&second);
-    assert_eq!(fs::read_to_string(service.kept("fence")).unwrap(), "order/lanes staging 1.1\n");
+    let kept = fs::read_to_string(service.kept("fence")).unwrap();
+    assert!(kept.starts_with("order/lanes staging 1.1 "), "{kept}");
+    for verb in ["prefetch", "activate"] {
+        let late = service.order(verb, &first, "5.6").valid_for(30).run();
+        late.expect("order.stale", 10).says("order/lanes in staging").runs(&second);
+    }
+    service.roll_out(&first, "5.7");
 }
 
 fn busy(world: &World) {

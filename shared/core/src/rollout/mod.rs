@@ -375,12 +375,6 @@ impl Rollout {
         run.is_some_and(|run| !matches!(run.progress, Progress::Skipped(_)))
     }
 
-    /// How many hosts must stay in service.
-    #[must_use]
-    pub fn floor(&self) -> usize {
-        self.settings.min_in_service.floor(self.live().count())
-    }
-
     /// Whether hosts that were told to change and failed get back what they ran: always in a
     /// repair, which is no reason to leave anything broken.
     pub(crate) fn restores(&self) -> bool {

@@ -37,6 +37,8 @@ pub(crate) struct Sight {
     pub health: &'static str,
     /// What the engine runs.
     pub platform: String,
+    /// The availability zone; empty where it is not known, or not asked for.
+    pub zone: String,
     /// How long each part took, in seconds.
     pub seconds: BTreeMap<&'static str, u64>,
     /// What only some verbs tell.
@@ -55,6 +57,7 @@ impl Answer {
             "before": before, "now": sight.now, "restored": report.restored.word(),
             "project": sight.project, "containers": sight.containers.0,
             "healthy": sight.containers.1, "health": sight.health, "platform": sight.platform,
+            "zone": sight.zone,
             "warnings": report.warnings.iter().map(|it| shorten(it, 200)).collect::<Vec<_>>(),
             "seconds": sight.seconds, "at": seconds_now(),
         });

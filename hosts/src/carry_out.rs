@@ -73,7 +73,7 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
             let _absent = std::fs::remove_file(next);
         }
     }
-    turn_by_turn(&mut observer, &order).await
+    Box::pin(turn_by_turn(&mut observer, &order)).await
 }
 
 /// An order of the scripts that came before carries its way back in itself; from now on it lies
@@ -271,6 +271,7 @@ pub(crate) fn see(
         containers: (found.tally.total, found.tally.well),
         health: found.tally.word(),
         platform: seen.platform.map(|it| it.to_string()).unwrap_or_default(),
+        zone: seen.zone.clone(),
         seconds: millis.iter().map(|(name, it)| (*name, it.div_ceil(1000))).collect(),
         extra: Map::new(),
     }

@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod inspect;
 mod measure;
+mod metadata;
 mod observe;
 mod parameters;
 mod probe;

@@ -19,6 +19,7 @@ use esclusa_core::time::Timestamp;
 
 use crate::compose::Compose;
 use crate::engine::Engine;
+use crate::metadata;
 use crate::parameters::time_limit;
 use crate::store::Store;
 
@@ -45,6 +46,7 @@ pub(crate) struct Observer {
     pub store: Store,
     order: Order,
     ends_at: Timestamp,
+    zone: Option<String>,
     project: Option<Known>,
     images: Option<BTreeMap<String, Image>>,
     surroundings: Option<(BTreeMap<String, Network>, BTreeMap<String, Volume>)>,
@@ -70,6 +72,7 @@ impl Observer {
             store,
             order,
             ends_at,
+            zone: None,
             project: None,
             images: None,
             surroundings: None,
@@ -123,8 +126,12 @@ impl Observer {
         let kept = self.store.read()?;
         let directories = self.directories();
         // Engine and Compose are asked at the same time.
-        let (containers, asked) =
-            tokio::join!(self.look_at_containers(&directories), self.ask_ahead(&kept));
+        let (containers, asked, zone) = tokio::join!(
+            self.look_at_containers(&directories),
+            self.ask_ahead(&kept),
+            self.find_zone(),
+        );
+        self.zone = Some(zone.clone());
         let mut containers = containers?;
         let project = match self.project.clone() {
             Some(project) => project,
@@ -140,6 +147,7 @@ impl Observer {
         Ok(Observation {
             now: now(),
             platform: self.engine.platform,
+            zone,
             definition: project.definition,
             files: project.files,
             pin: crate::step::read_pin(self.directory()),
@@ -152,6 +160,15 @@ impl Observer {
             volumes,
             kept,
         })
+    }
+
+    /// The host's zone; not asked for where it is to change, which was planned by then.
+    async fn find_zone(&self) -> String {
+        match &self.zone {
+            Some(zone) => zone.clone(),
+            None if self.order.verb == Verb::Activate => String::new(),
+            None => metadata::find_zone().await,
+        }
     }
 
     async fn look_at_containers(

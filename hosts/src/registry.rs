@@ -17,6 +17,7 @@ use esclusa_core::reason::Reason;
 use esclusa_core::time::Timestamp;
 
 use crate::error::{self, reason};
+use crate::metadata;
 
 /// How far this host's clock may be from AWS's.
 const SKEW: Duration = Duration::from_mins(1);
@@ -94,11 +95,8 @@ async fn find_region(registry: &str) -> Option<String> {
     if let Some((_, rest)) = rest {
         return rest.split('.').next().map(str::to_owned);
     }
-    let imds = aws_config::imds::client::Client::builder()
-        .configure(&ProviderConfig::without_region().with_http_client(client(false)))
-        .build();
-    if let Ok(region) = imds.get("/latest/meta-data/placement/region").await {
-        return Some(String::from(region));
+    if let Some(region) = metadata::read("placement/region").await {
+        return Some(region);
     }
     let names = ["AWS_SSM_REGION_NAME", "AWS_REGION"];
     names.iter().find_map(|name| std::env::var(name).ok()).filter(|it| !it.is_empty())
@@ -115,7 +113,9 @@ async fn credentials() -> aws_config::default_provider::credentials::DefaultCred
 
 /// A client for HTTPS. The proxy of the environment is for AWS's own address alone: instance
 /// metadata is asked directly, always.
-fn client(through_proxy: bool) -> aws_smithy_runtime_api::client::http::SharedHttpClient {
+pub(crate) fn client(
+    through_proxy: bool,
+) -> aws_smithy_runtime_api::client::http::SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, _components| {
         let mut connector = Connector::builder();
         if let Some(settings) = settings {

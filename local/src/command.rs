@@ -177,7 +177,7 @@ async fn start(root: &Path, state: &Path, up: Up) -> Result<Environment, Environ
     let services = up.services.iter().map(|text| Service::parse(text));
     let options = Options {
         services: services.collect::<Result<_, _>>()?,
-        hosts: up.hosts,
+        hosts: [up.hosts, up.hosts],
         aws_port: up.aws_port,
         registry_port: up.registry_port,
         progress: |line| eprintln!("{line}"),

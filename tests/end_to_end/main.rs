@@ -12,6 +12,7 @@ mod judge;
 mod kills;
 mod lost_hosts;
 mod numbers;
+mod promise;
 mod retention;
 mod scans;
 mod seen;
@@ -24,17 +25,26 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use esclusa_local::places::{state_directory, tested_checkout};
-use esclusa_local::stage::Stage;
+use esclusa_local::stage::{Cast, Stage};
 
 /// Sets a stage for a test, and clears it afterwards, also when the test failed.
 async fn on_stage<F: Future<Output = Stage> + Send + 'static>(
     name: &str,
     test: impl FnOnce(Stage) -> F,
 ) {
+    on_stage_with(Cast::default(), name, test).await;
+}
+
+/// The same with other hosts, or a second service.
+async fn on_stage_with<F: Future<Output = Stage> + Send + 'static>(
+    cast: Cast,
+    name: &str,
+    test: impl FnOnce(Stage) -> F,
+) {
     let root = tested_checkout();
     let directory = state_directory(&root, &format!("stage-{name}"));
     Stage::remove(&directory).unwrap();
-    let ended = match Stage::set(&root, &directory).await {
+    let ended = match Stage::set_with(&root, &directory, cast).await {
         Ok(stage) => tokio::spawn(test(stage)).await.map(drop).map_err(|error| error.to_string()),
         Err(error) => Err(esclusa_local::environment::chain(&error)),
     };

@@ -30,6 +30,9 @@ pub(crate) enum Command {
     Ask(Asked),
     /// The alarm says this from now on; the truth again where nothing is said.
     Alarm(Option<AlarmState>),
+    /// The ledger is backed up, and later as it was then.
+    BackUp,
+    RestoreLedger,
     /// The secret is given another version.
     Rotate,
     /// The secret is to be deleted; or not any more.
@@ -147,6 +150,8 @@ impl Command {
                 Self::Crash(u64::try_from(number(call)?).unwrap(), after)
             }
             ["alarm", "is", word] => Self::Alarm(alarm(word)?),
+            ["back", "up", "the", "ledger"] => Self::BackUp,
+            ["restore", "the", "ledger"] => Self::RestoreLedger,
             ["rotate", "the", "secret"] => Self::Rotate,
             ["delete", "the", "secret"] => Self::DeleteSecret(true),
             ["restore", "the", "secret"] => Self::DeleteSecret(false),

@@ -119,6 +119,8 @@ impl Player {
             Command::Alarm(state) => {
                 self.simulation.with(|world, _| world.alarm_says(state.clone()));
             }
+            Command::BackUp => self.simulation.with(|world, _| world.back_up_ledger()),
+            Command::RestoreLedger => self.simulation.with(|world, _| world.restore_ledger()),
             Command::Rotate => self.simulation.with(|world, _| world.rotate()),
             Command::DeleteSecret(deleted) => {
                 self.simulation.with(|world, _| world.delete_secret(*deleted));
@@ -349,6 +351,7 @@ impl Player {
             ["rollback"] => Action::Rollback,
             ["abort"] => Action::Abort,
             ["restart"] => Action::Restart,
+            ["restored"] => Action::Restored,
             ["deploy", name] => Action::Deploy { version: self.wanted(name)?, overriding: None },
             ["deploy", name, "because", why @ ..] => {
                 Action::Deploy { version: self.wanted(name)?, overriding: Some(why.join(" ")) }

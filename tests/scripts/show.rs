@@ -21,6 +21,7 @@ pub(crate) fn answer(action: &Action, lane: &Lane) -> String {
     match action {
         Action::Hold { .. }
         | Action::Release
+        | Action::Restored
         | Action::Lift { .. }
         | Action::Pin { .. }
         | Action::Unpin { .. } => "yes".to_owned(),

@@ -57,7 +57,7 @@ fn options() -> Options {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deployed_template_keeps_its_promises() {
     let services = vec![Service::parse(SERVICE).unwrap()];
-    let options = Options { services, hosts: 1, ..options() };
+    let options = Options { services, hosts: [1, 1], ..options() };
     down(&options.state).unwrap();
     let environment = Environment::up(options).await.unwrap();
     let tested = tokio::spawn({

@@ -40,7 +40,7 @@ const FURTHEST: Duration = Duration::from_hours(24 * 732);
 /// An action: its word, which special members it takes, and how it is read.
 type Form = (&'static str, &'static [&'static str], fn(Members<'_>) -> Result<Verb, Refused>);
 
-const ACTIONS: [Form; 12] = [
+const ACTIONS: [Form; 13] = [
     ("status", &[], |_| Ok(Verb::Status)),
     ("why", &["version"], |asked| Ok(Verb::Why(asked.version()?))),
     ("history", &[], |_| Ok(Verb::History)),
@@ -48,6 +48,7 @@ const ACTIONS: [Form; 12] = [
     ("rollback", &[], |_| Ok(Verb::Change(Action::Rollback))),
     ("abort", &[], |_| Ok(Verb::Change(Action::Abort))),
     ("restart", &[], |_| Ok(Verb::Change(Action::Restart))),
+    ("restored", &[], |_| Ok(Verb::Change(Action::Restored))),
     ("hold", &[], hold),
     ("release", &[], |_| Ok(Verb::Change(Action::Release))),
     ("lift", &["version"], lift),

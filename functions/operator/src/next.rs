@@ -57,6 +57,11 @@ pub(crate) fn after_change(action: &Action, lane: &Lane) -> Option<Next> {
     match action {
         Action::Pin { .. } => Some(Next::new("`unpin` lets it go earlier", None)),
         Action::Unpin { .. } => None,
+        Action::Restored => {
+            let sentence = "once the image that should run is what the tag says, `release` lets \
+                            it go on; what hosts run is asked first";
+            Some(Next::new(sentence, Ask::Release))
+        }
         Action::Hold { .. }
         | Action::Release
         | Action::Rollback
@@ -91,6 +96,9 @@ pub(crate) fn about(code: &Code, digest: Option<&Digest>) -> Next {
         Next::new("`history` tells how it ended; `deploy` tries it again at once", None)
     } else if is(&[Code::CONFIG_INVALID]) {
         Next::new("correct the configuration in Parameter Store; `why` checks it", Ask::Why)
+    } else if code.as_str() == "order.stale" {
+        let sentence = "if the ledger was restored from a backup, say so with `restored`";
+        Next::new(sentence, Ask::Status)
     } else if is(&[Code::HOSTS_NONE]) {
         Next::new("tag its hosts; `why` tells what else keeps it", Ask::Why)
     } else {

@@ -24,6 +24,10 @@ pub(crate) fn of_change(action: &Action, lane: &Lane) -> String {
         Action::Restart => {
             started(lane, Cause::Restart).unwrap_or_else(|| describe::sentence(lane))
         }
+        Action::Restored => format!(
+            "{name} forgets what was under way when its ledger was backed up, and is held: its \
+             orders are newer than all that hosts have seen"
+        ),
         Action::Lift { version } => {
             format!("{} may be rolled out to {name} again", called(version))
         }

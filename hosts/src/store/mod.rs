@@ -26,7 +26,7 @@ pub(crate) use write::replace_file;
 /// Below it each project has a directory.
 const STATE: &str = "/var/lib/esclusa";
 /// Memory-backed on every host: it is gone with the next boot.
-const RUNTIME: &str = "/run/esclusa";
+pub(crate) const RUNTIME: &str = "/run/esclusa";
 
 /// So many snapshots stay: a lane goes back to what its own rollout found, and no further.
 const SNAPSHOTS: usize = 3;

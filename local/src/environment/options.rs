@@ -18,8 +18,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The services to prepare: repositories, host tags, and files on the hosts.
     pub services: Vec<Service>,
-    /// How many hosts each of production and staging gets.
-    pub hosts: u8,
+    /// How many hosts production and staging get.
+    pub hosts: [u8; 2],
     /// The port of the AWS endpoint, instead of a free one.
     pub aws_port: Option<u16>,
     /// The port of the registry, instead of a free one.
@@ -66,7 +66,7 @@ impl Options {
             root: root.canonicalize().unwrap_or_else(|_| root.to_owned()),
             state: state.to_owned(),
             services: Vec::new(),
-            hosts: 2,
+            hosts: [2, 2],
             aws_port: None,
             registry_port: None,
             progress: |_| {},

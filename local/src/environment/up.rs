@@ -76,7 +76,7 @@ async fn start_all(
     (options.progress)(&format!(
         "starting AWS (port {}) and {} hosts, each with an engine of its own",
         record.aws_port,
-        ENVIRONMENTS.len().saturating_mul(usize::from(options.hosts))
+        options.hosts.into_iter().map(usize::from).sum::<usize>()
     ));
     start_ministack(options, path, record)?;
     let ready = format!("{}{AWS_READY}", record.aws());
@@ -153,9 +153,10 @@ pub(super) fn own_program() -> Result<PathBuf, EnvironmentError> {
 async fn make_hosts(options: &Options, path: &Path) -> Result<Vec<HostRecord>, EnvironmentError> {
     let id = EnvironmentId::of(path).map_err(EnvironmentError::Host)?;
     let mut making = JoinSet::new();
-    for (ordinal, environment) in (0_u8..).zip(ENVIRONMENTS) {
-        for place in 1..=options.hosts {
-            let number = ordinal.saturating_mul(options.hosts).saturating_add(place);
+    let mut number = 0_u8;
+    for (environment, count) in ENVIRONMENTS.into_iter().zip(options.hosts) {
+        for place in 1..=count {
+            number = number.saturating_add(1);
             let tags = services::tags(options, environment);
             let (path, id) = (path.to_owned(), id.hex().to_owned());
             making.spawn_blocking(move || {

@@ -10,9 +10,11 @@ use super::{SERVICE, Stage, StageError};
 use crate::environment::{EnvironmentError, HostRecord};
 use crate::host::Limits;
 
-/// The running containers of a host: which version, and how well.
-const RUNNING: &str = "docker ps --quiet --filter status=running | xargs -r docker inspect \
-                       --format '{{ index .Config.Labels \"org.opencontainers.image.version\" }} \
+/// The running containers of a service on a host: which version, and how well.
+const RUNNING: &str = "docker ps --quiet --filter status=running \
+                       --filter label=com.docker.compose.project=SERVICE \
+                       | xargs -r docker inspect --format \
+                       '{{ index .Config.Labels \"org.opencontainers.image.version\" }} \
                        {{ .State.Health.Status }}'";
 
 /// All containers of a host: which, and since when.
@@ -28,7 +30,10 @@ impl Stage {
     pub(super) fn prepare(&self, host: &HostRecord) -> Result<(), StageError> {
         let registry = self.environment.record().registry();
         let lines = format!("REGISTRY={registry}\nHOST={}\n", host.name);
-        self.on(&host.name, &format!("cat >> /srv/{SERVICE}/.env"), &lines).map(drop)
+        for service in &self.environment.record().services {
+            self.on(&host.name, &format!("cat >> /srv/{}/.env", service.project), &lines)?;
+        }
+        Ok(())
     }
 
     /// Runs a script on a host, and returns what it printed.
@@ -52,7 +57,20 @@ impl Stage {
     ///
     /// When a host cannot be asked.
     pub fn running(&self) -> Result<BTreeMap<String, String>, StageError> {
-        self.of_each("production", RUNNING)
+        self.running_of(SERVICE, "production")
+    }
+
+    /// The same of another service, or environment.
+    ///
+    /// # Errors
+    ///
+    /// When a host cannot be asked.
+    pub fn running_of(
+        &self,
+        service: &str,
+        environment: &str,
+    ) -> Result<BTreeMap<String, String>, StageError> {
+        self.of_each(environment, &RUNNING.replace("SERVICE", service))
     }
 
     /// The containers on each host of an environment: their ids, and since when they run.
@@ -121,6 +139,23 @@ impl Stage {
         let script = format!(
             "docker login --username AWS --password-stdin {registry} && \
              cd /srv/{SERVICE} && docker compose up --detach --quiet-pull"
+        );
+        self.on(host, &script, &password).map(drop)
+    }
+
+    /// Brings an older version up on a host by hand, past the pin.
+    ///
+    /// # Errors
+    ///
+    /// What Docker on the host refused.
+    pub async fn run_by_hand(&self, host: &str, tag: &str) -> Result<(), StageError> {
+        let registry = self.environment.record().registry();
+        let password = self.environment.registry_password().await?;
+        let script = format!(
+            "docker login --username AWS --password-stdin {registry} && cd /srv/{SERVICE} && \
+             docker pull --quiet {registry}/{SERVICE}:{tag} && \
+             docker tag {registry}/{SERVICE}:{tag} {registry}/{SERVICE}:latest && \
+             docker compose --file docker-compose.yml up --detach --pull never"
         );
         self.on(host, &script, &password).map(drop)
     }

@@ -74,6 +74,24 @@ impl Stage {
         Ok(self.environment.push(&context, SERVICE, tags).await?)
     }
 
+    /// Builds a version of a service from the example's Dockerfile as edited, and pushes it.
+    ///
+    /// # Errors
+    ///
+    /// What Docker or the registry refused.
+    pub async fn push_as(
+        &self,
+        service: &str,
+        version: &str,
+        tags: &[&str],
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<(), StageError> {
+        let context = self.work.join(format!("{service}-{version}"));
+        copy(&self.example.join("site/health"), &context.join("site/health"))?;
+        write(&context.join("Dockerfile"), &edit(self.dockerfile(version)?))?;
+        Ok(self.environment.push(&context, service, tags).await?)
+    }
+
     /// Builds a version with a flaw, and pushes it.
     ///
     /// # Errors

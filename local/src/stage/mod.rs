@@ -33,6 +33,21 @@ use crate::places::make_private_directory;
 /// The service of the story: its repository, and its directory below `examples`.
 pub const SERVICE: &str = "tickets";
 
+/// What a stage has.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// Hosts of production and of staging.
+    pub hosts: [u8; 2],
+    /// A second service on the same hosts, which listens to nobody.
+    pub second: Option<&'static str>,
+}
+
+impl Default for Cast {
+    fn default() -> Self {
+        Self { hosts: [2, 2], second: None }
+    }
+}
+
 /// The environment with the example service on it.
 #[derive(Debug)]
 pub struct Stage {
@@ -52,6 +67,15 @@ impl Stage {
     ///
     /// Whatever could not be started or prepared.
     pub async fn set(root: &Path, directory: &Path) -> Result<Self, StageError> {
+        Self::set_with(root, directory, Cast::default()).await
+    }
+
+    /// The same with other hosts, or a second service.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::set`].
+    pub async fn set_with(root: &Path, directory: &Path, cast: Cast) -> Result<Self, StageError> {
         let example = root.join("examples").join(SERVICE);
         let work = work_directory(directory);
         make_private_directory(&work).map_err(|source| StageError::Io {
@@ -61,9 +85,14 @@ impl Stage {
         })?;
         let files = work.join("host");
         copy(&example.join("docker-compose.yml"), &files.join("docker-compose.yml"))?;
-        let service = Service::parse(&format!("{SERVICE}={}", files.display()))?;
+        let mut services = vec![Service::parse(&format!("{SERVICE}={}", files.display()))?];
+        if let Some(name) = cast.second {
+            let files = write_second(&example, &work, name)?;
+            services.push(Service::parse(&format!("{name}={}", files.display()))?);
+        }
         let options = Options {
-            services: vec![service],
+            services,
+            hosts: cast.hosts,
             progress: |line| eprintln!("   {line}"),
             ..Options::new(root, directory)
         };
@@ -232,6 +261,16 @@ impl Stage {
         let what = format!("the end of rollout {count}");
         Err(StageError::Late { what, seconds: patience.as_secs() })
     }
+}
+
+/// The files of a second service: the example's, without its port.
+fn write_second(example: &Path, work: &Path, name: &str) -> Result<PathBuf, StageError> {
+    let files = work.join(name);
+    let text = read(&example.join("docker-compose.yml"))?;
+    let text = text.replace("/tickets:latest", &format!("/{name}:latest"));
+    let lines: Vec<&str> = text.lines().filter(|it| !it.contains("ports:")).collect();
+    write(&files.join("docker-compose.yml"), &lines.join("\n"))?;
+    Ok(files)
 }
 
 /// Where a stage makes its images: beside the environment, which nothing else may be in.

@@ -86,6 +86,20 @@ impl Stage {
         Ok(images)
     }
 
+    /// Deletes an image from a repository, as a person does.
+    ///
+    /// # Errors
+    ///
+    /// When ECR refuses.
+    pub async fn delete_image(&self, repository: &str, tag: &str) -> Result<(), StageError> {
+        let client = aws_sdk_ecr::Client::new(&self.environment.sdk_config());
+        let images = self.listed(repository).await?;
+        let digest = images.iter().find(|(_, tags)| tags.contains(tag)).map(|(digest, _)| digest);
+        let id = aws_sdk_ecr::types::ImageIdentifier::builder().set_image_digest(digest.cloned());
+        let delete = client.batch_delete_image().repository_name(repository).image_ids(id.build());
+        delete.send().await.map(drop).map_err(|error| refused("BatchDeleteImage", &error))
+    }
+
     /// Whether no task waits for `retention`, and none is being dealt with.
     ///
     /// # Errors

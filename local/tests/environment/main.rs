@@ -27,7 +27,7 @@ fn state(test: &str) -> PathBuf {
 async fn start(test: &str) -> Environment {
     let root = tested_checkout();
     let services = vec![Service::parse(SERVICE).unwrap()];
-    let options = Options { services, hosts: 1, ..Options::new(&root, &state(test)) };
+    let options = Options { services, hosts: [1, 1], ..Options::new(&root, &state(test)) };
     Environment::up(options).await.unwrap()
 }
 

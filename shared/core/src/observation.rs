@@ -38,20 +38,11 @@ pub struct DocumentPin {
 /// The documents that orders pin, by verb.
 pub type Documents = BTreeMap<Verb, DocumentPin>;
 
-/// A host as SSM listed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenHost {
-    /// Which.
-    pub id: HostId,
-    /// Its availability zone; empty where unknown.
-    pub zone: String,
-}
-
 /// The hosts of a lane, and the documents to talk to them with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fleet {
     /// Every host that bears the lane's tag and has not been terminated.
-    pub hosts: BTreeMap<HostId, SeenHost>,
+    pub hosts: BTreeSet<HostId>,
     /// What orders pin.
     pub documents: Documents,
 }

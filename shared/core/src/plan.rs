@@ -1,5 +1,6 @@
 //! Which hosts change next.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::name::HostId;
@@ -19,24 +20,42 @@ pub struct Candidate {
 /// `headroom`.
 ///
 /// Hosts that are out of service go first and need no headroom: changing them costs no capacity,
-/// and what they gain is headroom for the rest; then those that serve in the fewest groups. Each
-/// kind is drawn evenly over zones, so that a batch never empties one zone while another has hosts
-/// to give. The same candidates in any order give the same batch.
+/// and what they gain is headroom for the rest; then those that serve in the fewest groups. Among
+/// equals the next one comes from the zone that keeps the most hosts (`zones` counts them all), so
+/// that a batch empties no zone while another has more to give. The same candidates in any order
+/// give the same batch.
 #[must_use]
-pub fn batch(candidates: &[Candidate], headroom: &[usize], budget: usize) -> Vec<HostId> {
-    let mut kinds: BTreeMap<usize, Vec<&Candidate>> = BTreeMap::new();
+pub fn batch(
+    candidates: &[Candidate],
+    zones: &BTreeMap<&str, usize>,
+    headroom: &[usize],
+    budget: usize,
+) -> Vec<HostId> {
+    let mut kinds: BTreeMap<usize, BTreeMap<&str, BTreeMap<&HostId, &Candidate>>> = BTreeMap::new();
     for candidate in candidates {
-        kinds.entry(candidate.serves.len()).or_default().push(candidate);
+        let zones = kinds.entry(candidate.serves.len()).or_default();
+        zones.entry(&candidate.zone).or_default().insert(&candidate.host, candidate);
     }
-    let mut left = headroom.to_vec();
+    let mut room = headroom.to_vec();
+    let mut kept = zones.clone();
     let mut hosts = Vec::new();
-    for candidate in kinds.into_values().flat_map(|kind| evenly(&kind)) {
-        let mut groups = candidate.serves.iter();
-        let spared = groups.all(|group| left.get(*group).is_none_or(|room| *room > 0));
-        if hosts.len() < budget && spared {
-            hosts.push(candidate.host.clone());
+    for mut waiting in kinds.into_values() {
+        while hosts.len() < budget
+            && let Some(zone) = fullest(&waiting, &kept)
+        {
+            let next = waiting.get_mut(zone).and_then(BTreeMap::pop_first);
+            let Some((host, candidate)) = next else {
+                waiting.remove(zone);
+                continue;
+            };
+            let spared = candidate.serves.iter().all(|it| room.get(*it).is_none_or(|it| *it > 0));
+            if !spared {
+                continue;
+            }
+            hosts.push(host.clone());
+            kept.entry(zone).and_modify(|it| *it = it.saturating_sub(1));
             for group in &candidate.serves {
-                if let Some(room) = left.get_mut(*group) {
+                if let Some(room) = room.get_mut(*group) {
                     *room = room.saturating_sub(1);
                 }
             }
@@ -45,23 +64,17 @@ pub fn batch(candidates: &[Candidate], headroom: &[usize], budget: usize) -> Vec
     hosts
 }
 
-/// Round-robin over the zones, each in the order of its hosts' names.
-fn evenly<'a>(candidates: &[&'a Candidate]) -> Vec<&'a Candidate> {
-    let mut zones: BTreeMap<&str, Vec<&Candidate>> = BTreeMap::new();
-    for candidate in candidates {
-        zones.entry(&candidate.zone).or_default().push(candidate);
-    }
-    let mut ranked = Vec::new();
-    for (zone, mut hosts) in zones {
-        hosts.sort_by(|one, other| one.host.cmp(&other.host));
-        ranked.extend(hosts.into_iter().enumerate().map(|(rank, host)| (rank, zone, host)));
-    }
-    ranked.sort_by_key(|(rank, zone, _)| (*rank, *zone));
-    ranked.into_iter().map(|(_, _, candidate)| candidate).collect()
+/// The zone that keeps the most hosts among those that have one to give; of equals the first by
+/// name.
+fn fullest<'a, T>(waiting: &BTreeMap<&'a str, T>, kept: &BTreeMap<&str, usize>) -> Option<&'a str> {
+    let count = |zone: &&&str| Reverse(kept.get(**zone).copied().unwrap_or_default());
+    waiting.keys().min_by_key(count).copied()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn serving(number: u32, zone: &str, groups: &[usize]) -> Candidate {
@@ -71,6 +84,13 @@ mod tests {
 
     fn candidate(number: u32, zone: &str, in_service: bool) -> Candidate {
         serving(number, zone, if in_service { &[0] } else { &[] })
+    }
+
+    /// The batch where every host of the fleet is a candidate.
+    fn first_batch(fleet: &[Candidate], headroom: &[usize], budget: usize) -> Vec<u32> {
+        let of = |zone: &str| fleet.iter().filter(|it| it.zone == zone).count();
+        let zones = fleet.iter().map(|it| (it.zone.as_str(), of(&it.zone))).collect();
+        numbers(&batch(fleet, &zones, headroom, budget))
     }
 
     fn numbers(hosts: &[HostId]) -> Vec<u32> {
@@ -90,19 +110,16 @@ mod tests {
             (0, 4, vec![4]),
             (1, 1, vec![4]),
             (1, 4, vec![4, 1]),
-            (2, 4, vec![4, 1, 3]),
-            (9, 9, vec![4, 1, 3, 2]),
+            (2, 4, vec![4, 1, 2]),
+            (9, 9, vec![4, 1, 2, 3]),
             (2, 0, vec![]),
         ] {
-            let seen = numbers(&batch(&fleet, &[headroom], budget));
+            let seen = first_batch(&fleet, &[headroom], budget);
             assert_eq!(seen, expected, "headroom {headroom}, budget {budget}");
             let mut turned = fleet.clone();
             turned.reverse();
-            assert_eq!(
-                numbers(&batch(&turned, &[headroom], budget)),
-                expected,
-                "order of the fleet"
-            );
+            let seen = first_batch(&turned, &[headroom], budget);
+            assert_eq!(seen, expected, "order of the fleet");
         }
     }
 
@@ -123,7 +140,55 @@ mod tests {
             ([2, 2], vec![3, 4, 1]),
             ([9, 9], vec![3, 4, 1, 2]),
         ] {
-            assert_eq!(numbers(&batch(&fleet, &headroom, 9)), expected, "{headroom:?}");
+            assert_eq!(first_batch(&fleet, &headroom, 9), expected, "{headroom:?}");
+        }
+    }
+
+    #[test]
+    fn a_batch_comes_from_the_zones_that_keep_the_most() {
+        let fleet = |zones: &str| -> Vec<Candidate> {
+            let numbered = (1..).zip(zones.split_whitespace());
+            numbered.map(|(number, zone)| candidate(number, zone, true)).collect()
+        };
+        for (zones, budget, expected) in [
+            ("a a b b c c", 3, vec![1, 3, 5]),
+            ("a a b b c c", 4, vec![1, 3, 5, 2]),
+            // Two of two in one zone would be all of it.
+            ("a a b b b b b b", 4, vec![3, 4, 5, 6]),
+            ("a a b b b b b b", 5, vec![3, 4, 5, 6, 1]),
+            ("a b b", 1, vec![2]),
+        ] {
+            assert_eq!(first_batch(&fleet(zones), &[9], budget), expected, "{zones}");
+        }
+    }
+
+    #[test]
+    fn what_is_done_counts_for_its_zone() {
+        let waiting = [candidate(1, "a", true), candidate(2, "b", true), candidate(3, "b", true)];
+        let zones = BTreeMap::from([("a", 4), ("b", 2)]);
+        assert_eq!(numbers(&batch(&waiting, &zones, &[9], 2)), [1, 2]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_zone_is_emptied_while_another_has_more_to_give(
+            zones in prop::collection::vec(0_u32..4, 1..20),
+            budget in 1_usize..20,
+        ) {
+            let zone = |number: u32| ["a", "b", "c", "d"][number as usize];
+            let fleet: Vec<Candidate> =
+                (1..).zip(&zones).map(|(number, it)| candidate(number, zone(*it), true)).collect();
+            let taken = first_batch(&fleet, &[99], budget);
+            let left = |zone: &str| {
+                let hosts = (1..).zip(&fleet).filter(|(_, it)| it.zone == zone);
+                hosts.filter(|(number, _)| !taken.contains(number)).count()
+            };
+            let before = |zone: &str| fleet.iter().filter(|it| it.zone == zone).count();
+            let emptied = ["a", "b", "c", "d"].into_iter()
+                .filter(|zone| before(zone) > 0 && left(zone) == 0).collect::<Vec<_>>();
+            let most = ["a", "b", "c", "d"].into_iter().map(left).max().unwrap_or_default();
+            prop_assert!(emptied.is_empty() || most <= 1, "{emptied:?} empty, {most} elsewhere");
+            prop_assert_eq!(taken.len(), budget.min(fleet.len()));
         }
     }
 }

@@ -35,6 +35,8 @@ pub enum Wish {
     },
     /// Make the containers of the current release anew, with waves and health as in a rollout.
     Restart,
+    /// Go on after the ledger was restored from a backup: what hosts were told since is forgotten.
+    Restored,
     /// Let a quarantined digest be rolled out again.
     Lift {
         /// Which.

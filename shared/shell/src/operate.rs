@@ -44,6 +44,8 @@ pub enum Action {
     },
     /// Make the containers of the current release anew.
     Restart,
+    /// Go on after the ledger was restored from a backup.
+    Restored,
     /// Let a version be rolled out again.
     Lift {
         /// Which.
@@ -170,6 +172,7 @@ async fn wish<P: Desk>(ports: &P, lane: &Lane, action: &Action) -> Result<Wish, 
         Action::Rollback => Wish::Rollback { to: Some(target(ports, lane).await?) },
         Action::Abort => Wish::Abort,
         Action::Restart => Wish::Restart,
+        Action::Restored => Wish::Restored,
         Action::Deploy { version, overriding } => {
             let release = resolved(ports, lane, version).await?;
             let refusal = |reason| OperateError::Refused(Refusal { reason });

@@ -132,6 +132,13 @@ impl World {
         self.is_well(id) && self.groups.iter().all(healthy)
     }
 
+    /// Since when a host takes traffic, if it does: by the load balancer, else by its containers.
+    pub(crate) fn in_since(&self, id: &HostId) -> Option<Timestamp> {
+        let known = self.targets.iter().filter(|it| it.target.host == *id).map(|it| it.since).max();
+        let started = self.hosts.get(id).map(|host| host.engine.started_at());
+        known.or(started).filter(|_| self.serves(id))
+    }
+
     /// Since when the load balancer has known that a host is out of service in some group.
     pub(crate) fn out_since(&self, id: &HostId) -> Option<Timestamp> {
         let mut targets = self.targets.iter().filter(|it| it.target.host == *id);

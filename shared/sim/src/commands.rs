@@ -190,7 +190,7 @@ impl World {
                 RunState::Runs => None,
                 RunState::Answered(mut answer) => {
                     answer.took = now.since(run.began());
-                    Some(Stage::Over(Heard::Answered(answer)))
+                    Some(Stage::Over(Heard::Answered(*answer)))
                 }
                 RunState::Killed => Some(self.cut_off(id, adversary)),
             },

@@ -160,12 +160,7 @@ impl World {
     /// A host dies, and whoever listens is told.
     pub fn kill(&mut self, id: &HostId) {
         self.stir();
-        self.disturb(id, self.now);
-        self.marks.news_at = self.now;
-        if let Some(host) = self.hosts.get_mut(id) {
-            host.alive = false;
-        }
-        self.targets.retain(|it| it.target.host != *id);
+        self.terminate(id);
         self.enqueue(Notice::Hosts, EVENT);
     }
 
@@ -183,6 +178,18 @@ impl World {
     pub fn configure(&mut self, text: String) {
         self.marks.hear_news(self.now);
         self.sources.service = Some(text);
+    }
+
+    /// Keeps the ledger as it is now.
+    pub fn back_up_ledger(&mut self) {
+        self.backup = (self.lanes.clone(), self.rollouts.clone(), self.published.clone());
+    }
+
+    /// The ledger is again as it was when it was backed up. Lanes that began since are gone.
+    pub fn restore_ledger(&mut self) {
+        self.stir();
+        (self.lanes, self.rollouts, self.published) = self.backup.clone();
+        self.marks.hear_news(self.now);
     }
 
     /// A person has lifted a quarantine.

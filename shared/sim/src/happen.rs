@@ -147,13 +147,7 @@ fn kill(world: &mut World, adversary: &mut Adversary) {
     }
     if let Some(id) = pick(world, adversary) {
         say!(world, "{id} dies");
-        let now = world.now;
-        world.disturb(&id, now);
-        world.marks.news_at = now;
-        if let Some(host) = world.hosts.get_mut(&id) {
-            host.alive = false;
-        }
-        world.targets.retain(|it| it.target.host != id);
+        world.terminate(&id);
         world.enqueue(Notice::Hosts, Duration::from_secs(1));
     }
 }

@@ -118,6 +118,16 @@ impl SimHost {
 }
 
 impl World {
+    /// A host exists no more.
+    pub(crate) fn terminate(&mut self, id: &HostId) {
+        self.disturb(id, self.now);
+        self.marks.news_at = self.now;
+        if let Some(host) = self.hosts.get_mut(id) {
+            host.alive = false;
+        }
+        self.targets.retain(|it| it.target.host != *id);
+    }
+
     pub(crate) fn registry<'a>(&'a self, host: &'a SimHost) -> Registry<'a> {
         Registry { images: &self.images, withdrawn: &self.withdrawn, ails: &host.ails }
     }
@@ -128,12 +138,6 @@ impl World {
             Running::Local(_) => Some(Behaviour::Good),
             Running::Nothing | Running::Mixed => None,
         }
-    }
-
-    /// Whether a host's containers become healthy with this.
-    pub(crate) fn starts(&self, host: &SimHost, running: &Running) -> bool {
-        let ails = host.ails.iter().any(|digest| running.is(digest));
-        !ails && self.behaviour(running).is_some_and(Behaviour::starts)
     }
 
     /// Whether the containers of a host are well.

@@ -18,6 +18,7 @@ mod meddle;
 mod ports;
 mod retention;
 mod run;
+mod scaling;
 mod scan;
 mod shelf;
 mod signals;

@@ -14,7 +14,7 @@ use crate::simulation::Simulation;
 use crate::world::{World, say};
 
 /// Every situation that histories play by chance.
-pub const SITUATIONS: [&str; 19] = [
+pub const SITUATIONS: [&str; 20] = [
     CUT_OFF,
     GIVEN_AGAIN,
     STOPPED,
@@ -34,6 +34,7 @@ pub const SITUATIONS: [&str; 19] = [
     PUT_BACK,
     PUT_BACK_BY_COMPOSE,
     NOT_PUT_BACK,
+    REPLACED,
 ];
 
 pub(crate) const CUT_OFF: &str = "the program is killed between two steps";
@@ -55,6 +56,8 @@ const DEPENDENCY: &str = "a service waits for another image's";
 pub(crate) const PUT_BACK: &str = "a host puts back what ran";
 pub(crate) const PUT_BACK_BY_COMPOSE: &str = "Compose puts back what ran, after a reboot";
 pub(crate) const NOT_PUT_BACK: &str = "a host cannot put back what ran";
+
+pub(crate) const REPLACED: &str = "an Auto Scaling group replaces an unhealthy host";
 
 impl World {
     /// Counts what a story's project has.

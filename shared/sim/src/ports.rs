@@ -13,7 +13,7 @@ use esclusa_core::configuration::{AlarmName, SecretName, TargetGroup};
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{LaneId, Service};
-use esclusa_core::observation::{Fleet, HostOrder, PartKey, SeenHost, Sources};
+use esclusa_core::observation::{Fleet, HostOrder, PartKey, Sources};
 use esclusa_core::order::{CommandId, Invocation, Verb};
 use esclusa_core::release::Release;
 use esclusa_core::rollout::Rollout;
@@ -274,11 +274,8 @@ impl Hosts for Caller {
             if lane().as_ref() != Some(id) {
                 return Fleet::default();
             }
-            let seen = |(id, host): (&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
-                (id.clone(), SeenHost { id: id.clone(), zone: host.zone.clone() })
-            };
             let listed = world.live().filter(|(_, host)| host.is_listed(world.now));
-            Fleet { hosts: listed.map(seen).collect(), ..Fleet::default() }
+            Fleet { hosts: listed.map(|(id, _)| id.clone()).collect(), ..Fleet::default() }
         };
         self.call("list hosts", list).await
     }

@@ -16,6 +16,7 @@ use crate::engine::Project;
 use crate::happen::happen;
 use crate::hosts::{REPOSITORY, SimHost};
 use crate::meddle::meddle;
+use crate::scaling::ScalingGroup;
 use crate::shelf;
 use crate::signals::{ALARM, SECRET, Signals};
 use crate::simulation::Simulation;
@@ -94,6 +95,8 @@ pub struct Story {
     pub project: Project,
     /// Whether people and faults meddle with the engines of its hosts.
     pub meddled: bool,
+    /// Whether an Auto Scaling group replaces hosts that their load balancer calls unhealthy.
+    pub replaced: bool,
 }
 
 impl Default for Story {
@@ -113,6 +116,7 @@ impl Default for Story {
             outside: Outside::Nothing,
             project: Project::default(),
             meddled: false,
+            replaced: false,
         }
     }
 }
@@ -151,6 +155,7 @@ impl Story {
             outside: if random.usize(0..3) == 0 { Outside::Signals } else { Outside::Nothing },
             project: Project::choose(&mut random),
             meddled: random.usize(0..3) == 0,
+            replaced: random.usize(0..4) == 0,
         }
     }
 
@@ -186,6 +191,7 @@ impl Story {
         // Where a repository that is none of Esclusa's were looked at, it would be emptied.
         world.sources.defaults = self.retains.then(shelf::text);
         world.retains = self.retains;
+        world.scaling = self.replaced.then(ScalingGroup::default);
         world.scanning = self.scanning;
         world.signals = self.listens().then(Signals::default);
         for number in 0..self.fleet {

@@ -23,6 +23,7 @@ use crate::check::Marks;
 use crate::commands::{Repeat, SimCommand};
 use crate::engine::Project;
 use crate::hosts::SimHost;
+use crate::scaling::ScalingGroup;
 use crate::scan::SimScan;
 use crate::shelf::Shelf;
 use crate::signals::Signals;
@@ -101,6 +102,13 @@ pub(crate) enum Late {
     Delete(Vec<Id>),
 }
 
+/// Lanes, ended rollouts and announcements, as they once were.
+type Backup = (
+    BTreeMap<LaneId, Lane>,
+    BTreeMap<LaneId, BTreeMap<RolloutId, Rollout>>,
+    BTreeMap<LaneId, BTreeMap<u64, Announcement>>,
+);
+
 /// Everything that exists outside the functions.
 #[derive(Debug)]
 pub struct World {
@@ -108,6 +116,8 @@ pub struct World {
     pub now: Timestamp,
     /// The stored lanes.
     pub lanes: BTreeMap<LaneId, Lane>,
+    /// What the ledger held when it was backed up.
+    pub(crate) backup: Backup,
     /// The ended rollouts, by lane.
     pub rollouts: BTreeMap<LaneId, BTreeMap<RolloutId, Rollout>>,
     /// The stored configuration texts of the one service.
@@ -139,6 +149,8 @@ pub struct World {
     /// One of them that no listener serves.
     pub(crate) unused: Option<TargetGroup>,
     pub(crate) group: GroupSettings,
+    /// Whether an Auto Scaling group replaces unhealthy hosts.
+    pub(crate) scaling: Option<ScalingGroup>,
     pub(crate) commands: BTreeMap<CommandId, SimCommand>,
     /// Commands that are not over.
     pub(crate) open: Vec<CommandId>,
@@ -173,6 +185,7 @@ impl World {
         Self {
             now: Timestamp::from_millis(1_800_000_000_000),
             lanes: BTreeMap::new(),
+            backup: Backup::default(),
             rollouts: BTreeMap::new(),
             sources: Sources::default(),
             tags: BTreeMap::new(),
@@ -189,6 +202,7 @@ impl World {
             targets: Vec::new(),
             groups: Vec::new(),
             unused: None,
+            scaling: None,
             group: GroupSettings {
                 deregistration_delay: drain,
                 interval: Duration::from_secs(5),
@@ -285,6 +299,7 @@ impl World {
         self.run_late(adversary);
         self.run_commands(adversary);
         self.run_targets();
+        self.run_scaling();
         let next = self.next_event().unwrap_or_else(|| self.now.after(Duration::from_mins(1)));
         self.quiet_until = next;
     }
@@ -303,7 +318,8 @@ impl World {
     fn next_event(&self) -> Option<Timestamp> {
         let late = self.late.iter().map(|(at, _)| *at);
         let targets = self.next_target_change();
-        late.chain(targets).chain(self.next_step()).min()
+        let replacement = self.next_replacement();
+        late.chain(targets).chain(replacement).chain(self.next_step()).min()
     }
 
     fn run_late(&mut self, adversary: &mut crate::Adversary) {

@@ -47,7 +47,8 @@ fn memory(configuration: &str) -> Memory {
         [2, 1].map(|it| Success { release: release(it), at: NOW, scanned: None }).into();
     for host in TWO_HOSTS.map(|(host, _)| host) {
         let running = Running::Digest(release(2).digest);
-        lane.hosts.insert(host.parse().unwrap(), HostRecord { running, seen_at: NOW });
+        lane.hosts
+            .insert(host.parse().unwrap(), HostRecord { running, is_well: true, seen_at: NOW });
     }
     let sources = Sources { service: Some(configuration.to_owned()), defaults: None };
     Memory {

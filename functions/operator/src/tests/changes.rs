@@ -176,3 +176,27 @@ async fn what_there_is_nothing_to_do_about_is_refused() {
         assert_eq!((memory.lane(), memory.woken.lock().unwrap().len()), (before, 0));
     }
 }
+
+#[tokio::test]
+async fn a_restored_ledger_gets_an_epoch_that_no_host_has_seen() {
+    let memory = memory().with(LANE, |lane| rolling(lane, &release(3)));
+    let before = memory.lane();
+    let question = with("restored", json!({ "actor": "ana", "request": "r-1" }));
+    for _ in 0..2 {
+        let seen = ask(&memory, &question).await;
+        let text = "tickets in production forgets what was under way when its ledger was backed \
+                    up, and is held: its orders are newer than all that hosts have seen";
+        assert_eq!(seen["text"], text);
+        let held = "held by ana: the ledger was restored from a backup";
+        assert_eq!(seen["lane"]["hold"]["text"], held);
+        assert_eq!(seen["lane"]["rollout"], Value::Null);
+        assert!(seen["next"].as_str().unwrap().contains("\"release\""), "{seen}");
+    }
+    let once = memory.lane();
+    // Seconds since 1970: a backup of a ledger that was restored before cannot give it out again.
+    assert!(once.epoch > 1_700_000_000 && before.epoch == 1, "{}", once.epoch);
+    assert!(once.halted && once.orders().is_empty());
+    let again = with("restored", json!({ "actor": "ana", "request": "r-2" }));
+    ask(&memory, &again).await;
+    assert!(memory.lane().epoch > once.epoch);
+}

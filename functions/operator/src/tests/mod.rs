@@ -17,7 +17,7 @@ use esclusa_core::configuration::{SecretName, Severity};
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::{Hold, HostRecord, Lane, Quarantine, Step, Success};
 use esclusa_core::name::{HostId, LaneId, Service};
-use esclusa_core::observation::{Cue, Event, Fleet, Look, Saw, SeenHost, Sources};
+use esclusa_core::observation::{Cue, Event, Fleet, Look, Saw, Sources};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release, Running};
 use esclusa_core::rollout::Rollout;
@@ -207,10 +207,9 @@ fn memory() -> Memory {
 fn rolling(lane: &mut Lane, candidate: &Release) {
     let host = |number: u32| -> HostId { format!("i-{number:08x}").parse().unwrap() };
     let hosts = [1, 2].map(host);
-    let seen = |id: HostId| (id.clone(), SeenHost { id, zone: String::new() });
-    let fleet = Fleet { hosts: hosts.clone().map(seen).into(), ..Fleet::default() };
+    let fleet = Fleet { hosts: hosts.clone().into(), ..Fleet::default() };
     let running = lane.current.as_ref().map(|it| Running::Digest(it.digest.clone())).unwrap();
-    let record = |id| (id, HostRecord { running: running.clone(), seen_at: at(2) });
+    let record = |id| (id, HostRecord { running: running.clone(), is_well: true, seen_at: at(2) });
     lane.hosts.extend(hosts.map(record));
     lane.inspected_at = at(2);
     let mut event = Event::Woke(Cue::Outside);

@@ -8,7 +8,7 @@ use crate::handler::{Call, handle};
 #[tokio::test]
 async fn a_question_that_cannot_be_answered_names_the_nearest_word() {
     let all = "use one of `status`, `why`, `history`, `deploy`, `rollback`, `abort`, `restart`, \
-               `hold`, `release`, `lift`, `pin`, `unpin`";
+               `restored`, `hold`, `release`, `lift`, `pin`, `unpin`";
     for (question, text, next) in [
         (json!([1]), "the question is not a JSON object", None),
         (json!({}), "`action` is missing", None),
@@ -58,8 +58,8 @@ async fn an_unknown_lane_names_the_nearest_one() {
         ("tickets", "qa", "use one of `production`, `staging`"),
     ] {
         for action in [
-            "status", "why", "history", "deploy", "rollback", "abort", "restart", "hold",
-            "release", "lift", "pin", "unpin",
+            "status", "why", "history", "deploy", "rollback", "abort", "restart", "restored",
+            "hold", "release", "lift", "pin", "unpin",
         ] {
             let mut question = about(action, service, environment);
             if ["deploy", "lift", "pin", "unpin"].contains(&action) {
@@ -95,7 +95,9 @@ async fn assert_refused(question: &Value, text: &str, next: &str) {
 async fn a_member_that_an_action_does_not_take_is_refused() {
     let version = "leave `version` out, or use one of `why`, `deploy`, `lift`, `pin`, `unpin`";
     let overrides = "leave `override` out, or use one of `deploy`";
-    for action in ["status", "history", "rollback", "abort", "restart", "hold", "release"] {
+    for action in
+        ["status", "history", "rollback", "abort", "restart", "restored", "hold", "release"]
+    {
         let question = with(action, json!({ "version": "v1.1.0" }));
         assert_refused(&question, &format!("`{action}` takes no `version`"), version).await;
     }

@@ -94,7 +94,7 @@ async fn nothing_is_expected_of_the_way_back() {
 #[tokio::test]
 async fn status_tells_which_hosts_have_drifted() {
     let memory = memory().with(LANE, |lane| {
-        let record = |running| HostRecord { running, seen_at: at(5) };
+        let record = |running| HostRecord { running, is_well: true, seen_at: at(5) };
         let hosts = [Running::Digest(release(2).digest), Running::Mixed].map(record);
         let names = ["i-00000001", "i-00000002"].map(|name| name.parse().unwrap());
         lane.hosts = names.into_iter().zip(hosts).collect();

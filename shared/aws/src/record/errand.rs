@@ -37,6 +37,8 @@ fields!(ErrandRecord = Errand {
     found: Option<RunningRecord>,
     #[serde(default)]
     found_well: bool,
+    #[serde(default)]
+    has_served: bool,
     documents: BTreeMap<VerbRecord, DocumentRecord>,
     settings: SettingsRecord,
     tries: u32,

@@ -24,6 +24,8 @@ fields!(AnswerRecord = Answer {
     one_way: bool,
     #[serde(default)]
     platform: Option<Text<Platform>>,
+    #[serde(default)]
+    zone: String,
     warnings: Vec<String>,
     took: Span,
 });

@@ -75,7 +75,14 @@ fields!(QuarantineRecord = Quarantine { reason: ReasonRecord, since: Instant });
 
 fields!(PinRecord = Pin { until: Instant, reason: String, actor: String });
 
-fields!(HostRecordRecord = HostRecord { running: RunningRecord, seen_at: Instant });
+fields!(
+    HostRecordRecord = HostRecord {
+        running: RunningRecord,
+        #[serde(default)]
+        is_well: bool,
+        seen_at: Instant,
+    }
+);
 
 fields!(LastKnownRecord = LastKnown { digests: BTreeSet<Text<Digest>>, since: Instant });
 

@@ -8,6 +8,9 @@ use esclusa_core::release::Running;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+/// How long the name of an availability zone may be, in bytes: the ledger keeps one of each host.
+const LONGEST_ZONE: usize = 64;
+
 /// Why an answer cannot be read: what the host did is unknown then.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AnswerError {
@@ -43,6 +46,8 @@ struct Line {
     #[serde(default)]
     platform: String,
     #[serde(default)]
+    zone: String,
+    #[serde(default)]
     warnings: Vec<Value>,
     #[serde(default)]
     seconds: Map<String, Value>,
@@ -66,10 +71,20 @@ pub(super) fn read(output: &str) -> Result<Answer, AnswerError> {
         one_way: line.rollback.as_deref() == Some("unsafe"),
         // Older scripts do not say it. What is no platform is as good as unsaid: then all count.
         platform: line.platform.parse().ok(),
+        zone: zone(line.zone),
         warnings: line.warnings.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect(),
         took: line.seconds.values().filter_map(Value::as_f64).filter_map(span).sum(),
         reason: Reason::new(Code::read(&line.code), line.text),
     })
+}
+
+/// What is no name of a zone is as good as unsaid: hosts of no known zone count as of one.
+fn zone(text: String) -> String {
+    let is_name = |text: &str| {
+        text.len() <= LONGEST_ZONE
+            && text.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-')
+    };
+    if is_name(&text) { text } else { String::new() }
 }
 
 /// A negative or endless number of seconds is no length of time.

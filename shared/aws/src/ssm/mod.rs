@@ -17,7 +17,7 @@ use aws_sdk_ssm::types::{
 };
 use esclusa_core::fingerprint::fingerprint;
 use esclusa_core::name::{HostId, LaneId};
-use esclusa_core::observation::{DocumentPin, Documents, Fleet, HostOrder, PartKey, SeenHost};
+use esclusa_core::observation::{DocumentPin, Documents, Fleet, HostOrder, PartKey};
 use esclusa_core::order::{CommandId, DELIVERY, Invocation, Verb};
 use esclusa_core::time::Timestamp;
 use esclusa_shell::ports::{BoxError, Hosts, SendError, Unavailable};
@@ -40,15 +40,11 @@ pub(crate) struct CachedDocuments {
 }
 
 impl Hosts for Aws<Machines> {
-    /// Systems Manager knows no availability zones, so every host's is empty.
     async fn fleet(&self, lane: &LaneId) -> Result<Fleet, Unavailable> {
         let seen = tokio::try_join!(self.tagged(lane), self.documents());
         let (hosts, documents) =
             seen.map_err(unavailable(format!("list the hosts of lane `{lane}`")))?;
-        let zone = String::new();
-        let hosts =
-            hosts.into_iter().map(|id| (id.clone(), SeenHost { id, zone: zone.clone() })).collect();
-        Ok(Fleet { hosts, documents })
+        Ok(Fleet { hosts: hosts.into_iter().collect(), documents })
     }
 
     async fn send(&self, lane: &LaneId, order: &HostOrder) -> Result<CommandId, SendError> {

@@ -56,7 +56,7 @@ async fn the_fleet_is_every_host_with_the_lanes_tag() {
     });
     for _ in 0..2 {
         let fleet = aws.fleet(&id()).await.unwrap();
-        let hosts: Vec<_> = fleet.hosts.keys().cloned().collect();
+        let hosts: Vec<_> = fleet.hosts.iter().cloned().collect();
         assert_eq!(hosts, [host(1), host(2)]);
         assert_eq!(fleet.documents[&Verb::Activate].version, "4");
         assert_eq!(fleet.documents[&Verb::Inspect].hash, "EsclusaInspect");
@@ -214,7 +214,7 @@ fn in_words(heard: Option<Heard>) -> String {
     match heard {
         None => "under way".to_owned(),
         Some(Heard::Answered(answer)) => format!(
-            "{} {:?} {:?} {} {:?}{}{}",
+            "{} {:?} {:?} {} {:?}{}{}{}",
             answer.reason.code,
             answer.health,
             answer.put_back,
@@ -222,6 +222,7 @@ fn in_words(heard: Option<Heard>) -> String {
             answer.took,
             if answer.finished { "" } else { " unfinished" },
             answer.platform.map(|it| format!(" {it}")).unwrap_or_default(),
+            if answer.zone.is_empty() { String::new() } else { format!(" in {}", answer.zone) },
         ),
         Some(Heard::Unclear(why)) => format!("unclear: {why}"),
         Some(Heard::Silent) => "silent".to_owned(),
@@ -285,6 +286,13 @@ async fn an_answer_is_strict_where_it_decides_and_tolerant_elsewhere() {
         (json!({ "platform": "linux/arm64" }), "ok Healthy NotNeeded 1.42 6.5s linux/arm64"),
         (json!({ "platform": "" }), "ok Healthy NotNeeded 1.42 6.5s"),
         (json!({ "platform": "<no value>/" }), "ok Healthy NotNeeded 1.42 6.5s"),
+        (json!({ "zone": "eu-south-1a" }), "ok Healthy NotNeeded 1.42 6.5s in eu-south-1a"),
+        (
+            json!({ "zone": "us-west-2-lax-1a" }),
+            "ok Healthy NotNeeded 1.42 6.5s in us-west-2-lax-1a",
+        ),
+        (json!({ "zone": "<html>404" }), "ok Healthy NotNeeded 1.42 6.5s"),
+        (json!({ "zone": "a".repeat(65) }), "ok Healthy NotNeeded 1.42 6.5s"),
         (json!({ "fence": "" }), "ok Healthy NotNeeded  6.5s"),
         (
             json!({ "code": "health.container", "restored": "yes" }),

@@ -69,6 +69,7 @@ impl Noise {
         Heard::Answered(Answer {
             one_way: false,
             platform: "linux/arm64".parse().ok(),
+            zone: "eu-south-1a".to_owned(),
             reason: Reason::new(Code::OK, ""),
             fence: None,
             before: Running::Digest(release(2).digest),
@@ -152,7 +153,7 @@ fn biggest() -> Lane {
     lane.outbox = noise.announcements(&hosts);
     let record = |host: &HostId| {
         let running = Running::Digest(release(2).digest);
-        (host.clone(), HostRecord { running, seen_at: noise.at() })
+        (host.clone(), HostRecord { running, is_well: true, seen_at: noise.at() })
     };
     lane.hosts = hosts.iter().map(record).collect();
     lane.platforms = hosts.iter().map(|it| (it.clone(), "linux/amd64".parse().ok())).collect();

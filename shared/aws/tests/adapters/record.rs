@@ -9,7 +9,7 @@ use esclusa_aws::record::{
 };
 use esclusa_core::alarm::{AlarmState, SeenAlarm};
 use esclusa_core::lane::{Lane, Step};
-use esclusa_core::observation::{Cue, Event, Fleet, Look, Order, Saw, SeenHost, Sent};
+use esclusa_core::observation::{Cue, Event, Fleet, Look, Order, Saw, Sent};
 use esclusa_core::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release, Running};
@@ -155,6 +155,7 @@ impl Chance {
         Answer {
             one_way: self.random.bool(),
             platform: self.random.bool().then(|| "linux/amd64".parse().unwrap()),
+            zone: String::new(),
             reason: Reason::new(code, "said"),
             fence: None,
             before: self.running(),
@@ -209,10 +210,8 @@ impl Chance {
                 Saw::Alarms(names.into_iter().map(seen).collect())
             }
             Look::Fleet => {
-                let zone = String::new();
-                let hosts = (0..self.random.u32(1..5)).map(host);
-                let seen = hosts.map(|id| (id.clone(), SeenHost { id, zone: zone.clone() }));
-                Saw::Fleet(Arc::new(Fleet { hosts: seen.collect(), ..Fleet::default() }))
+                let hosts = (0..self.random.u32(1..5)).map(host).collect();
+                Saw::Fleet(Arc::new(Fleet { hosts, ..Fleet::default() }))
             }
             Look::Settings(group) => Saw::Settings(group, SeenGroup::Absent),
             Look::Targets(group) => Saw::Targets(group, Vec::new()),

@@ -101,6 +101,7 @@ fn heard() -> BTreeMap<HostId, Heard> {
         Heard::Answered(Answer {
             one_way: true,
             platform: "linux/arm64".parse().ok(),
+            zone: "eu-south-1a".to_owned(),
             reason: reason(),
             fence: (index > 0).then_some(Fence { epoch: 1, generation: 42 }),
             before: running.clone(),
@@ -282,6 +283,7 @@ fn errands() -> BTreeMap<HostId, Errand> {
     let errand = |settings: HostSettings, more: bool| Errand {
         found: more.then_some(Running::Nothing),
         found_well: more,
+        has_served: more,
         image: release(1).image(),
         orders: more.then(|| orders(OnHostFailure::Leave)),
         documents: documents(),
@@ -370,7 +372,7 @@ pub(crate) fn full(phase: Phase) -> Lane {
     lane.pins = BTreeMap::from([(digest(5), Pin { until: at(28), reason, actor })]);
     let last = LastKnown { digests: BTreeSet::from([digest(1), digest(2)]), since: at(29) };
     lane.lost = BTreeMap::from([(host(6), last)]);
-    let records = running().map(|running| HostRecord { running, seen_at: at(25) });
+    let records = running().map(|running| HostRecord { running, is_well: true, seen_at: at(25) });
     lane.hosts = (1..).map(host).zip(records).collect();
     lane.platforms = BTreeMap::from([(host(1), "linux/arm64/v8".parse().ok()), (host(2), None)]);
     lane.owed = BTreeMap::from([(host(5), BTreeSet::from([target(5)]))]);

@@ -44,8 +44,6 @@ pub struct EnvironmentConfiguration {
     pub drift: Drift,
     /// Secrets that must be usable before a rollout, and whose rotation restarts the service.
     pub secrets: Vec<SecretName>,
-    /// Whether records of failures carry lines of the service's own log.
-    pub include_logs: Logs,
     /// Findings that do not block, each until a date.
     pub waivers: Vec<Waiver>,
 }
@@ -138,15 +136,6 @@ pub enum Drift {
     Repair,
 }
 
-/// Whether records of failures carry lines of the service's own log, which may hold secrets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Logs {
-    /// They do not.
-    Omitted,
-    /// They do.
-    Included,
-}
-
 impl EnvironmentConfiguration {
     /// When the windows end that forbid a start now, also those that follow without a gap.
     #[must_use]
@@ -193,7 +182,6 @@ impl EnvironmentConfiguration {
             unreachable: Unreachable::Fail,
             drift: Drift::Report,
             secrets: Vec::new(),
-            include_logs: Logs::Omitted,
             waivers: Vec::new(),
         }
     }

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::environment::{
-    Bake, Compose, Drift, EnvironmentConfiguration, Gate, Health, Logs, OnFailure, Scan,
-    Unreachable, WhenMissing,
+    Bake, Compose, Drift, EnvironmentConfiguration, Gate, Health, OnFailure, Scan, Unreachable,
+    WhenMissing,
 };
 use super::freeze::{Freeze, FreezeStart, Zone};
 use super::keys;
@@ -51,9 +51,6 @@ pub(super) fn environment(
         unreachable: section.field("unreachable", unreachable).or(defaults.unreachable),
         drift: section.field("drift", drift).or(defaults.drift),
         secrets: section.field("secrets", secrets).or(defaults.secrets),
-        include_logs: section
-            .field("include_logs", |node| node.switch(Logs::Omitted, Logs::Included))
-            .or(defaults.include_logs),
         waivers: section.field("waivers", waivers).or(defaults.waivers),
     }
 }

@@ -28,7 +28,6 @@ pub(super) const ENVIRONMENT: Keys = Keys {
         "unreachable",
         "drift",
         "secrets",
-        "include_logs",
         "waivers",
     ],
 };

@@ -30,8 +30,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use environment::{
-    Bake, Compose, Drift, EnvironmentConfiguration, Gate, Health, Logs, OnFailure, Scan,
-    Unreachable, WhenMissing,
+    Bake, Compose, Drift, EnvironmentConfiguration, Gate, Health, OnFailure, Scan, Unreachable,
+    WhenMissing,
 };
 pub use freeze::{Freeze, FreezeStart, Zone};
 pub use nearest::nearest;

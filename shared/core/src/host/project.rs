@@ -17,6 +17,8 @@ pub struct Observation {
     pub now: Timestamp,
     /// What the engine runs.
     pub platform: Option<Platform>,
+    /// The host's availability zone; empty where it is not known.
+    pub zone: String,
     /// What the files say, or why that is not known.
     pub definition: Result<Definition, Problem>,
     /// The files that Compose was given.

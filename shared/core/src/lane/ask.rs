@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Release};
 use crate::request::{Refusal, Request, Wish};
-use crate::rollout::{Cause, Phase, Rollout};
+use crate::rollout::{Cause, End, Phase, Rollout};
 use crate::time::Timestamp;
 
 type Asking = Result<(), Refusal>;
@@ -35,6 +35,7 @@ impl Lane {
                 next.deploy(release, overriding.as_deref(), actor, now)?;
             }
             Wish::Restart => next.restart(actor, now)?,
+            Wish::Restored => next.restored(actor, now),
             Wish::Lift { digest } => next.lift(digest)?,
             Wish::Pin { release, until, reason } => {
                 let (until, reason, actor) = (*until, reason.clone(), actor.clone());
@@ -173,6 +174,24 @@ impl Lane {
         let (cause, actor) = (Cause::Restart, actor.to_owned());
         self.asked = Some(Asked { release, cause, actor, overriding: None, at: now });
         Ok(())
+    }
+
+    /// What the ledger says is old, and hosts refuse what it would tell them. Fences of a new epoch
+    /// are newer than all that were ever given out, also where it was restored before; what was
+    /// under way when it was backed up is not gone on with.
+    fn restored(&mut self, actor: &str, now: Timestamp) {
+        self.epoch = self.epoch.saturating_add(1).max(now.as_secs());
+        (self.asked, self.next, self.inspection) = (None, None, None);
+        self.errands.clear();
+        let text = "the ledger was restored from a backup";
+        if let Some(mut rollout) = self.rollout.take() {
+            let reason = Reason::new(Code::ASKED, format!("{actor} said that {text}"));
+            rollout.finish(End::Halted, reason.clone(), now);
+            self.conclude(rollout, End::Halted, reason, now);
+        }
+        // What hosts run is asked once a person lets the lane go on, and not changed before.
+        self.halted = true;
+        self.pause(text, actor, now);
     }
 
     fn lift(&mut self, digest: &Digest) -> Asking {

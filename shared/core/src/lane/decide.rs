@@ -10,7 +10,7 @@ use crate::alarm::{AlarmState, SeenAlarm};
 use crate::configuration::{AlarmName, EnvironmentConfiguration};
 use crate::fingerprint::fingerprint;
 use crate::name::{HostId, LaneId};
-use crate::observation::{Fleet, Look, SeenHost, Sources};
+use crate::observation::{Fleet, Look, Sources};
 use crate::order::{OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Availability, Image, Release, Running};
@@ -39,7 +39,7 @@ pub(super) fn circumstances(sources: &Sources, fleet: u64, end: End, code: &Code
 
 /// Which hosts there are, all of them.
 fn hosts_of(fleet: &Fleet) -> u64 {
-    let hosts: Vec<&str> = fleet.hosts.keys().map(HostId::as_str).collect();
+    let hosts: Vec<&str> = fleet.hosts.iter().map(HostId::as_str).collect();
     fingerprint(&hosts.join(" "))
 }
 
@@ -196,7 +196,7 @@ impl Lane {
             return self.block(Some(asked.release), reason, None);
         }
         let hosts: BTreeMap<HostId, HostRun> =
-            self.free(fleet, asked.cause).map(|host| (host.id.clone(), self.met(host))).collect();
+            self.free(fleet, asked.cause).map(|host| (host.clone(), self.met(host))).collect();
         // What waits to be brought to the release before is brought to this one.
         if asked.cause != Cause::Repair {
             self.errands.retain(|host, _| !hosts.contains_key(host));
@@ -238,20 +238,20 @@ impl Lane {
     /// The hosts that a rollout would change first: those that no errand is on its way to. What
     /// could not be brought to the release before is no reason against a person's way back. A
     /// repair concerns the hosts that wait for it.
-    fn free<'a>(&'a self, fleet: &'a Fleet, cause: Cause) -> impl Iterator<Item = &'a SeenHost> {
+    fn free<'a>(&'a self, fleet: &'a Fleet, cause: Cause) -> impl Iterator<Item = &'a HostId> {
         let waits = move |errand: &Errand| !errand.is_under_way() && cause != Cause::Rollback;
         let repaired = if cause == Cause::Repair { Some(self.to_repair()) } else { None };
-        let is_free = move |host: &&SeenHost| match &repaired {
-            Some(hosts) => hosts.contains(&host.id),
-            None => self.errands.get(&host.id).is_none_or(waits),
+        let is_free = move |host: &&HostId| match &repaired {
+            Some(hosts) => hosts.contains(*host),
+            None => self.errands.get(*host).is_none_or(waits),
         };
-        fleet.hosts.values().filter(is_free)
+        fleet.hosts.iter().filter(is_free)
     }
 
     /// A host as a rollout meets it: unknown, but for what it is owed.
-    pub(super) fn met(&self, host: &SeenHost) -> HostRun {
-        let targets = self.owed.get(&host.id).cloned().unwrap_or_default();
-        HostRun { targets, ..HostRun::unknown(&host.zone) }
+    pub(super) fn met(&self, host: &HostId) -> HostRun {
+        let targets = self.owed.get(host).cloned().unwrap_or_default();
+        HostRun { targets, ..HostRun::unknown() }
     }
 
     /// What the alarms say that a rollout would watch, or a look at them.
@@ -307,7 +307,8 @@ impl Lane {
     pub(super) fn adopt(&mut self, rollout: &Rollout, now: Timestamp) {
         let mut running = Vec::new();
         for (host, run) in rollout.live() {
-            let record = HostRecord { running: run.baseline.clone(), seen_at: now };
+            let record =
+                HostRecord { running: run.baseline.clone(), is_well: run.healthy, seen_at: now };
             running.push(run.baseline.clone());
             self.hosts.insert(host.clone(), record);
         }
@@ -393,6 +394,7 @@ mod tests {
             orders: None,
             found: None,
             found_well: false,
+            has_served: false,
             documents: Documents::new(),
             settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
             tries: 1,
@@ -402,7 +404,7 @@ mod tests {
         };
         lane.errands.insert(host(1), errand);
         let running = Running::Digest(current.digest.clone());
-        lane.hosts.insert(host(2), HostRecord { running, seen_at: NOW });
+        lane.hosts.insert(host(2), HostRecord { running, is_well: true, seen_at: NOW });
         lane.current = Some(current);
         lane.adopted = true;
         lane
@@ -410,8 +412,7 @@ mod tests {
 
     /// The lane after a pass in which it saw these hosts.
     fn woken(mut lane: Lane, hosts: &[HostId]) -> Lane {
-        let seen = |id: &HostId| (id.clone(), SeenHost { id: id.clone(), zone: String::new() });
-        let fleet = Fleet { hosts: hosts.iter().map(seen).collect(), ..Fleet::default() };
+        let fleet = Fleet { hosts: hosts.iter().cloned().collect(), ..Fleet::default() };
         let mut event = Event::Woke(Cue::Outside);
         loop {
             if let Step::Advance(next) = lane.step(&event, NOW) {

@@ -38,6 +38,8 @@ pub struct Errand {
     pub found: Option<Running>,
     /// Whether what it ran then was well.
     pub found_well: bool,
+    /// Whether the host has ever run something here: one that never did takes nothing away.
+    pub has_served: bool,
     /// How often it was tried.
     pub tries: u32,
     /// When it is tried again, or when the image was found to be pulled.
@@ -132,7 +134,7 @@ impl Lane {
             in_rollout || self.hosts.contains_key(host)
         };
         let unknown: Vec<HostId> =
-            fleet.hosts.keys().filter(|host| !known(host)).cloned().collect();
+            fleet.hosts.iter().filter(|host| !known(host)).cloned().collect();
         self.send_on_errands(unknown, now);
     }
 
@@ -144,7 +146,7 @@ impl Lane {
             return false;
         }
         let drifted = self.drifted().map(|(host, _)| host);
-        let drifted = drifted.filter(|host| fleet.hosts.contains_key(host)).cloned().collect();
+        let drifted = drifted.filter(|host| fleet.hosts.contains(*host)).cloned().collect();
         self.send_on_errands(drifted, now)
     }
 
@@ -170,6 +172,7 @@ impl Lane {
                 orders: None,
                 found: None,
                 found_well: false,
+                has_served: self.has_run(&host),
                 documents: documents.clone(),
                 settings: settings.clone(),
                 tries: 0,
@@ -180,6 +183,12 @@ impl Lane {
             self.errands.insert(host, errand);
         }
         sent
+    }
+
+    /// Whether a host is known to have run something of this lane, whatever it runs now.
+    fn has_run(&self, host: &HostId) -> bool {
+        let record = self.hosts.get(host).is_some_and(|it| it.running != Running::Nothing);
+        record || self.lost.contains_key(host) || self.owed.contains_key(host)
     }
 
     /// What is configured: by the rollout's snapshot, else by what was just read.
@@ -203,7 +212,7 @@ impl Lane {
         if self.is_repairing(host) {
             return false;
         }
-        let absent = self.facts.fleet.as_ref().is_some_and(|it| !it.hosts.contains_key(host));
+        let absent = self.facts.fleet.as_ref().is_some_and(|it| !it.hosts.contains(host));
         let is_old = self.current.as_ref().is_some_and(|it| it.image() != errand.image);
         let renews = self.settings().is_some_and(|it| !it.secrets.is_empty());
         let mut cx = self.context(now);
@@ -227,6 +236,8 @@ impl Lane {
                 Ok(found) => {
                     let runs = orders.runs_well(host).filter(|_| !renews).cloned();
                     (errand.found, errand.runs) = (Some(found), runs);
+                    errand.has_served |=
+                        errand.found.as_ref().is_some_and(|it| *it != Running::Nothing);
                     errand.found_well = orders.is_well(host);
                     (errand.orders, errand.retry_at) = (None, now);
                 }
@@ -281,7 +292,8 @@ impl Lane {
 
     /// Starts a rollout of the hosts that are to be repaired; whether it did.
     pub(super) fn start_repair(&mut self, now: Timestamp) -> bool {
-        let idle = self.due.is_empty() && self.asked.is_none();
+        let idle = self.asked.is_none() && self.inspection.is_none() && !self.halted;
+        let idle = idle && self.due.is_empty();
         let (Some(release), Some(sources), Some(Ok(settings)), Some(fleet)) = (
             self.current.clone().filter(|_| idle && !self.to_repair().is_empty()),
             self.facts.sources.clone(),
@@ -290,6 +302,14 @@ impl Lane {
         ) else {
             return false;
         };
+        let unseen = settings.target_groups.is_empty() && now.since(self.inspected_at) >= FRESH;
+        let known =
+            |host: &HostId| self.hosts.contains_key(host) && !self.errands.contains_key(host);
+        if unseen && fleet.hosts.iter().any(known) {
+            // Nothing else tells how the others are, which serve while this one does not.
+            self.inspected_at = Timestamp::default();
+            return false;
+        }
         let (cause, actor) = (Cause::Repair, String::new());
         let asked = Asked { release, cause, actor, overriding: None, at: now };
         self.start(asked, sources, settings, &fleet, now)
@@ -331,7 +351,7 @@ impl Lane {
     fn joined(&mut self, host: &HostId, running: Running, now: Timestamp) {
         self.hosts.remove(host);
         if self.current.as_ref().is_some_and(|release| running.is(&release.digest)) {
-            self.hosts.insert(host.clone(), HostRecord { running, seen_at: now });
+            self.hosts.insert(host.clone(), HostRecord { running, is_well: true, seen_at: now });
         }
     }
 
@@ -342,10 +362,10 @@ impl Lane {
         if !rollout.is_forward() || !open || rollout.cause == Cause::Repair {
             return;
         }
-        for (id, host) in &fleet.hosts {
+        for id in &fleet.hosts {
             let ready = self.current.is_none() || self.hosts.contains_key(id);
             if ready && !rollout.hosts.contains_key(id) && !self.errands.contains_key(id) {
-                rollout.hosts.insert(id.clone(), self.met(host));
+                rollout.hosts.insert(id.clone(), self.met(id));
                 rollout.note(now, format!("{id} has joined, and changes last"));
             }
         }

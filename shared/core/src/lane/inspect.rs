@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Blocker, HostRecord, Lane};
 use crate::name::HostId;
 use crate::observation::{Documents, HostSettings, Order};
-use crate::order::{Heard, OnHostFailure, Orders, Verb};
+use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb};
 use crate::reason::Code;
 use crate::release::{Image, Running};
 use crate::rollout::sends;
@@ -44,15 +44,21 @@ impl Lane {
             .map(|(host, it)| (host, &it.running))
     }
 
-    /// Starts, follows and ends an inspection of an idle lane.
-    pub(super) fn inspect(&mut self, now: Timestamp) {
+    /// Starts, follows and ends an inspection of an idle lane; whether one has just ended.
+    pub(super) fn inspect(&mut self, now: Timestamp) -> bool {
         self.forget_hosts(now);
-        if let Some(mut inspection) = self.inspection.take() {
-            if !self.hear_inspection(&mut inspection.orders, now) {
-                self.inspection = Some(inspection);
-            }
-            return;
+        let Some(mut inspection) = self.inspection.take() else {
+            self.start_inspection(now);
+            return false;
+        };
+        let is_over = self.hear_inspection(&mut inspection.orders, now);
+        if !is_over {
+            self.inspection = Some(inspection);
         }
+        is_over
+    }
+
+    fn start_inspection(&mut self, now: Timestamp) {
         let (Some(fleet), Some(settings)) = (&self.facts.fleet, self.settings()) else { return };
         let settings = HostSettings::of(settings);
         let idle = self.asked.is_none();
@@ -63,7 +69,7 @@ impl Lane {
         let known = |host: &HostId| {
             (first || self.hosts.contains_key(host)) && !self.errands.contains_key(host)
         };
-        let hosts = fleet.hosts.keys().filter(|host| known(host));
+        let hosts = fleet.hosts.iter().filter(|host| known(host));
         let hosts: Vec<_> = hosts.map(|host| (host.clone(), Image::Nothing)).collect();
         if hosts.is_empty() {
             return;
@@ -93,7 +99,8 @@ impl Lane {
             if let (Heard::Answered(answer), Some(record)) = (heard, self.hosts.get_mut(host))
                 && answer.is_ok()
             {
-                *record = HostRecord { running: answer.now.clone(), seen_at: now };
+                let is_well = answer.health == ContainerHealth::Healthy;
+                *record = HostRecord { running: answer.now.clone(), is_well, seen_at: now };
             }
         }
         true
@@ -103,11 +110,11 @@ impl Lane {
     fn forget_hosts(&mut self, now: Timestamp) {
         let Some(fleet) = &self.facts.fleet else { return };
         self.hosts.retain(|host, record| {
-            fleet.hosts.contains_key(host) || now.since(record.seen_at) < FORGOTTEN_AFTER
+            fleet.hosts.contains(host) || now.since(record.seen_at) < FORGOTTEN_AFTER
         });
         let Self { hosts, lost, .. } = self;
         lost.retain(|host, last| {
-            let there = fleet.hosts.contains_key(host) || now.since(last.since) < FORGOTTEN_AFTER;
+            let there = fleet.hosts.contains(host) || now.since(last.since) < FORGOTTEN_AFTER;
             let asked = hosts.get(host).is_some_and(|record| record.seen_at > last.since);
             there && !asked
         });

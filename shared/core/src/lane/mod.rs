@@ -219,6 +219,7 @@ impl Lane {
     /// What a transition may know and use.
     fn context(&mut self, now: Timestamp) -> Context<'_> {
         Context {
+            hosts: &self.hosts,
             errands: &self.errands,
             now,
             facts: &self.facts,

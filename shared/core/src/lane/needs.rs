@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn record(running: Running) -> HostRecord {
-        HostRecord { running, seen_at: NOW }
+        HostRecord { running, is_well: true, seen_at: NOW }
     }
 
     fn success(number: u32) -> Success {
@@ -211,6 +211,7 @@ mod tests {
             orders: None,
             found: None,
             found_well: false,
+            has_served: false,
             documents: Documents::new(),
             settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
             tries: 1,
@@ -234,7 +235,7 @@ mod tests {
             NOW,
         );
         let baseline = Running::Digest(digest(3));
-        rollout.hosts.insert(host(1), HostRun { baseline, ..HostRun::unknown("") });
+        rollout.hosts.insert(host(1), HostRun { baseline, ..HostRun::unknown() });
         rollout
     }
 

@@ -137,6 +137,8 @@ impl Asked {
 pub struct HostRecord {
     /// What it was last verified to run.
     pub running: Running,
+    /// Whether that was well.
+    pub is_well: bool,
     /// When.
     pub seen_at: Timestamp,
 }

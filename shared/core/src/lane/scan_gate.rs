@@ -163,7 +163,7 @@ mod tests {
     use crate::configuration::{Configuration, Severity};
     use crate::lane::{Step, Success};
     use crate::name::HostId;
-    use crate::observation::{Cue, Event, Fleet, Order, Saw, SeenHost, Sent};
+    use crate::observation::{Cue, Event, Fleet, Order, Saw, Sent};
     use crate::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
     use crate::release::{Availability, Running};
     use crate::scan::{Counts, Finding, State};
@@ -341,11 +341,11 @@ mod tests {
             put_back: PutBack::NotNeeded,
             one_way: false,
             platform: platform.parse().ok(),
+            zone: String::new(),
             warnings: Vec::new(),
             took: Duration::ZERO,
         };
-        let seen = |number| (host(number), SeenHost { id: host(number), zone: String::new() });
-        let fleet = Fleet { hosts: [1, 2].map(seen).into(), ..Fleet::default() };
+        let fleet = Fleet { hosts: [1, 2].map(host).into(), ..Fleet::default() };
         let heard = |host| Invocation { host, heard: Some(Heard::Answered(answer.clone())) };
         let mut event = Event::Woke(Cue::Outside);
         loop {

@@ -101,7 +101,7 @@ impl Lane {
                 self.due.remove(&Look::Fleet);
                 let told =
                     |host: &HostId| (host.clone(), self.platforms.get(host).copied().flatten());
-                self.platforms = fleet.hosts.keys().map(told).collect();
+                self.platforms = fleet.hosts.iter().map(told).collect();
                 facts.fleet = Some(fleet);
             }
             Saw::Settings(group, seen) => {
@@ -190,7 +190,9 @@ impl Lane {
                 if self.start_repairs(now) || self.start_repair(now) {
                     continue;
                 }
-                self.inspect(now);
+                if self.inspect(now) {
+                    continue;
+                }
                 return;
             };
             if rollout.cause == Cause::Repair {
@@ -216,7 +218,7 @@ impl Lane {
     }
 
     /// Takes the consequences of an end.
-    fn conclude(&mut self, rollout: Rollout, end: End, reason: Reason, now: Timestamp) {
+    pub(super) fn conclude(&mut self, rollout: Rollout, end: End, reason: Reason, now: Timestamp) {
         self.remember_hosts(&rollout, now);
         if rollout.cause == Cause::Repair {
             self.end_repair(&rollout, end, &reason, now);
@@ -316,7 +318,7 @@ impl Lane {
     fn forget_unreached(&mut self, rollout: &Rollout, now: Timestamp) {
         let unreached = self.hosts.keys().filter(|host| !rollout.hosts.contains_key(*host));
         for host in unreached.cloned().collect::<Vec<_>>() {
-            self.lose(&host, &HostRun::unknown(""), &rollout.candidate.digest, now);
+            self.lose(&host, &HostRun::unknown(), &rollout.candidate.digest, now);
         }
     }
 
@@ -326,8 +328,8 @@ impl Lane {
         for (host, run) in &rollout.hosts {
             // One that was being brought to `current` when this began: that goes on.
             let is_unknown = self.current.is_some() && !self.hosts.contains_key(host);
-            let running = match &run.progress {
-                Progress::Done => candidate.clone(),
+            let (running, is_well) = match &run.progress {
+                Progress::Done => (candidate.clone(), true),
                 Progress::Restored | Progress::Waiting if is_unknown => {
                     self.lose(host, run, &rollout.candidate.digest, now);
                     continue;
@@ -337,7 +339,7 @@ impl Lane {
                     self.lose(host, run, &rollout.candidate.digest, now);
                     continue;
                 }
-                Progress::Restored => run.baseline.clone(),
+                Progress::Restored => (run.baseline.clone(), run.healthy),
                 // Nothing is known of it any more: an errand brings it to `current`.
                 Progress::Lost(_) | Progress::Skipped(_) => {
                     self.owe(host, run);
@@ -349,13 +351,15 @@ impl Lane {
                 Progress::Touched | Progress::Failed(_) => {
                     self.owe(host, run);
                     self.lose(host, run, &rollout.candidate.digest, now);
-                    candidate.clone()
+                    (candidate.clone(), false)
                 }
                 // What it was seen to run before it was to change.
-                Progress::Waiting if run.answered_at > Timestamp::default() => run.baseline.clone(),
+                Progress::Waiting if run.answered_at > Timestamp::default() => {
+                    (run.baseline.clone(), run.healthy)
+                }
                 Progress::Waiting => continue,
             };
-            self.hosts.insert(host.clone(), HostRecord { running, seen_at: now });
+            self.hosts.insert(host.clone(), HostRecord { running, is_well, seen_at: now });
         }
     }
 }

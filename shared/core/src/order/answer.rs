@@ -55,6 +55,8 @@ pub struct Answer {
     pub one_way: bool,
     /// What its engine runs, where it says so.
     pub platform: Option<Platform>,
+    /// The host's availability zone; empty where it does not know.
+    pub zone: String,
     /// What a person should know, one sentence each.
     pub warnings: Vec<String>,
     /// How long the host itself took.

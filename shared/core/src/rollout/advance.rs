@@ -273,7 +273,7 @@ impl Rollout {
             return false;
         };
         self.skip_stopped(&view);
-        let is_there = |host: &HostId| fleet.hosts.contains_key(host) && !view.is_stopped(host);
+        let is_there = |host: &HostId| fleet.hosts.contains(host) && !view.is_stopped(host);
         if self.take_back(is_there, &view) {
             self.ask_all("a host is back; every host is asked again", cx);
             return true;
@@ -290,7 +290,7 @@ impl Rollout {
         for host in hosts {
             match orders.verdict(&host) {
                 Ok(_) => {}
-                Err(reason) if !fleet.hosts.contains_key(&host) || view.is_stopped(&host) => {
+                Err(reason) if !fleet.hosts.contains(&host) || view.is_stopped(&host) => {
                     if let Some(run) = self.hosts.get_mut(&host) {
                         run.progress = Progress::Skipped(reason);
                     }

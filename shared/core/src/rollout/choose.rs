@@ -1,6 +1,6 @@
 //! Choosing the next batch: how many can be spared, who goes first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::alarms::Alarms;
@@ -59,7 +59,7 @@ impl Rollout {
         cx: &mut Context<'_>,
     ) -> bool {
         let (Some(fleet), Some(view)) = (cx.fleet(), self.view(cx)) else { return false };
-        let present = fleet.hosts.keys().filter(|host| !view.is_stopped(host));
+        let present = fleet.hosts.iter().filter(|host| !view.is_stopped(host));
         let present: BTreeSet<HostId> = present.cloned().collect();
         self.skip_absent(&present);
         // What never becomes healthy is known before anything is taken out of service.
@@ -99,7 +99,7 @@ impl Rollout {
         let live = self.live().map(|(host, _)| host);
         let live: BTreeSet<&HostId> = live.chain(self.counted(&view, cx)).collect();
         let headroom = view.headroom(&live, &self.settings.min_in_service);
-        let hosts = plan::batch(&waiting, &headroom, self.budget());
+        let hosts = plan::batch(&waiting, &self.zones(), &headroom, self.budget());
         if hosts.is_empty() {
             let floor = self.settings.min_in_service.floor(live.len());
             return self.wait_for_headroom(&mut watch, deadline, floor, cx);
@@ -126,6 +126,14 @@ impl Rollout {
         }
     }
 
+    /// Whether no other host of the lane serves, or is to: draining one would only make the gap
+    /// longer.
+    fn is_alone(&self, view: &View, cx: &Context<'_>) -> bool {
+        let counted: BTreeSet<&HostId> = self.counted(view, cx).collect();
+        let beside = view.others.iter().filter(|it| view.serves(it) || counted.contains(it));
+        self.live().count().saturating_add(beside.count()) < 2
+    }
+
     fn candidates(&self, view: &View) -> Vec<plan::Candidate> {
         let (forward, halts) = (self.is_forward(), self.halts);
         let to_change = |run: &HostRun| {
@@ -148,6 +156,16 @@ impl Rollout {
                 },
             })
             .collect()
+    }
+
+    /// How many live hosts each zone has.
+    fn zones(&self) -> BTreeMap<&str, usize> {
+        let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, run) in self.live() {
+            let count = zones.entry(&run.zone).or_default();
+            *count = count.saturating_add(1);
+        }
+        zones
     }
 
     /// How many hosts the current wave still has to change; the way back has no waves.
@@ -270,7 +288,7 @@ impl Rollout {
         let registered = hosts.iter().any(|host| view.registered.contains_key(host));
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
         let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
-        let is_only = self.live().count().saturating_add(view.others.len()) < 2;
+        let is_only = self.is_alone(view, cx);
         if is_only || !(registered || draining) {
             let blinks = is_only && hosts.iter().any(|host| view.serves(host));
             let gap = if blinks { "; it is the only one, so the service will blink" } else { "" };

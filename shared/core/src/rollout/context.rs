@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::alarm::SeenAlarm;
 use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
 use crate::digest::Digest;
-use crate::lane::Errand;
+use crate::lane::{Errand, HostRecord};
 use crate::name::{HostId, Tag};
 use crate::observation::{Fleet, Look, PartKey, Sources};
 use crate::order::{CommandId, Fence, Heard, Invocation, Orders, PartState};
@@ -42,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub(crate) epoch: u64,
     pub(crate) generation: &'a mut u64,
     pub(crate) platforms: &'a mut BTreeMap<HostId, Option<Platform>>,
+    /// What is known of the lane's hosts.
+    pub(crate) hosts: &'a BTreeMap<HostId, HostRecord>,
     /// The hosts of the lane that are changed, or about to be, beside the rollout.
     pub(crate) errands: &'a BTreeMap<HostId, Errand>,
 }
@@ -131,12 +133,12 @@ impl<'a> Context<'a> {
             return false;
         }
         if let Some(fleet) = fleet {
-            orders.miss(|host| fleet.hosts.contains_key(host));
+            orders.miss(|host| fleet.hosts.contains(host));
         }
         if orders.is_refused()
             && let Some(fleet) = self.fleet()
         {
-            looked |= orders.judge_refused(|host| fleet.hosts.contains_key(host), self.now);
+            looked |= orders.judge_refused(|host| fleet.hosts.contains(host), self.now);
         }
         if orders.is_heard() && orders.may_still_begin(self.now) {
             orders.watch.looked(self.now);

@@ -134,7 +134,7 @@ pub enum Progress {
 /// One host within a rollout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostRun {
-    /// Its availability zone; empty where unknown.
+    /// Its availability zone, as the host said it; empty where it does not know.
     pub zone: String,
     /// What it ran before.
     pub baseline: Running,
@@ -157,9 +157,9 @@ pub struct HostRun {
 impl HostRun {
     /// A host of which nothing is known yet.
     #[must_use]
-    pub fn unknown(zone: &str) -> Self {
+    pub fn unknown() -> Self {
         Self {
-            zone: zone.to_owned(),
+            zone: String::new(),
             baseline: Running::Nothing,
             progress: Progress::Waiting,
             fetched: false,
@@ -185,14 +185,15 @@ impl HostRun {
         self.told || !matches!(self.progress, Progress::Waiting | Progress::Skipped(_))
     }
 
-    /// Takes what a host says of itself before it is told to change: that is what it goes back to.
     /// Whether it was left out because it went away.
     pub(crate) fn is_vanished(&self) -> bool {
         matches!(&self.progress, Progress::Skipped(it) if it.code == Code::HOSTS_VANISHED)
     }
 
+    /// Takes what a host says of itself before it is told to change: that is what it goes back to.
     pub(crate) fn met(&mut self, answer: &Answer, now: Timestamp) {
         self.baseline = answer.now.clone();
+        self.zone.clone_from(&answer.zone);
         self.healthy = answer.health == ContainerHealth::Healthy;
         self.answered_at = now;
     }

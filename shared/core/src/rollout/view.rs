@@ -19,7 +19,7 @@ pub(super) struct View {
     pub(super) health: BTreeMap<Target, Health>,
     /// Who serves, per group; without groups, who is well.
     groups: Vec<Serving>,
-    /// Hosts of the lane that the rollout does not change.
+    /// Hosts of the lane that the rollout does not change, or has left out.
     pub(super) others: BTreeSet<HostId>,
 }
 
@@ -112,8 +112,8 @@ impl Rollout {
                 view.draining.insert(it.target.clone());
             }
         }
-        let fleet = cx.facts.fleet.iter().flat_map(|fleet| fleet.hosts.keys());
-        let others = fleet.filter(|it| !self.hosts.contains_key(*it) && !view.is_stopped(it));
+        let fleet = cx.facts.fleet.iter().flat_map(|fleet| &fleet.hosts);
+        let others = fleet.filter(|it| !self.is_live(it) && !view.is_stopped(it));
         view.others = others.cloned().collect();
         for group in groups {
             let of = |target: &Target| target.group == *group;
@@ -132,11 +132,13 @@ impl Rollout {
         if groups.is_empty() {
             let well = self.hosts.iter().filter(|(_, run)| run.healthy).map(|(host, _)| host);
             let others: Vec<&HostId> = self.counted(&view, cx).collect();
-            // Nothing tells about the others: those that were last seen well are taken to serve.
-            let well = well.chain(others.iter().copied().filter(|host| {
-                let is_well = cx.errands.get(*host).is_none_or(|it| it.is_serving(cx.now));
-                is_well && self.cause == Cause::Repair
-            }));
+            // Nothing tells about the others but what they said of late.
+            let is_well = |host: &HostId| match cx.errands.get(host) {
+                Some(errand) => errand.is_serving(cx.now),
+                None => cx.hosts.get(host).is_some_and(|it| it.is_well),
+            };
+            let asked = others.iter().copied().filter(|_| self.cause == Cause::Repair);
+            let well = well.chain(asked.filter(|host| is_well(host)));
             let healthy = well.cloned().collect();
             let members = self.hosts.keys().chain(others.iter().copied()).cloned().collect();
             view.groups.push(Serving { members, healthy });
@@ -145,8 +147,9 @@ impl Rollout {
     }
 
     /// The other hosts of the lane that count for the floor: those that serve, that an errand is on
-    /// its way to, or that wait for their repair; beside a repair, all of them. Any other way back
-    /// waits for nobody.
+    /// its way to, that wait for their repair, or that have served before; beside a repair, all of
+    /// them. Any other way back waits for nobody, and a person's way back not for what was broken
+    /// before it.
     pub(super) fn counted<'a>(
         &self,
         view: &'a View,
@@ -154,7 +157,9 @@ impl Rollout {
     ) -> impl Iterator<Item = &'a HostId> + use<'a> {
         let (forward, errands) = (self.is_forward(), cx.errands);
         let repairs = self.cause == Cause::Repair;
-        let is_meant = |it: &Errand| it.is_under_way() || it.awaits_repair();
+        let waits = self.cause != Cause::Rollback;
+        let is_meant =
+            move |it: &Errand| it.is_under_way() || it.awaits_repair() || (it.has_served && waits);
         let under_way = move |host: &HostId| errands.get(host).is_some_and(is_meant);
         let counts: Vec<&HostId> = (view.others.iter())
             .filter(|host| repairs || forward && (view.serves(host) || under_way(host)))

@@ -24,6 +24,7 @@ impl World {
         if self.rollouts.get(&lane.id).is_some_and(|it| it.contains_key(&rollout.id)) {
             self.breaks(9, format!("rollout {} ended twice", rollout.id));
         }
+        self.let_go_of_stopped(rollout);
         match end {
             End::Succeeded => self.check_succeeded(rollout),
             End::Restored | End::Aborted => self.check_restored(rollout),
@@ -51,6 +52,17 @@ impl World {
         if self.now > latest {
             self.breaks(6, format!("rollout {} ended long after its deadline", rollout.id));
         }
+    }
+
+    /// A host that served nothing before a rollout, and runs nothing after it, is owed nothing.
+    fn let_go_of_stopped(&mut self, rollout: &Rollout) {
+        let Some(before) = self.marks.served_at_start.get(&rollout.id) else { return };
+        let stopped = |id: &&HostId| {
+            let runs = self.hosts.get(*id).map(SimHost::running);
+            !before.contains(*id) && runs == Some(Running::Nothing)
+        };
+        let stopped: Vec<HostId> = rollout.hosts.keys().filter(stopped).cloned().collect();
+        self.marks.served.retain(|id| !stopped.contains(id));
     }
 
     fn check_succeeded(&mut self, rollout: &Rollout) {

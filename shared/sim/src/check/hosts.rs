@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use esclusa_core::configuration::Configuration;
+use esclusa_core::configuration::{Configuration, TargetGroup};
 use esclusa_core::lane::Lane;
 use esclusa_core::name::HostId;
 use esclusa_core::observation::HostOrder;
@@ -11,6 +11,7 @@ use esclusa_core::release::Image;
 use esclusa_core::rollout::{Progress, Rollout};
 use esclusa_core::traffic::{Health, Target};
 
+use crate::balancer::SimTarget;
 use crate::hosts::{SKEW, SimHost};
 use crate::story::lane;
 use crate::world::World;
@@ -39,12 +40,41 @@ impl World {
         }
         let running = self.hosts.get(id).map(SimHost::running);
         let changes = order.recreate || running.is_some_and(|it| !order.image.is_run_by(&it));
+        if changes {
+            self.check_requests(id);
+        }
         if order.image != Image::Nothing && changes {
             self.check_floor(std::slice::from_ref(id));
             // With a load balancer, a batch begins when it is taken out of service.
             if self.groups.is_empty() && self.is_changing(id) {
                 self.check_finished();
             }
+        }
+    }
+
+    /// Checks that no client is sent to a host whose containers are stopped now, while another
+    /// would answer: its target was deregistered, and has drained.
+    fn check_requests(&mut self, id: &HostId) {
+        let is_asked = |it: &&SimTarget| {
+            it.target.host == *id && matches!(it.health, Health::Healthy | Health::Draining)
+        };
+        let answers = |it: &SimTarget, group: &TargetGroup| {
+            let other = it.target.host != *id && it.target.group == *group;
+            let known = it.health == Health::Healthy && self.now.since(it.since) > UNSEEN;
+            other && known && self.is_well(&it.target.host)
+        };
+        // What someone has started there since the host was asked, nobody can know of.
+        let drifted = self.marks.drifted_at.get(id);
+        if drifted.is_some_and(|at| self.now.since(*at) <= UNHEARD) {
+            return;
+        }
+        let mut asked = self.targets.iter().filter(is_asked);
+        let failing = asked.find(|asked| {
+            self.is_well(id) && self.targets.iter().any(|it| answers(it, &asked.target.group))
+        });
+        if let Some(target) = failing {
+            let text = format!("{id} changes while its target is {:?}", target.health);
+            self.breaks(23, text);
         }
     }
 
@@ -89,8 +119,13 @@ impl World {
         let serving = self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone());
         let serving: Vec<HostId> = serving.collect();
         self.marks.served.extend(serving);
-        let fleet = self.live().filter(|(id, _)| self.marks.served.contains(id)).count();
         let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
+        // Going back to nothing, or to what was not well, takes out of service what was not in it
+        // when the rollout began.
+        let back = rollout.filter(|it| !it.is_forward());
+        let began = back.and_then(|it| self.marks.served_at_start.get(&it.id));
+        let counts = |id: &HostId| began.unwrap_or(&self.marks.served).contains(id);
+        let fleet = self.live().filter(|(id, _)| counts(id)).count();
         let active = rollout.map(|it| it.settings.min_in_service.floor(fleet));
         // Without a load balancer nothing tells an errand who serves.
         let configured = || {
@@ -101,30 +136,25 @@ impl World {
             Some(settings.min_in_service.floor(fleet))
         };
         let Some(floor) = active.or_else(configured) else { return };
-        // A host that someone changed may have failed without the load balancer's knowing.
+        let known = |id: &HostId| self.in_since(id).is_some_and(|at| self.now.since(at) > UNSEEN);
+        let serving = leaving.iter().any(|id| known(id) && counts(id));
+        if fleet < 2 || !serving {
+            return;
+        }
+        let left = self.live().filter(|(id, _)| !leaving.contains(id) && self.serves(id)).count();
+        // What has failed since Esclusa looked is not its doing; nor is what others did to a host,
+        // which may have failed without the load balancer's knowing.
         let drifted = |id: &HostId| {
             let at = self.marks.drifted_at.get(id);
             at.is_some_and(|at| self.now.since(*at) <= Duration::from_hours(1))
         };
-        let disturbed = self.hosts.keys().any(|id| self.is_disturbed(id) || drifted(id));
-        // Going back to nothing, or to what was not well, takes out of service what was never in it
-        // before.
-        let served = |id: &HostId| {
-            let run = rollout.and_then(|it| it.hosts.get(id).filter(|_| !it.is_forward()));
-            let host = self.hosts.get(id);
-            run.zip(host).is_none_or(|(run, host)| self.starts(host, &run.baseline))
-        };
-        let serving = leaving.iter().any(|id| self.serves(id) && served(id));
-        if fleet < 2 || disturbed || !serving {
-            return;
-        }
-        let left = self.live().filter(|(id, _)| !leaving.contains(id) && self.serves(id)).count();
-        // What has failed since Esclusa looked is not its doing.
         let fallen = |id: &HostId| {
             let out = self.out_since(id).is_some_and(|at| self.now.since(at) <= UNSEEN);
-            out || self.died_at(id).is_some_and(|at| self.now.since(at) <= UNHEARD)
+            let died = self.died_at(id).is_some_and(|at| self.now.since(at) <= UNHEARD);
+            let taken = self.is_disturbed(id) || drifted(id);
+            out || died || (taken && !self.serves(id))
         };
-        let fallen = self.live().filter(|(id, _)| fallen(id)).count();
+        let fallen = self.live().filter(|(id, _)| !leaving.contains(id) && fallen(id)).count();
         if left.saturating_add(fallen) < floor {
             self.breaks(3, format!("{left} of {fleet} hosts in service, floor {floor}"));
         }

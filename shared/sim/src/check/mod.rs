@@ -38,7 +38,9 @@ pub(crate) struct Marks {
     /// When a host was last changed behind Esclusa's back.
     pub(crate) drifted_at: BTreeMap<HostId, Timestamp>,
     /// Hosts that were seen to serve: one that never did takes nothing away.
-    served: BTreeSet<HostId>,
+    pub(crate) served: BTreeSet<HostId>,
+    /// The hosts that served when each rollout began.
+    pub(crate) served_at_start: BTreeMap<RolloutId, BTreeSet<HostId>>,
     /// When a person last asked for a rollout, whether or not that was taken up.
     asked_at: Timestamp,
     /// When a person last held the lane, unless it was released since.
@@ -157,6 +159,9 @@ impl World {
 
     fn check_start(&mut self, stored: Option<&Lane>, lane: &Lane, rollout: &Rollout) {
         say!(self, "rollout {} of {} starts: {}", rollout.id, rollout.candidate, rollout.cause);
+        let serving = self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone());
+        let serving = serving.collect();
+        self.marks.served_at_start.insert(rollout.id.clone(), serving);
         let digest = &rollout.candidate.digest;
         let chosen = matches!(rollout.cause, Cause::Push | Cause::Deploy);
         if chosen && self.marks.quarantined.contains(digest) {

@@ -102,6 +102,7 @@ impl Engine {
             seen: Observation {
                 now: Timestamp::default(),
                 platform: "linux/amd64".parse().ok(),
+                zone: String::new(),
                 definition: Ok(definition),
                 files: Files {
                     listed: vec!["compose.yaml".to_owned()],

@@ -106,6 +106,7 @@ impl World {
     }
 
     fn answer(&mut self, id: &HostId, order: &Order, report: &Report) -> Option<Answer> {
+        let zone = self.hosts.get(id).map(|host| host.zone.clone()).unwrap_or_default();
         self.look(id, |engine, _| {
             let seen = engine.seen();
             let found = inspect(order, seen);
@@ -131,6 +132,7 @@ impl World {
                 },
                 one_way: false,
                 platform: seen.platform,
+                zone: zone.clone(),
                 warnings: report.warnings.clone(),
                 took: Duration::ZERO,
             }

@@ -63,7 +63,7 @@ pub(crate) enum RunState {
     /// It goes on.
     Runs,
     /// It has answered.
-    Answered(Answer),
+    Answered(Box<Answer>),
     /// It was killed.
     Killed,
 }
@@ -216,7 +216,7 @@ impl World {
             self.now = run.next_at;
             if let Course::Answers(answer) = &run.course {
                 host.is_locked &= run.order.verb == Verb::Inspect;
-                return RunState::Answered((**answer).clone());
+                return RunState::Answered(answer.clone());
             }
             if self.is_killed(id, run, adversary) {
                 return RunState::Killed;

@@ -41,7 +41,6 @@ target_groups = [
 unreachable = "skip"
 drift = "repair"
 secrets = ["prod/tickets/db", "prod/tickets/api"]
-include_logs = true
 waivers = [
     { id = "CVE-2026-1234", until = "2026-12-31", reason = "not reachable", by = "ana" },
     { id = "CVE-2026-9", until = 2027-01-31, reason = "no fix", by = "ben" },

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::keys;
 use super::super::{
     Bake, Compose, Configuration, Drift, EnvironmentConfiguration, FirstRun, Gate, Health,
-    HttpProbe, Logs, OnFailure, Retention, Scan, Severity, Unreachable, Waiver, WhenMissing,
+    HttpProbe, OnFailure, Retention, Scan, Severity, Unreachable, Waiver, WhenMissing,
 };
 use super::{EVERYTHING, merge, of, read};
 
@@ -32,7 +32,6 @@ fn production() -> EnvironmentConfiguration {
         unreachable: Unreachable::Fail,
         drift: Drift::Report,
         secrets: vec![],
-        include_logs: Logs::Omitted,
         waivers: vec![],
     }
 }
@@ -127,7 +126,6 @@ fn everything() -> EnvironmentConfiguration {
         unreachable: Unreachable::Skip,
         drift: Drift::Repair,
         secrets: vec!["prod/tickets/db".parse().unwrap(), "prod/tickets/api".parse().unwrap()],
-        include_logs: Logs::Included,
         waivers: vec![
             waiver("CVE-2026-1234", "2026-12-31", "not reachable", "ana"),
             waiver("CVE-2026-9", "2027-01-31", "no fix", "ben"),

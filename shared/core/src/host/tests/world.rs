@@ -217,6 +217,7 @@ pub(super) fn shop() -> Observation {
     let bridge = Network { driver: "bridge".to_owned(), ..Network::default() };
     let listed = list(&["compose.yaml"]);
     let mut seen = Observation {
+        zone: String::new(),
         now: at(NOW),
         platform: "linux/amd64".parse().ok(),
         definition: Ok(definition),

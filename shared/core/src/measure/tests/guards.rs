@@ -42,7 +42,7 @@ fn a_person_is_told_what_where_and_what_to_do() {
     for (number, runs) in [(1, 2), (2, 2), (3, 1)] {
         let running = Running::Digest(release(runs).digest);
         let host = format!("i-{number:08x}").parse().unwrap();
-        lane.hosts.insert(host, HostRecord { running, seen_at: NOW });
+        lane.hosts.insert(host, HostRecord { running, is_well: true, seen_at: NOW });
     }
     let new = Finding {
         installed: "3.0.1".to_owned(),

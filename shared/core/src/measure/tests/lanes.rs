@@ -37,7 +37,7 @@ fn hosts_that_drifted_are_counted() {
     for (number, runs) in [(1, 2), (2, 1), (3, 9)] {
         let running = Running::Digest(release(runs).digest);
         let host = format!("i-{number:08x}").parse().unwrap();
-        lane.hosts.insert(host, HostRecord { running, seen_at: NOW });
+        lane.hosts.insert(host, HostRecord { running, is_well: true, seen_at: NOW });
     }
     assert_eq!(told(&[drifted(&lane, NOW)]), ["HostsDrifted 2"]);
 }

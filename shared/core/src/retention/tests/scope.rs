@@ -61,7 +61,7 @@ fn nothing_is_deleted_while_it_is_not_known_what_is_needed() {
         lifts_at: None,
     });
     let mut mixed = Box::new(lane("staging"));
-    mixed.hosts.insert(host(), HostRecord { running: Running::Mixed, seen_at: NOW });
+    mixed.hosts.insert(host(), HostRecord { running: Running::Mixed, is_well: true, seen_at: NOW });
     let several = "i-0000000a runs several images, and which is not known";
     let missing = "staging has not been looked at yet";
     for (fact, configured, staging, expected) in [

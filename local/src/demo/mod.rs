@@ -7,6 +7,7 @@ mod counted;
 mod report;
 mod retention;
 mod story;
+mod watch;
 
 use std::fs::File;
 use std::path::Path;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::report::{Open, Report};
+use super::watch;
 use crate::stage::{Client, Flaw, Seen, Stage, StageError};
 
 /// What the demo's configuration shortens, so that it can be watched.
@@ -57,7 +58,7 @@ async fn first(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("v1.0.0 is pushed: the first rollout");
     let since = now();
     stage.push("v1.0.0", &["v1.0.0", "latest"]).await?;
-    let ends = stage.until_ended(1).await?;
+    let ends = watch::until_ended(stage, 1).await?;
     open.expect("how it ended", "v1.0.0 succeeded", newest(&ends));
     expect_running(stage, &mut open, "v1.0.0 healthy")?;
     expect_one_by_one(stage, &mut open).await?;
@@ -70,7 +71,7 @@ async fn second(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let since = now();
     let client = Client::start(&stage.address)?;
     stage.push("v1.1.0", &["v1.1.0", "latest"]).await?;
-    let ends = stage.until_ended(2).await?;
+    let ends = watch::until_ended(stage, 2).await?;
     let seen = client.stop();
     open.expect("how it ended", "v1.1.0 succeeded", newest(&ends));
     expect_running(stage, &mut open, "v1.1.0 healthy")?;
@@ -86,7 +87,7 @@ async fn broken(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let since = now();
     let client = Client::start(&stage.address)?;
     stage.push_flawed(Flaw::Sick, "v1.2.0", &["v1.2.0", "latest"]).await?;
-    let ends = stage.until_ended(3).await?;
+    let ends = watch::until_ended(stage, 3).await?;
     let seen = client.stop();
     open.expect("how it ended", "v1.2.0 restored", newest(&ends));
     let history = stage.ask("history").await?;
@@ -120,7 +121,7 @@ async fn rollback(stage: &Stage, report: &mut Report) -> Result<(), StageError> 
     let client = Client::start(&stage.address)?;
     let answer = stage.ask("rollback").await?;
     open.expect("the request was taken", true, is_ok(&answer));
-    let ends = stage.until_ended(4).await?;
+    let ends = watch::until_ended(stage, 4).await?;
     let seen = client.stop();
     open.expect("how it ended", "v1.0.0 succeeded", newest(&ends));
     expect_running(stage, &mut open, "v1.0.0 healthy")?;
@@ -148,7 +149,7 @@ async fn release(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let client = Client::start(&stage.address)?;
     let answer = stage.ask("release").await?;
     open.expect("the request was taken", true, is_ok(&answer));
-    let ends = stage.until_ended(5).await?;
+    let ends = watch::until_ended(stage, 5).await?;
     let seen = client.stop();
     open.expect("how it ended", "v1.3.0 succeeded", newest(&ends));
     expect_running(stage, &mut open, "v1.3.0 healthy")?;

@@ -129,7 +129,7 @@ async fn planned(stage: &Stage, shelf: &Shelf<'_>) -> Vec<String> {
         let images = stage.are_tasks_done().await.unwrap();
         images.then_some(())
     };
-    eventually("retention's rest", Duration::from_mins(2), quiet).await;
+    eventually("retention's rest", Duration::from_mins(10), quiet).await;
     let before = calls(stage).await;
     let answer = ask(stage, json!({ "apply": false })).await;
     assert_eq!(answer["ok"], json!(true), "{answer}");

@@ -14,7 +14,7 @@ use esclusa_shell::ports::Wanted;
 use esclusa_shell::receive::Notice;
 
 use crate::simulation::Simulation;
-use crate::story::{add_host, host, lane};
+use crate::story::{add_host, lane};
 use crate::world::{Job, World};
 
 /// The target group of a balanced fleet.
@@ -74,12 +74,7 @@ impl World {
 
     /// Adds the host with this number, and lets whoever listens know.
     pub fn join(&mut self, number: usize) {
-        add_host(self, number, &Running::Nothing);
-        self.marks.news_at = self.now;
-        if let Some(id) = host(number) {
-            self.disturb(&id, self.now);
-        }
-        self.enqueue(Notice::Hosts, EVENT);
+        self.launch(number);
     }
 
     /// Lets a tag point to an image, and takes it from the one that bore it.

@@ -11,7 +11,7 @@ use esclusa_shell::receive::Notice;
 
 use crate::adversary::Adversary;
 use crate::simulation::Simulation;
-use crate::story::{Story, add_host, host, lane, move_tag};
+use crate::story::{Story, lane, move_tag};
 use crate::world::{World, say};
 
 /// Hosts of a story, at most.
@@ -101,14 +101,8 @@ fn add(simulation: &mut Simulation, added: &mut usize) {
     }
     *added = number.saturating_add(1);
     simulation.with(|world, _| {
-        add_host(world, number, &Running::Nothing);
-        let now = world.now;
-        world.marks.news_at = now;
-        if let Some(id) = host(number) {
-            world.disturb(&id, now);
-        }
+        world.launch(number);
         say!(world, "host {number} is added");
-        world.enqueue(Notice::Hosts, Duration::from_secs(1));
     });
 }
 

@@ -8,8 +8,10 @@ use esclusa_core::name::HostId;
 use esclusa_core::order::{Answer, Fence, Verb};
 use esclusa_core::release::Running;
 use esclusa_core::time::Timestamp;
+use esclusa_shell::receive::Notice;
 
 use crate::engine::{Engine, FAILS_AFTER, Project, Registry};
+use crate::story::{add_host, host};
 use crate::world::{Behaviour, World};
 
 /// The repository of every story.
@@ -118,6 +120,16 @@ impl SimHost {
 }
 
 impl World {
+    /// A host exists from now on that runs nothing, and whoever listens is told.
+    pub(crate) fn launch(&mut self, number: usize) {
+        add_host(self, number, &Running::Nothing);
+        self.marks.news_at = self.now;
+        if let Some(id) = host(number) {
+            self.disturb(&id, self.now);
+        }
+        self.enqueue(Notice::Hosts, Duration::from_secs(1));
+    }
+
     /// A host exists no more.
     pub(crate) fn terminate(&mut self, id: &HostId) {
         self.disturb(id, self.now);

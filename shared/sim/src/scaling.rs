@@ -4,13 +4,10 @@
 use std::time::Duration;
 
 use esclusa_core::name::HostId;
-use esclusa_core::release::Running;
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Health;
-use esclusa_shell::receive::Notice;
 
 use crate::meddle::REPLACED;
-use crate::story::{add_host, host};
 use crate::world::{World, say};
 
 /// How long a target is unhealthy before its instance is replaced.
@@ -56,10 +53,6 @@ impl World {
         say!(self, "{id} is unhealthy, and its group replaces it by host {number}");
         self.count(REPLACED);
         self.terminate(id);
-        add_host(self, number, &Running::Nothing);
-        if let Some(id) = host(number) {
-            self.disturb(&id, self.now);
-        }
-        self.enqueue(Notice::Hosts, Duration::from_secs(1));
+        self.launch(number);
     }
 }

@@ -129,7 +129,7 @@ impl World {
                 it.target.group == *group && it.target.host == *id && it.health == Health::Healthy
             })
         };
-        self.is_well(id) && self.groups.iter().all(healthy)
+        self.is_serving(id) && self.groups.iter().all(healthy)
     }
 
     /// Since when a host takes traffic, if it does: by the load balancer, else by its containers.

@@ -51,6 +51,7 @@ impl World {
         &mut self,
         lane: &LaneId,
         order: &HostOrder,
+        issued_at: Timestamp,
         adversary: &mut Adversary,
     ) -> Option<CommandId> {
         let known = |id: &HostId| {
@@ -68,8 +69,7 @@ impl World {
         }
         let (verb, fence, image) = (order.verb, order.key.fence, &order.image);
         say!(self, "{verb} {fence} {image} to {:?} as {}", order.hosts, id.0);
-        let command =
-            SimCommand { lane: lane.clone(), order: order.clone(), issued_at: self.now, stages };
+        let command = SimCommand { lane: lane.clone(), order: order.clone(), issued_at, stages };
         self.commands.insert(id.clone(), command);
         self.open.push(id.clone());
         self.stir();

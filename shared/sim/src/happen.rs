@@ -20,7 +20,7 @@ const FLEET: usize = 10;
 /// Something that a person does, or that happens to a host, or to the configuration.
 pub(crate) fn happen(simulation: &mut Simulation, story: &Story, added: &mut usize) {
     simulation.with(|world, _| world.stir());
-    match simulation.with(|_, adversary| adversary.below(20)) {
+    match simulation.with(|_, adversary| adversary.below(21)) {
         0 | 1 => ask(simulation, Action::Rollback),
         2 => ask(simulation, Action::Hold { reason: "lunch".to_owned() }),
         3..=5 => ask(simulation, Action::Release),
@@ -56,7 +56,8 @@ pub(crate) fn happen(simulation: &mut Simulation, story: &Story, added: &mut usi
                 }
             });
         }
-        _ => pin(simulation),
+        19 => pin(simulation),
+        _ => simulation.with(set_clock),
     }
 }
 
@@ -75,9 +76,6 @@ pub(crate) fn ask(simulation: &mut Simulation, action: Action) {
     let Some(lane) = lane() else { return };
     simulation.with(|world, _| {
         world.marks.hear_news(world.now);
-        if let Action::Lift { version: Wanted::Digest(digest) } = &action {
-            world.marks.quarantined.remove(digest);
-        }
         say!(world, "ana asks: {action:?}");
     });
     simulation.ask(&lane, action);
@@ -117,19 +115,49 @@ fn silence(world: &mut World, adversary: &mut Adversary) {
     let until = world.now.after(Duration::from_secs(seconds));
     if let Some(id) = pick(world, adversary) {
         let off = adversary.below(3) == 0;
-        say!(world, "{id} {} until {until}", if off { "is off" } else { "falls silent" });
+        let hidden = !off && seconds % 3 == 1;
+        let what = match (off, hidden) {
+            (true, _) => "is off",
+            (_, true) => "is not listed",
+            (_, false) => "falls silent",
+        };
+        say!(world, "{id} {what} until {until}");
         world.disturb(&id, until);
-        if off {
+        if off || hidden {
             // It is not listed for a while, and then again.
             world.marks.news_at = until;
         }
         if let Some(host) = world.hosts.get_mut(&id) {
+            if hidden {
+                host.hidden_until = until;
+                return;
+            }
             host.silent_until = until;
             if off {
                 host.stop(world.now, until);
             } else if seconds % 3 == 0 {
                 host.refused_until = until;
             }
+        }
+    }
+}
+
+/// A host's clock goes wrong for a while, mostly by less than a minute.
+fn set_clock(world: &mut World, adversary: &mut Adversary) {
+    let far = adversary.below(4) == 0;
+    let limit: i64 = if far { 600_000 } else { 58_000 };
+    let span = adversary.below(usize::try_from(limit).unwrap_or(0).saturating_mul(2));
+    let ahead = i64::try_from(span).unwrap_or(0).saturating_sub(limit);
+    let until =
+        world.now.after(Duration::from_secs(u64::try_from(adversary.below(3600)).unwrap_or(0)));
+    if let Some(id) = pick(world, adversary) {
+        say!(world, "the clock of {id} is {ahead} ms ahead until {until}");
+        if far {
+            world.disturb(&id, until);
+            world.marks.news_at = until;
+        }
+        if let Some(host) = world.hosts.get_mut(&id) {
+            host.clock = (ahead, until);
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::world::{Behaviour, World};
 /// The repository of every story.
 pub(crate) const REPOSITORY: &str = "127.0.0.1:5000/acme/boletos";
 
-/// How far a host's clock may be off.
+/// How far a clock that is right may be off.
 pub(crate) const SKEW: Duration = Duration::from_secs(2);
 
 /// A simulated host.
@@ -33,6 +33,10 @@ pub(crate) struct SimHost {
     pub(crate) stopped_until: Timestamp,
     /// When Systems Manager stops listing it, until it is started again.
     pub(crate) unlisted_at: Timestamp,
+    /// Until when Systems Manager leaves it out of its list, although it is well.
+    pub(crate) hidden_until: Timestamp,
+    /// How far its clock is ahead, in milliseconds (behind where negative), and until when.
+    pub(crate) clock: (i64, Timestamp),
     /// The machine is off until then; its containers come back with it.
     pub(crate) off_until: Timestamp,
     /// How often the program was killed.
@@ -61,6 +65,8 @@ impl SimHost {
             refused_until: Timestamp::default(),
             stopped_until: Timestamp::default(),
             unlisted_at: Timestamp::default(),
+            hidden_until: Timestamp::default(),
+            clock: (0, Timestamp::default()),
             off_until: Timestamp::default(),
             kills: 0,
             engine: Engine::new(REPOSITORY, project, running),
@@ -109,7 +115,20 @@ impl SimHost {
 
     /// Whether Systems Manager lists it.
     pub(crate) fn is_listed(&self, now: Timestamp) -> bool {
-        self.alive && (self.stopped_until <= now || now < self.unlisted_at)
+        let stopped = self.stopped_until > now && now >= self.unlisted_at;
+        self.alive && !stopped && self.hidden_until <= now
+    }
+
+    /// Whether the machine runs.
+    fn is_on(&self, now: Timestamp) -> bool {
+        self.alive && self.off_until <= now
+    }
+
+    /// What its own clock says.
+    pub(crate) fn clock(&self, now: Timestamp) -> Timestamp {
+        let (ahead, until) = self.clock;
+        let ahead = if now < until { ahead } else { 0 };
+        Timestamp::from_millis(now.as_millis().saturating_add_signed(ahead))
     }
 
     /// Kills the program, wherever it is.
@@ -154,15 +173,13 @@ impl World {
 
     /// Whether the containers of a host are well.
     pub(crate) fn is_well(&self, id: &HostId) -> bool {
-        self.hosts.get(id).is_some_and(|host| {
-            let is_on = host.alive && host.off_until <= self.now;
-            is_on && host.engine.is_well(self.now, self.registry(host))
-        })
+        let host = self.hosts.get(id).filter(|host| host.is_on(self.now));
+        host.is_some_and(|host| host.engine.is_well(self.now, self.registry(host)))
     }
 
-    /// Whether every service of a host that people changed by hand serves: what they scaled stays.
+    /// Whether every service of a host has a container that works, whatever number it should have.
     pub(crate) fn is_serving(&self, id: &HostId) -> bool {
-        let host = self.hosts.get(id);
+        let host = self.hosts.get(id).filter(|host| host.is_on(self.now));
         host.is_some_and(|host| host.engine.is_serving(self.now, self.registry(host)))
     }
 

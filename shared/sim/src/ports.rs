@@ -281,12 +281,11 @@ impl Hosts for Caller {
     }
 
     async fn send(&self, lane: &LaneId, order: &HostOrder) -> Result<CommandId, SendError> {
-        let accept =
-            |world: &mut World, adversary: &mut Adversary| world.accept(lane, order, adversary);
-        let afterwards = || Some(Late::Send(lane.clone(), Box::new(order.clone())));
+        let issued_at = self.now();
+        let afterwards = || Some(Late::Send(lane.clone(), Box::new(order.clone()), issued_at));
         let accept = |world: &mut World, adversary: &mut Adversary| {
             world.check_owner(&self.name, lane);
-            accept(world, adversary)
+            world.accept(lane, order, issued_at, adversary)
         };
         self.change("send", afterwards, accept).await?.ok_or(SendError::NoSuchHost(order.key))
     }

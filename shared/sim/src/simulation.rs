@@ -20,7 +20,7 @@ use crate::ports::{Caller, Shared};
 use crate::world::{Job, Message, World, say};
 
 /// The function's timeout; the queue's visibility timeout is six times that.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 const VISIBILITY: Duration = Duration::from_mins(3);
 const SWEEP: Duration = Duration::from_mins(5);
 

@@ -96,7 +96,7 @@ pub(crate) struct Message {
 #[derive(Clone, Debug)]
 pub(crate) enum Late {
     Save(Box<Lane>),
-    Send(LaneId, Box<HostOrder>),
+    Send(LaneId, Box<HostOrder>, Timestamp),
     Deregister(Vec<Target>),
     Register(Vec<Target>),
     Delete(Vec<Id>),
@@ -257,7 +257,8 @@ impl World {
 
     /// Notes that the adversary does something to a host.
     pub(crate) fn disturb(&mut self, host: &HostId, until: Timestamp) {
-        self.disturbed.insert(host.clone(), until);
+        let known = self.disturbed.entry(host.clone()).or_default();
+        *known = until.max(*known);
     }
 
     /// Whether the adversary did something to a host, or took it away, within the last minutes:
@@ -329,8 +330,8 @@ impl World {
                 Late::Save(lane) => {
                     self.save(&lane);
                 }
-                Late::Send(lane, order) => {
-                    self.accept(&lane, &order, adversary);
+                Late::Send(lane, order, issued_at) => {
+                    self.accept(&lane, &order, issued_at, adversary);
                 }
                 Late::Deregister(targets) => self.deregister(&targets),
                 Late::Register(targets) => {

@@ -1,16 +1,11 @@
 //! Whether an order may begin: fences, expiry, and what was carried out already.
 
-use std::time::Duration;
-
 use super::journal::{Finished, Kept};
 use super::order::Order;
 use super::report::Refusal;
 use crate::name::LaneId;
-use crate::order::Verb;
+use crate::order::{CLOCK_SKEW, Verb};
 use crate::time::Timestamp;
-
-/// How far the sender's clock may be ahead of the host's.
-const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// What becomes of an order that arrives.
 #[derive(Clone, Debug, PartialEq)]

@@ -172,7 +172,7 @@ impl Lane {
                 orders: None,
                 found: None,
                 found_well: false,
-                has_served: self.has_run(&host),
+                has_served: self.known().has_run(&host),
                 documents: documents.clone(),
                 settings: settings.clone(),
                 tries: 0,
@@ -183,12 +183,6 @@ impl Lane {
             self.errands.insert(host, errand);
         }
         sent
-    }
-
-    /// Whether a host is known to have run something of this lane, whatever it runs now.
-    fn has_run(&self, host: &HostId) -> bool {
-        let record = self.hosts.get(host).is_some_and(|it| it.running != Running::Nothing);
-        record || self.lost.contains_key(host) || self.owed.contains_key(host)
     }
 
     /// What is configured: by the rollout's snapshot, else by what was just read.

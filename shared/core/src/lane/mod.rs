@@ -47,7 +47,7 @@ use crate::observation::{Look, Order};
 use crate::reason::Code;
 use crate::release::Release;
 use crate::request::RequestId;
-use crate::rollout::{Context, Facts, Rollout};
+use crate::rollout::{Context, Facts, Known, Rollout};
 use crate::scan::Platform;
 use crate::time::Timestamp;
 use crate::traffic::Target;
@@ -216,10 +216,14 @@ impl Lane {
         self.outbox.retain(|it| !numbers.contains(&it.number));
     }
 
+    fn known(&self) -> Known<'_> {
+        Known { hosts: &self.hosts, lost: &self.lost, owed: &self.owed }
+    }
+
     /// What a transition may know and use.
     fn context(&mut self, now: Timestamp) -> Context<'_> {
         Context {
-            hosts: &self.hosts,
+            known: Known { hosts: &self.hosts, lost: &self.lost, owed: &self.owed },
             errands: &self.errands,
             now,
             facts: &self.facts,

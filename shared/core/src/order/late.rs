@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CLOCKS, ContainerHealth, Heard, Orders, Part, PartState, PutBack, VALIDITY, Verb};
+use super::{CLOCK_SKEW, ContainerHealth, Heard, Orders, Part, PartState, PutBack, VALIDITY, Verb};
 use crate::name::HostId;
 use crate::time::Timestamp;
 
@@ -92,6 +92,6 @@ impl Orders {
             Heard::Gone => false,
         };
         let open = self.heard.iter().any(open);
-        changes && open && self.resent && now <= self.not_after.after(CLOCKS)
+        changes && open && self.resent && now <= self.not_after.after(CLOCK_SKEW)
     }
 }

@@ -26,8 +26,8 @@ pub const DELIVERY: Duration = Duration::from_mins(1);
 /// the function that sends it. Longer lets a host act on an old wish; shorter fails slow agents.
 pub const VALIDITY: Duration = Duration::from_mins(2);
 
-/// How far a host's clock may be behind ours for its refusals to count.
-const CLOCKS: Duration = Duration::from_secs(5);
+/// How far a host's clock may be behind ours: one that is further behind refuses every order.
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_mins(1);
 
 /// What a document does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -285,12 +285,27 @@ impl Orders {
         (answer.health == ContainerHealth::Healthy).then_some(&answer.now)
     }
 
-    /// Takes hosts that do not exist any more as heard; that they did not answer says less.
-    pub fn miss(&mut self, exists: impl Fn(&HostId) -> bool) {
-        let gone = self.waiting().chain(self.silent()).filter(|host| !exists(host));
+    /// Takes hosts that are not listed any more as heard; that they did not answer says less. One
+    /// that was told to change may not be gone, and is waited for until it has begun or never will.
+    pub fn miss(&mut self, is_listed: impl Fn(&HostId) -> bool, now: Timestamp) {
+        let over = self.parts.iter().filter(|part| self.begins_until(part) <= now);
+        let over = over.flat_map(|part| &part.hosts);
+        let unheard = over.filter(|host| !self.heard.contains_key(*host));
+        let gone = unheard.chain(self.silent()).filter(|host| !is_listed(host));
         let gone: Vec<HostId> = gone.cloned().collect();
         for host in gone {
             self.heard.insert(host, Heard::Gone);
+        }
+    }
+
+    /// Until when a part may begin on its hosts.
+    fn begins_until(&self, part: &Part) -> Timestamp {
+        match (part.verb, &part.state) {
+            (Verb::Inspect | Verb::Prefetch, _) => self.made,
+            (Verb::Activate, PartState::Sent { at, .. }) => at.after(DELIVERY),
+            (Verb::Activate, PartState::Unsent | PartState::Doubtful | PartState::Refused) => {
+                self.not_after.after(CLOCK_SKEW)
+            }
         }
     }
 

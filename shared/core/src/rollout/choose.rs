@@ -126,12 +126,13 @@ impl Rollout {
         }
     }
 
-    /// Whether no other host of the lane serves, or is to: draining one would only make the gap
-    /// longer.
-    fn is_alone(&self, view: &View, cx: &Context<'_>) -> bool {
-        let counted: BTreeSet<&HostId> = self.counted(view, cx).collect();
-        let beside = view.others.iter().filter(|it| view.serves(it) || counted.contains(it));
-        self.live().count().saturating_add(beside.count()) < 2
+    /// Whether no other host serves, or is to: draining one would only make the gap longer.
+    fn is_alone(&self, hosts: &[HostId], view: &View, cx: &Context<'_>) -> bool {
+        let mut all = view.beside(hosts);
+        all.extend(self.live().map(|(host, _)| host));
+        all.extend(self.counted(view, cx));
+        all.extend(view.others.iter().filter(|host| view.serves(host)));
+        all.len() < 2
     }
 
     fn candidates(&self, view: &View) -> Vec<plan::Candidate> {
@@ -143,13 +144,17 @@ impl Rollout {
         // What served nothing before serves until the others are back.
         let had_some = |run: &HostRun| run.baseline != Running::Nothing;
         let others = !forward && all().any(|(_, run)| had_some(run));
+        // And for as long as one of those is not.
+        let given_up =
+            |run: &HostRun| matches!(run.progress, Progress::Lost(_) | Progress::Skipped(_));
+        let misses = self.hosts.values().any(|run| had_some(run) && given_up(run));
         let waiting = all().filter(|(_, run)| !others || had_some(run));
         waiting
             .map(|(host, run)| plan::Candidate {
                 host: host.clone(),
                 zone: run.zone.clone(),
                 // What served nothing before is owed nothing: stopping it needs no headroom.
-                serves: if forward || had_some(run) {
+                serves: if forward || misses || had_some(run) {
                     view.groups_of(host)
                 } else {
                     BTreeSet::new()
@@ -288,7 +293,7 @@ impl Rollout {
         let registered = hosts.iter().any(|host| view.registered.contains_key(host));
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
         let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
-        let is_only = self.is_alone(view, cx);
+        let is_only = self.is_alone(&hosts, view, cx);
         if is_only || !(registered || draining) {
             let blinks = is_only && hosts.iter().any(|host| view.serves(host));
             let gap = if blinks { "; it is the only one, so the service will blink" } else { "" };

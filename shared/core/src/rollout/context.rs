@@ -6,16 +6,16 @@ use std::sync::Arc;
 use crate::alarm::SeenAlarm;
 use crate::configuration::{AlarmName, EnvironmentConfiguration, SecretName, TargetGroup};
 use crate::digest::Digest;
-use crate::lane::{Errand, HostRecord};
+use crate::lane::{Errand, HostRecord, LastKnown};
 use crate::name::{HostId, Tag};
 use crate::observation::{Fleet, Look, PartKey, Sources};
 use crate::order::{CommandId, Fence, Heard, Invocation, Orders, PartState};
 use crate::reason::Reason;
-use crate::release::Release;
+use crate::release::{Release, Running};
 use crate::scan::{Platform, Scanned};
 use crate::secret::SecretState;
 use crate::time::Timestamp;
-use crate::traffic::{SeenGroup, SeenTarget};
+use crate::traffic::{SeenGroup, SeenTarget, Target};
 
 /// What was seen since the lane woke. Never stored: a decision rests on what was read for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,9 +43,28 @@ pub(crate) struct Context<'a> {
     pub(crate) generation: &'a mut u64,
     pub(crate) platforms: &'a mut BTreeMap<HostId, Option<Platform>>,
     /// What is known of the lane's hosts.
-    pub(crate) hosts: &'a BTreeMap<HostId, HostRecord>,
+    pub(crate) known: Known<'a>,
     /// The hosts of the lane that are changed, or about to be, beside the rollout.
     pub(crate) errands: &'a BTreeMap<HostId, Errand>,
+}
+
+/// What a lane knows of its hosts, whatever rollout is active.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// What they were last verified to run.
+    pub(crate) hosts: &'a BTreeMap<HostId, HostRecord>,
+    /// What those may run that were given up.
+    pub(crate) lost: &'a BTreeMap<HostId, LastKnown>,
+    /// Where those are to be registered again that were taken out of service.
+    pub(crate) owed: &'a BTreeMap<HostId, BTreeSet<Target>>,
+}
+
+impl Known<'_> {
+    /// Whether a host has run something of this lane, whatever it runs now.
+    pub(crate) fn has_run(&self, host: &HostId) -> bool {
+        let record = self.hosts.get(host).is_some_and(|it| it.running != Running::Nothing);
+        record || self.lost.contains_key(host) || self.owed.contains_key(host)
+    }
 }
 
 impl<'a> Context<'a> {
@@ -133,7 +152,7 @@ impl<'a> Context<'a> {
             return false;
         }
         if let Some(fleet) = fleet {
-            orders.miss(|host| fleet.hosts.contains(host));
+            orders.miss(|host| fleet.hosts.contains(host), self.now);
         }
         if orders.is_refused()
             && let Some(fleet) = self.fleet()

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use alarms::{Bake, Question};
-pub(crate) use context::{Context, Facts};
+pub(crate) use context::{Context, Facts, Known};
 pub(crate) use end::sends;
 pub use estimate::{Estimate, minutes};
 pub use phase::{Batch, Phase, Stage};

@@ -37,6 +37,14 @@ impl View {
         !self.groups_of(host).is_empty()
     }
 
+    /// Hosts that take traffic in a group of one of these, these included: among them may be some
+    /// that Systems Manager does not list, or another lane's.
+    pub(super) fn beside(&self, hosts: &[HostId]) -> BTreeSet<&HostId> {
+        let shared =
+            self.groups.iter().filter(|it| hosts.iter().any(|host| it.members.contains(host)));
+        shared.flat_map(|group| &group.healthy).collect()
+    }
+
     /// Whether a host takes traffic in every group that it is a member of.
     pub(super) fn serves_everywhere(&self, host: &HostId) -> bool {
         let mut groups = self.groups.iter().filter(|group| group.members.contains(host));
@@ -135,7 +143,7 @@ impl Rollout {
             // Nothing tells about the others but what they said of late.
             let is_well = |host: &HostId| match cx.errands.get(host) {
                 Some(errand) => errand.is_serving(cx.now),
-                None => cx.hosts.get(host).is_some_and(|it| it.is_well),
+                None => cx.known.hosts.get(host).is_some_and(|it| it.is_well),
             };
             let asked = others.iter().copied().filter(|_| self.cause == Cause::Repair);
             let well = well.chain(asked.filter(|host| is_well(host)));
@@ -147,22 +155,25 @@ impl Rollout {
     }
 
     /// The other hosts of the lane that count for the floor: those that serve, that an errand is on
-    /// its way to, that wait for their repair, or that have served before; beside a repair, all of
-    /// them. Any other way back waits for nobody, and a person's way back not for what was broken
+    /// its way to, that wait for their repair, or that have served before, be it that this rollout
+    /// left them out; beside a repair, all of them. Any other way back waits for nobody, and a person's way back not for what was broken
     /// before it.
     pub(super) fn counted<'a>(
         &self,
         view: &'a View,
         cx: &Context<'_>,
     ) -> impl Iterator<Item = &'a HostId> + use<'a> {
-        let (forward, errands) = (self.is_forward(), cx.errands);
+        let (forward, errands, known) = (self.is_forward(), cx.errands, cx.known);
         let repairs = self.cause == Cause::Repair;
         let waits = self.cause != Cause::Rollback;
         let is_meant =
             move |it: &Errand| it.is_under_way() || it.awaits_repair() || (it.has_served && waits);
-        let under_way = move |host: &HostId| errands.get(host).is_some_and(is_meant);
+        let is_missed = |host: &HostId| match errands.get(host) {
+            Some(errand) => is_meant(errand),
+            None => self.hosts.contains_key(host) && waits && known.has_run(host),
+        };
         let counts: Vec<&HostId> = (view.others.iter())
-            .filter(|host| repairs || forward && (view.serves(host) || under_way(host)))
+            .filter(|host| repairs || forward && (view.serves(host) || is_missed(host)))
             .collect();
         counts.into_iter()
     }

@@ -149,7 +149,8 @@ impl World {
 
     /// What is left out because it does not exist any more does not exist.
     fn check_vanished(&mut self, rollout: &Rollout) {
-        let is_on = |it: &SimHost| it.stopped_until.after(SLACK) < self.now;
+        // What Systems Manager does not list, nobody can tell from what is gone.
+        let is_on = |it: &SimHost| it.stopped_until.max(it.hidden_until).after(SLACK) < self.now;
         let is_there = |id: &HostId| {
             let is_on = self.hosts.get(id).is_some_and(|it| it.alive && is_on(it));
             is_on && self.serves(id)

@@ -8,7 +8,7 @@ use esclusa_core::name::HostId;
 use esclusa_core::observation::HostOrder;
 use esclusa_core::order::{Orders, Verb};
 use esclusa_core::release::Image;
-use esclusa_core::rollout::{Progress, Rollout};
+use esclusa_core::rollout::{Cause, Progress, Rollout};
 use esclusa_core::traffic::{Health, Target};
 
 use crate::balancer::SimTarget;
@@ -30,7 +30,8 @@ impl World {
         if order.verb != Verb::Activate {
             return;
         }
-        if self.now > order.not_after.after(SKEW) {
+        let clock = self.hosts.get(id).map_or(self.now, |host| host.clock(self.now));
+        if clock > order.not_after.after(SKEW) {
             let text = format!("{id} begins {}, which expired", order.key.fence);
             self.breaks(2, text);
         }
@@ -121,8 +122,8 @@ impl World {
         self.marks.served.extend(serving);
         let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
         // Going back to nothing, or to what was not well, takes out of service what was not in it
-        // when the rollout began.
-        let back = rollout.filter(|it| !it.is_forward());
+        // when the rollout began; and a person's way back waits for nothing that was broken then.
+        let back = rollout.filter(|it| !it.is_forward() || it.cause == Cause::Rollback);
         let began = back.and_then(|it| self.marks.served_at_start.get(&it.id));
         let counts = |id: &HostId| began.unwrap_or(&self.marks.served).contains(id);
         let fleet = self.live().filter(|(id, _)| counts(id)).count();

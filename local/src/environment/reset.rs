@@ -91,24 +91,37 @@ impl Environment {
         Ok(array(&answer, "imageIds").len())
     }
 
+    /// Lets what `metrics` does once an hour be done again, as if the next hour had begun.
+    ///
+    /// # Errors
+    ///
+    /// When DynamoDB refuses.
+    pub async fn begin_hour(&self) -> Result<(), EnvironmentError> {
+        self.delete_items("hour#").await.map(drop)
+    }
+
     async fn empty_ledger(&self) -> Result<(), EnvironmentError> {
+        while self.delete_items("").await? > 0 {}
+        Ok(())
+    }
+
+    /// Deletes what the ledger holds under keys with this in them, as far as one page shows it, and
+    /// returns how many items went.
+    async fn delete_items(&self, part: &str) -> Result<usize, EnvironmentError> {
         let table = self.record.outputs.get("Ledger").map_or("", String::as_str);
         let scan = json!({ "TableName": table, "ProjectionExpression": "pk, sk" });
-        loop {
-            let page =
-                calls::json(&self.record, "dynamodb", &format!("{DYNAMODB}.Scan"), &scan).await?;
-            let items = array(&page, "Items");
-            if items.is_empty() {
-                return Ok(());
-            }
-            for some in items.chunks(25) {
-                let requests: Vec<_> =
-                    some.iter().map(|key| json!({ "DeleteRequest": { "Key": key } })).collect();
-                let write = json!({ "RequestItems": { table: requests } });
-                let target = format!("{DYNAMODB}.BatchWriteItem");
-                calls::json(&self.record, "dynamodb", &target, &write).await?;
-            }
+        let target = format!("{DYNAMODB}.Scan");
+        let mut items =
+            array(&calls::json(&self.record, "dynamodb", &target, &scan).await?, "Items");
+        items.retain(|key| key.to_string().contains(part));
+        for some in items.chunks(25) {
+            let requests: Vec<_> =
+                some.iter().map(|key| json!({ "DeleteRequest": { "Key": key } })).collect();
+            let write = json!({ "RequestItems": { table: requests } });
+            let target = format!("{DYNAMODB}.BatchWriteItem");
+            calls::json(&self.record, "dynamodb", &target, &write).await?;
         }
+        Ok(items.len())
     }
 }
 

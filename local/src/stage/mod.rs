@@ -249,7 +249,7 @@ impl Stage {
     ///
     /// [`StageError::Late`] after three minutes.
     pub async fn until_ended(&self, count: usize) -> Result<Vec<String>, StageError> {
-        let patience = Duration::from_mins(3);
+        let patience = Duration::from_mins(6);
         let begun = Instant::now();
         while begun.elapsed() < patience {
             let ends = self.ends().await?;

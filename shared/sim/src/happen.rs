@@ -5,11 +5,13 @@ use std::time::Duration;
 use esclusa_core::digest::Digest;
 use esclusa_core::name::HostId;
 use esclusa_core::release::Running;
+use esclusa_core::time::Timestamp;
 use esclusa_shell::operate::Action;
 use esclusa_shell::ports::Wanted;
 use esclusa_shell::receive::Notice;
 
 use crate::adversary::Adversary;
+use crate::meddle::{CLOCK_WRONG, UNLISTED};
 use crate::simulation::Simulation;
 use crate::story::{Story, lane, move_tag};
 use crate::world::{World, say};
@@ -20,7 +22,7 @@ const FLEET: usize = 10;
 /// Something that a person does, or that happens to a host, or to the configuration.
 pub(crate) fn happen(simulation: &mut Simulation, story: &Story, added: &mut usize) {
     simulation.with(|world, _| world.stir());
-    match simulation.with(|_, adversary| adversary.below(21)) {
+    match simulation.with(|_, adversary| adversary.below(22)) {
         0 | 1 => ask(simulation, Action::Rollback),
         2 => ask(simulation, Action::Hold { reason: "lunch".to_owned() }),
         3..=5 => ask(simulation, Action::Release),
@@ -57,6 +59,7 @@ pub(crate) fn happen(simulation: &mut Simulation, story: &Story, added: &mut usi
             });
         }
         19 => pin(simulation),
+        20 => simulation.with(hide),
         _ => simulation.with(set_clock),
     }
 }
@@ -109,49 +112,58 @@ fn pick(world: &World, adversary: &mut Adversary) -> Option<HostId> {
     adversary.pick(&live).map(|id| (*id).clone())
 }
 
+/// A moment within the next `seconds`.
+fn within(world: &World, adversary: &mut Adversary, seconds: usize) -> Timestamp {
+    let seconds = u64::try_from(adversary.below(seconds)).unwrap_or(0);
+    world.now.after(Duration::from_secs(seconds))
+}
+
 /// A host's agent falls silent for a while, or its machine is off.
 fn silence(world: &mut World, adversary: &mut Adversary) {
-    let seconds = u64::try_from(adversary.below(400)).unwrap_or(0);
-    let until = world.now.after(Duration::from_secs(seconds));
+    let until = within(world, adversary, 400);
     if let Some(id) = pick(world, adversary) {
-        let off = adversary.below(3) == 0;
-        let hidden = !off && seconds % 3 == 1;
-        let what = match (off, hidden) {
-            (true, _) => "is off",
-            (_, true) => "is not listed",
-            (_, false) => "falls silent",
-        };
-        say!(world, "{id} {what} until {until}");
+        let (off, refused) = (adversary.below(3) == 0, adversary.below(3) == 0);
+        say!(world, "{id} {} until {until}", if off { "is off" } else { "falls silent" });
         world.disturb(&id, until);
-        if off || hidden {
+        if off {
             // It is not listed for a while, and then again.
             world.marks.news_at = until;
         }
         if let Some(host) = world.hosts.get_mut(&id) {
-            if hidden {
-                host.hidden_until = until;
-                return;
-            }
             host.silent_until = until;
             if off {
                 host.stop(world.now, until);
-            } else if seconds % 3 == 0 {
+            } else if refused {
                 host.refused_until = until;
             }
         }
     }
 }
 
-/// A host's clock goes wrong for a while, mostly by less than a minute.
+/// Systems Manager does not list a host for a while, although it is well.
+fn hide(world: &mut World, adversary: &mut Adversary) {
+    let until = within(world, adversary, 400);
+    if let Some(id) = pick(world, adversary) {
+        say!(world, "{id} is not listed until {until}");
+        world.count(UNLISTED);
+        world.disturb(&id, until);
+        world.marks.news_at = until;
+        if let Some(host) = world.hosts.get_mut(&id) {
+            host.hidden_until = until;
+        }
+    }
+}
+
+/// A host's clock is wrong for a while, mostly by less than a minute.
 fn set_clock(world: &mut World, adversary: &mut Adversary) {
+    let until = within(world, adversary, 3600);
     let far = adversary.below(4) == 0;
-    let limit: i64 = if far { 600_000 } else { 58_000 };
-    let span = adversary.below(usize::try_from(limit).unwrap_or(0).saturating_mul(2));
-    let ahead = i64::try_from(span).unwrap_or(0).saturating_sub(limit);
-    let until =
-        world.now.after(Duration::from_secs(u64::try_from(adversary.below(3600)).unwrap_or(0)));
+    let most = if far { 600 } else { 58 };
+    let off = i64::try_from(adversary.below(most)).unwrap_or(0).saturating_mul(1000);
+    let ahead = if adversary.below(2) == 0 { off } else { off.saturating_neg() };
     if let Some(id) = pick(world, adversary) {
         say!(world, "the clock of {id} is {ahead} ms ahead until {until}");
+        world.count(CLOCK_WRONG);
         if far {
             world.disturb(&id, until);
             world.marks.news_at = until;

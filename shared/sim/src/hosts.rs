@@ -99,9 +99,9 @@ impl SimHost {
 
     /// The machine loses its power, and comes up at `back`: whatever runs on it is cut off.
     pub(crate) fn lose_power(&mut self, back: Timestamp) {
-        self.off_until = back;
+        self.off_until = back.max(self.off_until);
         self.kill_program();
-        self.engine.boot(back);
+        self.engine.boot(self.off_until);
     }
 
     /// The instance is stopped, and started again at `until`. Systems Manager lists it meanwhile.

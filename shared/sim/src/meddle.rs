@@ -14,7 +14,7 @@ use crate::simulation::Simulation;
 use crate::world::{World, say};
 
 /// Every situation that histories play by chance.
-pub const SITUATIONS: [&str; 20] = [
+pub const SITUATIONS: [&str; 22] = [
     CUT_OFF,
     GIVEN_AGAIN,
     STOPPED,
@@ -35,6 +35,8 @@ pub const SITUATIONS: [&str; 20] = [
     PUT_BACK_BY_COMPOSE,
     NOT_PUT_BACK,
     REPLACED,
+    UNLISTED,
+    CLOCK_WRONG,
 ];
 
 pub(crate) const CUT_OFF: &str = "the program is killed between two steps";
@@ -56,7 +58,8 @@ const DEPENDENCY: &str = "a service waits for another image's";
 pub(crate) const PUT_BACK: &str = "a host puts back what ran";
 pub(crate) const PUT_BACK_BY_COMPOSE: &str = "Compose puts back what ran, after a reboot";
 pub(crate) const NOT_PUT_BACK: &str = "a host cannot put back what ran";
-
+pub(crate) const UNLISTED: &str = "Systems Manager does not list a host";
+pub(crate) const CLOCK_WRONG: &str = "a host's clock is wrong";
 pub(crate) const REPLACED: &str = "an Auto Scaling group replaces an unhealthy host";
 
 impl World {

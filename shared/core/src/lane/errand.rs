@@ -17,7 +17,7 @@ use crate::observation::{Documents, HostSettings, Order};
 use crate::order::{Heard, OnHostFailure, Orders, Verb};
 use crate::reason::{Code, Reason};
 use crate::release::{Image, Release, Running};
-use crate::rollout::{Cause, End, HostRun, Phase, Rollout, sends};
+use crate::rollout::{Cause, End, HostRun, Phase, Progress, Rollout, sends};
 use crate::time::Timestamp;
 
 /// How long what a host said of its containers counts where no load balancer tells who serves.
@@ -331,11 +331,22 @@ impl Lane {
             return;
         }
         for (host, run) in &rollout.hosts {
-            let is_over = end == End::Succeeded || run.is_vanished();
-            if is_over {
+            let left_out = match &run.progress {
+                Progress::Skipped(why) if !run.is_vanished() => Some(why),
+                Progress::Skipped(_) => None,
+                Progress::Waiting
+                | Progress::Touched
+                | Progress::Done
+                | Progress::Failed(_)
+                | Progress::Restored
+                | Progress::Lost(_) => Some(reason).filter(|_| end != End::Succeeded),
+            };
+            let Some(why) = left_out else {
                 self.errands.remove(host);
-            } else if let Some(errand) = self.errands.get_mut(host) {
-                errand.failed(reason.clone(), now);
+                continue;
+            };
+            if let Some(errand) = self.errands.get_mut(host) {
+                errand.failed(why.clone(), now);
             }
         }
     }

@@ -120,7 +120,7 @@ impl Lane {
                 self.due.retain(|look| !matches!(look, Look::Lost(it, ..) if *it == key));
                 if let Some(orders) = self.orders_of(key) {
                     match found {
-                        Some(command) => orders.found(key.number, command),
+                        Some(command) => orders.found(key.number, command, now),
                         None => orders.resend(key.number, now),
                     }
                 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{CLOCK_SKEW, ContainerHealth, Heard, Orders, Part, PartState, PutBack, VALIDITY, Verb};
+use super::{
+    CLOCK_SKEW, CommandId, ContainerHealth, Heard, Orders, Part, PartState, PutBack, VALIDITY, Verb,
+};
 use crate::name::HostId;
 use crate::time::Timestamp;
 
@@ -74,6 +76,28 @@ impl Orders {
     pub fn is_starting(&self, host: &HostId) -> bool {
         let heard = self.heard.get(host);
         matches!(heard, Some(Heard::Answered(it)) if it.health == ContainerHealth::Starting)
+    }
+
+    /// Takes hosts that are not listed any more as heard; that they did not answer says less. One
+    /// that was told to change may be there all the same, and an agent takes up what was cut off:
+    /// it is waited for until it has begun or never will.
+    pub fn miss(&mut self, is_listed: impl Fn(&HostId) -> bool, now: Timestamp) {
+        let never_begins = now >= self.not_after.after(CLOCK_SKEW);
+        let over = self.parts.iter().filter(|it| it.verb != Verb::Activate || never_begins);
+        let over = over.flat_map(|part| &part.hosts);
+        let unheard = over.filter(|host| !self.heard.contains_key(*host));
+        let gone = unheard.chain(self.silent()).filter(|host| !is_listed(host));
+        let gone: Vec<HostId> = gone.cloned().collect();
+        for host in gone {
+            self.heard.insert(host, Heard::Gone);
+        }
+    }
+
+    /// Takes a call as out that was looked for and found: it may have landed this moment.
+    pub fn found(&mut self, number: u32, command: CommandId, now: Timestamp) {
+        if let Some(part) = self.part_mut(number) {
+            part.state = PartState::Sent { command, at: now };
+        }
     }
 
     /// Whether a host that was not reached, that refused, or was cut off, may begin or go on all

@@ -285,30 +285,6 @@ impl Orders {
         (answer.health == ContainerHealth::Healthy).then_some(&answer.now)
     }
 
-    /// Takes hosts that are not listed any more as heard; that they did not answer says less. One
-    /// that was told to change may not be gone, and is waited for until it has begun or never will.
-    pub fn miss(&mut self, is_listed: impl Fn(&HostId) -> bool, now: Timestamp) {
-        let over = self.parts.iter().filter(|part| self.begins_until(part) <= now);
-        let over = over.flat_map(|part| &part.hosts);
-        let unheard = over.filter(|host| !self.heard.contains_key(*host));
-        let gone = unheard.chain(self.silent()).filter(|host| !is_listed(host));
-        let gone: Vec<HostId> = gone.cloned().collect();
-        for host in gone {
-            self.heard.insert(host, Heard::Gone);
-        }
-    }
-
-    /// Until when a part may begin on its hosts.
-    fn begins_until(&self, part: &Part) -> Timestamp {
-        match (part.verb, &part.state) {
-            (Verb::Inspect | Verb::Prefetch, _) => self.made,
-            (Verb::Activate, PartState::Sent { at, .. }) => at.after(DELIVERY),
-            (Verb::Activate, PartState::Unsent | PartState::Doubtful | PartState::Refused) => {
-                self.not_after.after(CLOCK_SKEW)
-            }
-        }
-    }
-
     /// Whether everyone has been heard.
     #[must_use]
     pub fn is_heard(&self) -> bool {
@@ -380,14 +356,6 @@ impl Orders {
     pub fn ends_at(&self) -> Timestamp {
         let limit = self.parts.iter().map(|part| part.verb.limit()).max().unwrap_or_default();
         self.not_after.after(limit).after(DELIVERY).after(DELIVERY)
-    }
-
-    /// Takes a call as out that was looked for and found.
-    pub fn found(&mut self, number: u32, command: CommandId) {
-        let at = self.made;
-        if let Some(part) = self.part_mut(number) {
-            part.state = PartState::Sent { command, at };
-        }
     }
 
     /// Sends a call again that is known not to be out.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::choose::goes_back;
+use super::choose::{goes_back, goes_forward};
 use super::view::View;
 use super::{Cause, Context, Course, Phase, Progress, Rollout, Stage};
 use crate::configuration::Unreachable;
@@ -278,7 +278,7 @@ impl Rollout {
             self.ask_all("a host is back; every host is asked again", cx);
             return true;
         }
-        if self.live().any(|(_, run)| run.progress == Progress::Waiting) {
+        if self.live().any(|(_, run)| goes_forward(run)) {
             self.choose_next(cx.now, "a host has joined, and changes last");
             return true;
         }
@@ -316,7 +316,12 @@ impl Rollout {
         for (host, run) in &mut self.hosts {
             let is_ready = !run.told || view.serves_everywhere(host);
             if run.is_vanished() && is_there(host) && is_ready {
-                run.progress = if run.told { Progress::Done } else { Progress::Waiting };
+                run.progress = match (run.told, run.targets.is_empty()) {
+                    (true, _) => Progress::Done,
+                    // It was taken out of service before it went away.
+                    (false, false) => Progress::Touched,
+                    (false, true) => Progress::Waiting,
+                };
                 back = true;
             }
         }
@@ -330,11 +335,14 @@ impl Rollout {
             self.turn_back(Reason::new(Code::HOSTS_NONE, text), cx);
             return;
         }
-        let names = others.iter().map(HostId::as_str).collect::<Vec<_>>().join(", ");
-        let joined = if others.is_empty() || self.cause == Cause::Repair {
+        // A repair concerns no host but its own.
+        let concerns =
+            |host: &&HostId| self.cause != Cause::Repair || self.hosts.contains_key(*host);
+        let left: Vec<&str> = others.iter().filter(concerns).map(HostId::as_str).collect();
+        let joined = if left.is_empty() {
             String::new()
         } else {
-            format!("; not on {names} yet: `status` says why")
+            format!("; not on {} yet: `status` says why", left.join(", "))
         };
         let text =
             format!("{} runs on {hosts} host(s), healthy and in service{joined}", self.candidate);

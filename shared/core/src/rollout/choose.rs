@@ -40,11 +40,13 @@ impl Rollout {
         }
     }
 
-    /// A host that was told to change, went away and is there again goes back like the others.
+    /// A host that was taken out of service, went away and is there again goes back like the
+    /// others.
     fn put_back_too(&mut self, present: &BTreeSet<HostId>) {
         let Course::Back { cause, .. } = self.course.clone() else { return };
         for (host, run) in &mut self.hosts {
-            if run.told && run.is_vanished() && present.contains(host) {
+            let taken_out = run.told || !run.targets.is_empty();
+            if taken_out && run.is_vanished() && present.contains(host) {
                 run.progress = Progress::Failed(cause.clone());
             }
         }
@@ -312,7 +314,7 @@ impl Rollout {
 }
 
 /// Whether a host is still to be changed: one that was taken out of service, and no more, too.
-fn goes_forward(run: &HostRun) -> bool {
+pub(super) fn goes_forward(run: &HostRun) -> bool {
     run.progress == Progress::Waiting || (run.progress == Progress::Touched && !run.told)
 }
 

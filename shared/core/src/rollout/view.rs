@@ -155,9 +155,9 @@ impl Rollout {
     }
 
     /// The other hosts of the lane that count for the floor: those that serve, that an errand is on
-    /// its way to, that wait for their repair, or that have served before, be it that this rollout
-    /// left them out; beside a repair, all of them. Any other way back waits for nobody, and a person's way back not for what was broken
-    /// before it.
+    /// its way to, that wait for their repair, or that have served before, also where this rollout
+    /// left them out; beside a repair, all of them. Any other way back waits for nobody, and a
+    /// person's way back not for what was broken before it.
     pub(super) fn counted<'a>(
         &self,
         view: &'a View,

@@ -83,6 +83,7 @@ impl World {
                 continue;
             };
             if matches!(run.progress, Progress::Skipped(_)) {
+                self.check_named(rollout, &id);
                 continue;
             }
             let drifted = self.marks.drifted_at.get(&id);
@@ -112,7 +113,7 @@ impl World {
         }
     }
 
-    /// A host that the rollout did not concern is one that joined meanwhile, and is named.
+    /// A host that the rollout did not concern, or left out, is named.
     fn check_named(&mut self, rollout: &Rollout, id: &HostId) {
         let named = rollout.end().is_some_and(|(_, reason)| reason.text.contains(id.as_str()));
         let listed = self.hosts.get(id).is_some_and(|host| host.is_listed(self.now));

@@ -6,9 +6,10 @@ use esclusa_core::configuration::{Configuration, TargetGroup};
 use esclusa_core::lane::Lane;
 use esclusa_core::name::HostId;
 use esclusa_core::observation::HostOrder;
-use esclusa_core::order::{Orders, Verb};
+use esclusa_core::order::{Fence, Orders, Verb};
 use esclusa_core::release::Image;
-use esclusa_core::rollout::{Cause, Progress, Rollout};
+use esclusa_core::rollout::{Cause, Rollout};
+use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{Health, Target};
 
 use crate::balancer::SimTarget;
@@ -42,26 +43,34 @@ impl World {
         let running = self.hosts.get(id).map(SimHost::running);
         let changes = order.recreate || running.is_some_and(|it| !order.image.is_run_by(&it));
         if changes {
-            self.check_requests(id);
+            let decided_at = self.marks.decided_at.get(&order.key.fence).copied();
+            self.check_requests(id, decided_at.unwrap_or(self.now));
         }
         if order.image != Image::Nothing && changes {
             self.check_floor(std::slice::from_ref(id));
-            // With a load balancer, a batch begins when it is taken out of service.
-            if self.groups.is_empty() && self.is_changing(id) {
-                self.check_finished();
+            let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
+            let of_rollout =
+                |it: &&Rollout| it.orders().is_some_and(|orders| orders.fence == order.key.fence);
+            if let Some(rollout) = rollout.filter(of_rollout).map(|it| it.id.clone()) {
+                // With a load balancer, a batch begins when it is taken out of service.
+                if self.groups.is_empty() {
+                    self.check_finished(Some(order.key.fence));
+                }
+                let began = self.marks.began.entry(rollout).or_default();
+                began.insert(id.clone(), order.key.fence);
             }
         }
     }
 
     /// Checks that no client is sent to a host whose containers are stopped now, while another
-    /// would answer: its target was deregistered, and has drained.
-    fn check_requests(&mut self, id: &HostId) {
+    /// would answer that did when this was decided: its target was deregistered, and has drained.
+    fn check_requests(&mut self, id: &HostId, decided_at: Timestamp) {
         let is_asked = |it: &&SimTarget| {
             it.target.host == *id && matches!(it.health, Health::Healthy | Health::Draining)
         };
         let answers = |it: &SimTarget, group: &TargetGroup| {
             let other = it.target.host != *id && it.target.group == *group;
-            let known = it.health == Health::Healthy && self.now.since(it.since) > UNSEEN;
+            let known = it.health == Health::Healthy && decided_at.since(it.since) > UNSEEN;
             other && known && self.is_well(&it.target.host)
         };
         // What someone has started there since the host was asked, nobody can know of.
@@ -80,6 +89,8 @@ impl World {
     }
 
     pub(crate) fn check_deregister(&mut self, targets: &[Target]) {
+        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
+        self.marks.drained.extend(rollout.map(|it| it.id.clone()));
         let hosts: Vec<HostId> = targets.iter().map(|target| target.host.clone()).collect();
         self.check_floor(&hosts);
         // A batch that has begun goes on, whatever happens to the others meanwhile.
@@ -89,23 +100,35 @@ impl World {
         };
         let known = |host: &HostId| self.marks.registered.get(host).into_iter().flatten();
         if !hosts.iter().flat_map(known).any(gone) {
-            self.check_finished();
+            self.check_finished(None);
         }
     }
 
-    /// Whether a host belongs to the batch of the active rollout.
-    fn is_changing(&self, id: &HostId) -> bool {
-        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
-        let run = rollout.and_then(|it| it.hosts.get(id));
-        run.is_some_and(|run| run.progress == Progress::Touched)
+    /// Notes the hosts that serve.
+    pub(super) fn note_served(&mut self) {
+        let serving = self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone());
+        let serving: Vec<HostId> = serving.collect();
+        self.marks.served.extend(serving);
     }
 
-    /// Checks that no batch begins while a finished host is known to be out of service.
-    fn check_finished(&mut self) {
+    /// Notes the hosts that a rollout has changed and that have served since.
+    pub(super) fn note_finished(&mut self, rollout: &Rollout) {
+        let candidate = &rollout.candidate.digest;
+        let began = self.marks.began.get(&rollout.id).into_iter().flatten();
+        let runs = |id: &HostId| self.hosts.get(id).is_some_and(|it| it.running().is(candidate));
+        let served = began.filter(|(id, _)| runs(id) && self.serves(id));
+        let served: Vec<_> = served.map(|(id, fence)| (id.clone(), *fence)).collect();
+        self.marks.finished.entry(rollout.id.clone()).or_default().extend(served);
+    }
+
+    /// Checks that no batch begins while a host that is finished is known to be out of service.
+    fn check_finished(&mut self, batch: Option<Fence>) {
         let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
         let Some(rollout) = rollout.filter(|it| it.is_forward()) else { return };
-        let mut done = rollout.hosts.iter().filter(|(_, run)| run.progress == Progress::Done);
-        let out = done.find(|(id, _)| {
+        let finished = self.marks.finished.get(&rollout.id).into_iter().flatten();
+        let alive = |id: &HostId| self.hosts.get(id).is_some_and(|host| host.alive);
+        let mut before = finished.filter(|(id, fence)| Some(**fence) != batch && alive(id));
+        let out = before.find(|(id, _)| {
             let out = self.out_since(id).is_some_and(|since| self.now.since(since) > UNSEEN);
             let dead = self.died_at(id).is_some_and(|at| self.now.since(at) > UNHEARD);
             (out || dead) && !self.is_disturbed(id)
@@ -117,16 +140,20 @@ impl World {
 
     /// Checks that taking these hosts out of service leaves enough in it.
     fn check_floor(&mut self, leaving: &[HostId]) {
-        let serving = self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone());
-        let serving: Vec<HostId> = serving.collect();
-        self.marks.served.extend(serving);
+        self.note_served();
         let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
         // Going back to nothing, or to what was not well, takes out of service what was not in it
         // when the rollout began; and a person's way back waits for nothing that was broken then.
         let back = rollout.filter(|it| !it.is_forward() || it.cause == Cause::Rollback);
         let began = back.and_then(|it| self.marks.served_at_start.get(&it.id));
         let counts = |id: &HostId| began.unwrap_or(&self.marks.served).contains(id);
-        let fleet = self.live().filter(|(id, _)| counts(id)).count();
+        // One that was lost this moment was there when Esclusa looked.
+        let lost = self
+            .hosts
+            .iter()
+            .filter(|(id, host)| !host.alive && counts(id) && self.was_disturbed(id, UNSEEN));
+        let lost = lost.count();
+        let fleet = self.live().filter(|(id, _)| counts(id)).count().saturating_add(lost);
         let active = rollout.map(|it| it.settings.min_in_service.floor(fleet));
         // Without a load balancer nothing tells an errand who serves.
         let configured = || {
@@ -156,7 +183,7 @@ impl World {
             out || died || (taken && !self.serves(id))
         };
         let fallen = self.live().filter(|(id, _)| !leaving.contains(id) && fallen(id)).count();
-        if left.saturating_add(fallen) < floor {
+        if left.saturating_add(fallen).saturating_add(lost) < floor {
             self.breaks(3, format!("{left} of {fleet} hosts in service, floor {floor}"));
         }
     }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{HostId, LaneId};
-use esclusa_core::rollout::{Cause, HostRun, Phase, Progress, Rollout, RolloutId, Stage};
+use esclusa_core::order::Fence;
+use esclusa_core::rollout::{Cause, Phase, Progress, Rollout, RolloutId, Stage};
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Target;
 use esclusa_shell::operate::Action;
@@ -30,6 +31,14 @@ pub(crate) struct Marks {
     pub(crate) registered: BTreeMap<HostId, BTreeSet<Target>>,
     /// Hosts that a rollout has told to change, until it has seen them settle.
     changing: BTreeMap<RolloutId, BTreeSet<HostId>>,
+    /// The rollouts that have taken a target out of service.
+    pub(crate) drained: BTreeSet<RolloutId>,
+    /// The hosts that each rollout has begun to change, and by which order.
+    pub(crate) began: BTreeMap<RolloutId, BTreeMap<HostId, Fence>>,
+    /// Those of them that have run the candidate and served since.
+    pub(crate) finished: BTreeMap<RolloutId, BTreeMap<HostId, Fence>>,
+    /// When each order was first saved.
+    pub(crate) decided_at: BTreeMap<Fence, Timestamp>,
     /// When the tag last moved, a person last asked for something, or the configuration or the
     /// fleet last changed: a reason to try again.
     pub(crate) news_at: Timestamp,
@@ -83,6 +92,7 @@ impl Marks {
 impl World {
     /// Checks what a save says against the truth.
     pub(crate) fn check_save(&mut self, stored: Option<&Lane>, next: &Lane) {
+        self.note_served();
         let before = stored.and_then(|lane| lane.rollout.as_ref());
         if self.told {
             self.tell(stored, next);
@@ -96,7 +106,11 @@ impl World {
                 self.check_start(stored, next, rollout);
             }
             self.check_baselines(before, rollout);
+            if let Some(orders) = rollout.orders() {
+                self.marks.decided_at.entry(orders.fence).or_insert(self.now);
+            }
             self.mark_changing(rollout);
+            self.note_finished(rollout);
         }
         if let Some(rollout) = before {
             self.check_not_forgotten(rollout, next);
@@ -108,7 +122,8 @@ impl World {
 
     /// A rollout that has touched a host goes on, or ends; before that, its lane may be adopted.
     fn check_not_forgotten(&mut self, rollout: &Rollout, next: &Lane) {
-        let touched = rollout.hosts.values().any(HostRun::was_touched);
+        let touched =
+            self.marks.began.contains_key(&rollout.id) || self.marks.drained.contains(&rollout.id);
         let mut known = next.rollout.iter().chain(&next.ended);
         if touched && !known.any(|it| it.id == rollout.id) {
             self.breaks(10, format!("rollout {} is forgotten without an end", rollout.id));

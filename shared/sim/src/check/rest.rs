@@ -68,7 +68,8 @@ impl World {
             || lane.successes.is_empty()
             || !lane.errands.is_empty();
         let old = |(_, host): &(&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
-            host.running().is(&current.digest) && host.engine.made_at() < rotated
+            host.running().is(&current.digest)
+                && host.engine.made_at().is_some_and(|at| at < rotated)
         };
         let old = self.live().find(old).map(|(id, _)| id.clone());
         if let (Some(id), false) = (old, waits) {

@@ -227,9 +227,9 @@ impl Engine {
         up.map(|it| it.started_at).min().unwrap_or_default()
     }
 
-    /// When the oldest container of the repository that runs was made.
-    pub(crate) fn made_at(&self) -> Timestamp {
+    /// When the oldest container of the repository that runs was made, if one does.
+    pub(crate) fn made_at(&self) -> Option<Timestamp> {
         let up = self.own().filter(|it| it.state.is_up());
-        up.map(|it| it.created_at).min().unwrap_or_default()
+        up.map(|it| it.created_at).min()
     }
 }

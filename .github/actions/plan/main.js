@@ -1,0 +1,45 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { planRun } from "./src/plan.js";
+import { Problem } from "./src/problem.js";
+import { annotation, input, setOutputs } from "./src/runner.js";
+import { findVersion } from "./src/version.js";
+
+const { GITHUB_EVENT_NAME: event, GITHUB_REF: ref, GITHUB_SHA: revision, GITHUB_WORKSPACE: workspace } = process.env;
+
+/** A file of the service; nothing where there is none. */
+function read(file) {
+  try {
+    return readFileSync(join(workspace, input("directory"), file), "utf8");
+  } catch (error) {
+    if (error.code === "ENOENT") {
+      return undefined;
+    }
+    throw new Problem(`${file} cannot be read: ${error.message}.`);
+  }
+}
+
+/** The git tags on the commit, as far as the checkout fetched tags. */
+function tags() {
+  const options = { cwd: workspace, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] };
+  return execFileSync("git", ["tag", "--points-at", revision], options).split("\n").filter(Boolean);
+}
+
+try {
+  const found = findVersion({ input: input("version"), tags: tags(), read });
+  const branches = { production: input("production-branch"), staging: input("staging-branch") };
+  const plan = planRun({ event, ref, revision, branches, found });
+  const push = plan.environment !== "";
+  setOutputs({ ...plan, push, tags: JSON.stringify(plan.tags) });
+  const goes = push ? `goes to ${plan.environment} as ${plan.tags.join(", ")}` : "goes nowhere: it is built and tested";
+  const source = found === undefined ? "" : ` (${found.source})`;
+  console.log(annotation("notice", "Plan", `${plan.version}${source} ${goes}.`));
+} catch (error) {
+  if (!(error instanceof Problem)) {
+    throw error;
+  }
+  console.log(annotation("error", "Plan", error.message));
+  process.exitCode = 1;
+}

@@ -1,0 +1,22 @@
+/** The runner's own files and commands: inputs, outputs, and lines that it shows. */
+import { randomUUID } from "node:crypto";
+import { appendFileSync } from "node:fs";
+
+/** An input of the action, trimmed. */
+export function input(name, environment = process.env) {
+  return (environment[`INPUT_${name.replaceAll(" ", "_").toUpperCase()}`] ?? "").trim();
+}
+
+/** Sets outputs. No value can end its own block: the mark is a new one each time. */
+export function setOutputs(outputs, file = process.env.GITHUB_OUTPUT) {
+  for (const [name, value] of Object.entries(outputs)) {
+    const mark = `end-${randomUUID()}`;
+    appendFileSync(file, `${name}<<${mark}\n${value}\n${mark}\n`);
+  }
+}
+
+/** A line that the runner shows on the run's page. */
+export function annotation(kind, title, text) {
+  const escaped = text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
+  return `::${kind} title=${title}::${escaped}`;
+}

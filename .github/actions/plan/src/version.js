@@ -1,0 +1,179 @@
+/**
+ * The version of what is built.
+ *
+ * Nobody should have to say twice what a version is, so it is read from where the project keeps it.
+ */
+import { createRequire } from "node:module";
+
+import { Problem } from "./problem.js";
+
+const { parse: parseToml } = createRequire(import.meta.url)("../vendor/smol-toml.cjs");
+
+/** An image's tag holds 128 characters (OCI distribution), one of which is the `v`. */
+const LONGEST = 127;
+
+/** Where a version is looked for, in this order. */
+export const SOURCES = "the input `version`, a git tag `v*` on the commit, VERSION, Cargo.toml, package.json, pyproject.toml";
+
+/**
+ * The version and where it stands, or nothing where it stands nowhere.
+ *
+ * @param {{ input: string, tags: string[], read: (file: string) => string | undefined }} from
+ * @returns {{ version: string, source: string } | undefined}
+ */
+export function findVersion({ input, tags, read }) {
+  if (input.trim() !== "") {
+    return checked(input.trim(), "the input `version`");
+  }
+  const newest = tags.filter(isVersionTag).sort(compareVersions).at(-1);
+  if (newest !== undefined) {
+    return checked(newest, `the git tag ${newest}`);
+  }
+  for (const [file, find] of FILES) {
+    const text = read(file);
+    const found = text === undefined ? undefined : find(withoutMark(text), file);
+    if (found !== undefined) {
+      return checked(found, file);
+    }
+  }
+  return undefined;
+}
+
+/** A tag that says a version: not `vnext`, nor `v` alone. */
+function isVersionTag(tag) {
+  return /^v[0-9]/.test(tag);
+}
+
+/**
+ * Orders versions as people count: numbers by their value, and `1.2.0-rc.1` before `1.2.0`
+ * (semver.org, 11).
+ */
+export function compareVersions(left, right) {
+  const [a, b] = [left, right].map(parts);
+  const length = Math.max(a.numbers.length, b.numbers.length);
+  for (let place = 0; place < length; place += 1) {
+    const difference = (a.numbers[place] ?? 0) - (b.numbers[place] ?? 0);
+    if (difference !== 0) {
+      return difference;
+    }
+  }
+  // `v2` and `v2.0.0` on one commit: the second says more.
+  const said = a.numbers.length - b.numbers.length;
+  return comparePreReleases(a.rest, b.rest) || said;
+}
+
+function parts(version) {
+  const [, numbers, rest] = /^v?([0-9]+(?:\.[0-9]+)*)(.*)$/.exec(version) ?? [undefined, "", version];
+  return { numbers: numbers.split(".").map(Number), rest: rest.replace(/^[-.+]/, "") };
+}
+
+function comparePreReleases(left, right) {
+  if (left === "" || right === "") {
+    return Number(left === "") - Number(right === "");
+  }
+  const [a, b] = [left.split("."), right.split(".")];
+  for (let place = 0; place < Math.max(a.length, b.length); place += 1) {
+    const [one, other] = [a[place], b[place]];
+    if (one === undefined || other === undefined) {
+      return Number(other === undefined) - Number(one === undefined);
+    }
+    const numeric = [one, other].map((it) => /^[0-9]+$/.test(it));
+    if (numeric[0] && numeric[1]) {
+      if (Number(one) !== Number(other)) {
+        return Number(one) - Number(other);
+      }
+    } else if (one !== other) {
+      // Numbers come before words.
+      return numeric[0] === numeric[1] ? (one < other ? -1 : 1) : Number(numeric[1]) - Number(numeric[0]);
+    }
+  }
+  return 0;
+}
+
+const FILES = [
+  ["VERSION", ofVersionFile],
+  ["Cargo.toml", ofCargo],
+  ["package.json", ofPackage],
+  ["pyproject.toml", ofPyproject],
+];
+
+function ofVersionFile(text, file) {
+  const lines = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== "");
+  if (lines.length !== 1) {
+    throw new Problem(`${file} holds ${lines.length} lines: write the version into it, and nothing else.`);
+  }
+  return lines[0];
+}
+
+function ofCargo(text, file) {
+  const manifest = readToml(text, file);
+  const [own, shared] = [manifest.package?.version, manifest.workspace?.package?.version];
+  const isShared = own === undefined || own?.workspace === true;
+  return aString(isShared ? shared : own, file, "version");
+}
+
+function ofPackage(text, file) {
+  let manifest;
+  try {
+    manifest = JSON.parse(text);
+  } catch (error) {
+    throw new Problem(`${file} is not JSON: ${error.message}.`);
+  }
+  return aString(manifest?.version, file, "version");
+}
+
+function ofPyproject(text, file) {
+  const manifest = readToml(text, file);
+  // What is dynamic is not in the file.
+  return aString(manifest.project?.version ?? manifest.tool?.poetry?.version, file, "version");
+}
+
+function readToml(text, file) {
+  try {
+    return parseToml(text);
+  } catch (error) {
+    const where = error.line === undefined ? file : `${file}, line ${error.line}`;
+    const [what] = String(error.message).split("\n");
+    throw new Problem(`${where}: ${what.replace(/^Invalid TOML document: /, "")}.`);
+  }
+}
+
+function aString(value, file, key) {
+  if (value === undefined || value === null) {
+    return undefined;
+  }
+  if (typeof value !== "string") {
+    throw new Problem(`${file}: \`${key}\` is not a text.`);
+  }
+  return value.trim();
+}
+
+/** The byte order mark that editors on Windows write. */
+function withoutMark(text) {
+  return text.replace(/^\uFEFF/, "");
+}
+
+/** A version that can stand in an image's tag. */
+function checked(text, source) {
+  const version = text.replace(/^v(?=[0-9])/, "");
+  if (version === "") {
+    throw new Problem(`The version in ${source} is empty.`);
+  }
+  if (version.includes("+")) {
+    const instead = version.replaceAll("+", "-");
+    throw new Problem(`The version ${shown(version)} (${source}) has a \`+\`, which no image's tag may have: write \`${instead}\`.`);
+  }
+  if (!/^[0-9][0-9A-Za-z._-]*$/.test(version)) {
+    throw new Problem(`${shown(version)} (${source}) is no version: it starts with a digit, and has letters, digits, \`.\`, \`-\` and \`_\`.`);
+  }
+  if (version.length > LONGEST) {
+    throw new Problem(`The version in ${source} has ${version.length} characters: an image's tag has room for ${LONGEST}.`);
+  }
+  return { version, source };
+}
+
+/** What may hold anything, short and on one line. */
+function shown(text) {
+  const line = text.replace(/[^\x20-\x7E]/g, "?");
+  return `\`${line.length > 60 ? `${line.slice(0, 60)}…` : line}\``;
+}

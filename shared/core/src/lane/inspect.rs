@@ -14,6 +14,9 @@ use crate::time::Timestamp;
 /// How often the hosts of an idle lane are asked what they run.
 const EVERY: Duration = Duration::from_hours(1);
 
+/// When they are asked again where one gave no answer that can be read.
+const AGAIN: Duration = Duration::from_mins(10);
+
 /// How long a host that SSM does not list any more is remembered.
 const FORGOTTEN_AFTER: Duration = Duration::from_hours(14 * 24);
 
@@ -93,6 +96,9 @@ impl Lane {
         let mut cx = self.context(now);
         if !cx.listen(orders) {
             return false;
+        }
+        if orders.heard.values().any(|heard| matches!(heard, Heard::Unclear(_))) {
+            self.inspected_at = now.before(EVERY.saturating_sub(AGAIN));
         }
         for (host, heard) in &orders.heard {
             // A silent host is as it was; the next rollout finds out whether it can be reached.

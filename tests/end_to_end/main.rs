@@ -6,13 +6,13 @@
 mod alarms;
 mod bad_images;
 mod bad_input;
+mod beside;
 mod counted;
 mod guard;
 mod judge;
 mod kills;
 mod lost_hosts;
 mod numbers;
-mod promise;
 mod retention;
 mod scans;
 mod seen;

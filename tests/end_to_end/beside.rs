@@ -21,7 +21,7 @@ const PRODUCTION: [(&str, &str); 2] = [("Service", SERVICE), ("Environment", "pr
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_promise_holds_whatever_happens_beside_a_rollout() {
-    on_stage_with(CAST, "promise", async |mut stage| {
+    on_stage_with(CAST, "beside", async |mut stage| {
         configure(&stage, "").await;
         two_services_begin_on_three_hosts(&stage).await;
         one_host_alone_blinks(&stage).await;

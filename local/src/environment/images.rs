@@ -14,16 +14,11 @@ use tokio::process::Command;
 use super::error::{EnvironmentError, io_at};
 use super::faults::send;
 use super::{Environment, calls};
+use crate::aws::MANIFEST_TYPES;
 use crate::programs;
 
 /// How long ECR may know nothing of a push that the registry took.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Every kind of manifest, or a registry answers with one that nobody pushed.
-const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
-    application/vnd.oci.image.manifest.v1+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json, \
-    application/vnd.docker.distribution.manifest.v2+json";
 
 impl Environment {
     /// The password of user `AWS`, as `aws ecr get-login-password` prints it.
@@ -57,7 +52,7 @@ impl Environment {
         service: &str,
         tags: &[&str],
     ) -> Result<(), EnvironmentError> {
-        self.login().await?;
+        let password = self.login().await?;
         let repository = format!("{}/{service}", self.record.registry());
         let references: Vec<_> = tags.iter().map(|tag| format!("{repository}:{tag}")).collect();
         let mut build = self.docker();
@@ -68,15 +63,20 @@ impl Environment {
         run(build.arg(context), "").await?;
         for (tag, reference) in tags.iter().zip(&references) {
             run(self.docker().args(["push", "--quiet", reference]), "").await?;
-            self.until_listed(service, tag).await?;
+            self.until_listed(&password, service, tag).await?;
         }
         Ok(())
     }
 
     /// Waits until ECR says of a tag what the registry does. On AWS both are one; here the registry
     /// tells the other a moment later.
-    async fn until_listed(&self, service: &str, tag: &str) -> Result<(), EnvironmentError> {
-        let pushed = self.pushed_digest(service, tag).await?;
+    async fn until_listed(
+        &self,
+        password: &str,
+        service: &str,
+        tag: &str,
+    ) -> Result<(), EnvironmentError> {
+        let pushed = self.pushed_digest(password, service, tag).await?;
         let target = "AmazonEC2ContainerRegistry_V20150921.BatchGetImage";
         let asked = json!({ "repositoryName": service, "imageIds": [{ "imageTag": tag }] });
         let begun = Instant::now();
@@ -95,11 +95,17 @@ impl Environment {
         }
     }
 
-    /// The digest of what bears a tag, by the registry itself.
-    async fn pushed_digest(&self, service: &str, tag: &str) -> Result<String, EnvironmentError> {
+    /// The digest of what bears a tag, by the registry itself, which is told every type: it would
+    /// answer with a manifest that nobody pushed.
+    async fn pushed_digest(
+        &self,
+        password: &str,
+        service: &str,
+        tag: &str,
+    ) -> Result<String, EnvironmentError> {
         let url = format!("http://{}/v2/{service}/manifests/{tag}", self.record.registry());
-        let head = reqwest::Client::new().head(url).header("Accept", MANIFESTS);
-        let head = head.basic_auth("AWS", Some(self.registry_password().await?));
+        let head = reqwest::Client::new().head(url).header("Accept", MANIFEST_TYPES.join(", "));
+        let head = head.basic_auth("AWS", Some(password));
         let answer = head.send().await.and_then(reqwest::Response::error_for_status);
         let answer = answer.map_err(|error| refused("ask for a manifest", &error))?;
         let digest = answer.headers().get("Docker-Content-Digest").and_then(|it| it.to_str().ok());
@@ -175,13 +181,13 @@ impl Environment {
         answered(put.basic_auth("AWS", Some(password)).body(bytes), "put a blob").await
     }
 
-    /// Logs in, in a configuration of the environment's own.
-    async fn login(&self) -> Result<(), EnvironmentError> {
+    /// Logs in, in a configuration of the environment's own, and returns the password.
+    async fn login(&self) -> Result<String, EnvironmentError> {
         let password = self.registry_password().await?;
         let registry = self.record.registry();
         let mut login = self.docker();
         login.args(["login", "--username", "AWS", "--password-stdin", &registry]);
-        run(&mut login, &password).await
+        run(&mut login, &password).await.map(|()| password)
     }
 
     fn docker(&self) -> Command {

@@ -247,7 +247,7 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageError::Late`] after three minutes.
+    /// [`StageError::Late`] after six minutes.
     pub async fn until_ended(&self, count: usize) -> Result<Vec<String>, StageError> {
         let patience = Duration::from_mins(6);
         let begun = Instant::now();

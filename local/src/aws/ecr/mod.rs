@@ -26,6 +26,7 @@ use super::events::Bus;
 use super::json::parse;
 use super::store::Snapshot;
 use catalog::Catalog;
+pub(crate) use manifest::TYPES as MANIFEST_TYPES;
 use registry::Registry;
 pub use registry::RegistryAccess;
 pub use scan::ScanResult;

@@ -1,5 +1,6 @@
 //! What may be done to hosts, and when.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use esclusa_core::configuration::{Configuration, TargetGroup};
@@ -48,10 +49,10 @@ impl World {
         }
         if order.image != Image::Nothing && changes {
             self.check_floor(std::slice::from_ref(id));
-            let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
             let of_rollout =
                 |it: &&Rollout| it.orders().is_some_and(|orders| orders.fence == order.key.fence);
-            if let Some(rollout) = rollout.filter(of_rollout).map(|it| it.id.clone()) {
+            if let Some(rollout) = self.active_rollout().filter(of_rollout).map(|it| it.id.clone())
+            {
                 // With a load balancer, a batch begins when it is taken out of service.
                 if self.groups.is_empty() {
                     self.check_finished(Some(order.key.fence));
@@ -89,8 +90,8 @@ impl World {
     }
 
     pub(crate) fn check_deregister(&mut self, targets: &[Target]) {
-        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
-        self.marks.drained.extend(rollout.map(|it| it.id.clone()));
+        let active = self.active_rollout().map(|it| it.id.clone());
+        self.marks.drained.extend(active);
         let hosts: Vec<HostId> = targets.iter().map(|target| target.host.clone()).collect();
         self.check_floor(&hosts);
         // A batch that has begun goes on, whatever happens to the others meanwhile.
@@ -106,9 +107,18 @@ impl World {
 
     /// Notes the hosts that serve.
     pub(super) fn note_served(&mut self) {
-        let serving = self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone());
-        let serving: Vec<HostId> = serving.collect();
+        let serving = self.serving();
         self.marks.served.extend(serving);
+    }
+
+    /// The hosts that serve at this moment.
+    pub(super) fn serving(&self) -> BTreeSet<HostId> {
+        self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// The rollout that is active, if one is.
+    fn active_rollout(&self) -> Option<&Rollout> {
+        self.lanes.values().find_map(|lane| lane.rollout.as_ref())
     }
 
     /// Notes the hosts that a rollout has changed and that have served since.
@@ -123,8 +133,7 @@ impl World {
 
     /// Checks that no batch begins while a host that is finished is known to be out of service.
     fn check_finished(&mut self, batch: Option<Fence>) {
-        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
-        let Some(rollout) = rollout.filter(|it| it.is_forward()) else { return };
+        let Some(rollout) = self.active_rollout().filter(|it| it.is_forward()) else { return };
         let finished = self.marks.finished.get(&rollout.id).into_iter().flatten();
         let alive = |id: &HostId| self.hosts.get(id).is_some_and(|host| host.alive);
         let mut before = finished.filter(|(id, fence)| Some(**fence) != batch && alive(id));
@@ -141,7 +150,7 @@ impl World {
     /// Checks that taking these hosts out of service leaves enough in it.
     fn check_floor(&mut self, leaving: &[HostId]) {
         self.note_served();
-        let rollout = self.lanes.values().find_map(|lane| lane.rollout.as_ref());
+        let rollout = self.active_rollout();
         // Going back to nothing, or to what was not well, takes out of service what was not in it
         // when the rollout began; and a person's way back waits for nothing that was broken then.
         let back = rollout.filter(|it| !it.is_forward() || it.cause == Cause::Rollback);

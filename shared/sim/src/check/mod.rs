@@ -182,8 +182,7 @@ impl World {
 
     fn check_start(&mut self, stored: Option<&Lane>, lane: &Lane, rollout: &Rollout) {
         say!(self, "rollout {} of {} starts: {}", rollout.id, rollout.candidate, rollout.cause);
-        let serving = self.live().filter(|(id, _)| self.serves(id)).map(|(id, _)| id.clone());
-        let serving = serving.collect();
+        let serving = self.serving();
         self.marks.served_at_start.insert(rollout.id.clone(), serving);
         let digest = &rollout.candidate.digest;
         let chosen = matches!(rollout.cause, Cause::Push | Cause::Deploy);

@@ -245,6 +245,7 @@ impl World {
         if adversary.garbles() {
             return Heard::Unclear("the answer was cut off".to_owned());
         }
+        self.note_heard(host);
         Heard::Answered(answer)
     }
 }

@@ -10,6 +10,7 @@ use esclusa_core::release::Running;
 use esclusa_core::time::Timestamp;
 use esclusa_shell::receive::Notice;
 
+use crate::check::Look;
 use crate::engine::{Engine, FAILS_AFTER, Project, Registry};
 use crate::story::{add_host, host};
 use crate::world::{Behaviour, World};
@@ -49,6 +50,8 @@ pub(crate) struct SimHost {
     pub(crate) locked_until: Timestamp,
     /// The answer of the last finished activation: a host keeps no more.
     pub(crate) answered: Option<(Fence, Answer)>,
+    /// What was true of it when its program last made an answer.
+    pub(crate) last_look: Option<Look>,
     /// Images that never become healthy on it, whatever they do elsewhere.
     pub(crate) ails: BTreeSet<Digest>,
 }
@@ -73,6 +76,7 @@ impl SimHost {
             is_locked: false,
             locked_until: Timestamp::default(),
             answered: None,
+            last_look: None,
             ails: BTreeSet::new(),
         }
     }

@@ -14,7 +14,7 @@ use crate::simulation::Simulation;
 use crate::world::{World, say};
 
 /// Every situation that histories play by chance.
-pub const SITUATIONS: [&str; 22] = [
+pub const SITUATIONS: [&str; 23] = [
     CUT_OFF,
     GIVEN_AGAIN,
     STOPPED,
@@ -37,6 +37,7 @@ pub const SITUATIONS: [&str; 22] = [
     REPLACED,
     UNLISTED,
     CLOCK_WRONG,
+    RESTARTED_SLOWLY,
 ];
 
 pub(crate) const CUT_OFF: &str = "the program is killed between two steps";
@@ -60,6 +61,7 @@ pub(crate) const PUT_BACK_BY_COMPOSE: &str = "Compose puts back what ran, after 
 pub(crate) const NOT_PUT_BACK: &str = "a host cannot put back what ran";
 pub(crate) const UNLISTED: &str = "Systems Manager does not list a host";
 pub(crate) const CLOCK_WRONG: &str = "a host's clock is wrong";
+const RESTARTED_SLOWLY: &str = "someone restarts a host's containers, which start slowly";
 pub(crate) const REPLACED: &str = "an Auto Scaling group replaces an unhealthy host";
 
 impl World {
@@ -141,5 +143,24 @@ fn meddle_with(world: &mut World, adversary: &mut Adversary, id: &HostId) {
     world.disturb(id, lasts);
     if drifts {
         world.marks.drifted_at.insert(id.clone(), now);
+    }
+}
+
+/// Someone restarts the containers of a host that was just finished, now and then; they start
+/// slowly.
+pub(crate) fn strike(world: &mut World, adversary: &mut Adversary) {
+    let now = world.now;
+    let struck = world.marks.just_finished.pop_first();
+    let Some(id) = struck.filter(|_| world.meddled && adversary.below_on_hosts(6) == 0) else {
+        return;
+    };
+    let span = u64::try_from(adversary.below_on_hosts(60)).unwrap_or(0);
+    let ready = Duration::from_secs(span.saturating_add(10));
+    if let Some(host) = world.hosts.get_mut(&id).filter(|host| host.alive && !host.is_locked) {
+        host.engine.come_back(now, ready);
+        say!(world, "{id}: {RESTARTED_SLOWLY}, until {}", now.after(ready));
+        world.count(RESTARTED_SLOWLY);
+        world.disturb(&id, now.after(ready));
+        world.stir();
     }
 }

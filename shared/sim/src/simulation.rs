@@ -16,6 +16,7 @@ use esclusa_shell::receive::{Notice, receive};
 use esclusa_shell::retain::carry_out;
 
 use crate::adversary::{Adversary, Fate};
+use crate::meddle::strike;
 use crate::ports::{Caller, Shared};
 use crate::world::{Job, Message, World, say};
 
@@ -145,6 +146,7 @@ impl Simulation {
     /// One turn: a call is made, or a message is received, or time passes.
     fn turn(&mut self, until: Timestamp) {
         self.with(World::run);
+        self.with(strike);
         self.sweep();
         let receives = self.running.is_empty() || self.with(|_, adversary| adversary.below(3) == 0);
         if receives && self.running.len() < CONCURRENCY && self.receive_one() {

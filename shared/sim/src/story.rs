@@ -191,6 +191,7 @@ impl Story {
         // Where a repository that is none of Esclusa's were looked at, it would be emptied.
         world.sources.defaults = self.retains.then(shelf::text);
         world.retains = self.retains;
+        world.meddled = self.meddled;
         world.scaling = self.replaced.then(ScalingGroup::default);
         world.scanning = self.scanning;
         world.signals = self.listens().then(Signals::default);

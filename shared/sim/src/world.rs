@@ -111,6 +111,7 @@ type Backup = (
 
 /// Everything that exists outside the functions.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each switches one thing on")]
 pub struct World {
     /// The only clock.
     pub now: Timestamp,
@@ -136,6 +137,8 @@ pub struct World {
     pub(crate) scans: BTreeMap<Digest, SimScan>,
     /// The alarm and the secret; nothing where a story has none.
     pub(crate) signals: Option<Signals>,
+    /// Whether people and faults meddle with the engines of its hosts.
+    pub(crate) meddled: bool,
     /// Whether retention is at work.
     pub(crate) retains: bool,
     /// The registry as retention meets it; empty where a story has none.
@@ -195,6 +198,7 @@ impl World {
             scans_wait: false,
             scans: BTreeMap::new(),
             signals: None,
+            meddled: false,
             retains: false,
             shelf: Shelf::default(),
             moves: Vec::new(),

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 /// How often the hosts of an idle lane are asked what they run.
 const EVERY: Duration = Duration::from_hours(1);
 
-/// When they are asked again where one gave no answer that can be read.
+/// When they are asked again where one gave no answer, or none that can be read.
 const AGAIN: Duration = Duration::from_mins(10);
 
 /// How long a host that SSM does not list any more is remembered.
@@ -84,6 +84,13 @@ impl Lane {
         self.inspection = Some(Inspection { orders, documents, settings });
     }
 
+    /// Makes way for a change: an inspection whose answers nobody waits for is due again.
+    pub(super) fn drop_inspection(&mut self) {
+        if self.inspection.take().is_some() {
+            self.inspected_at = Timestamp::default();
+        }
+    }
+
     /// Whether a scan keeps a first release back that may be judged by images which no host runs:
     /// no host was ever asked for its platform.
     fn kept_back_unseen(&self) -> bool {
@@ -97,7 +104,8 @@ impl Lane {
         if !cx.listen(orders) {
             return false;
         }
-        if orders.heard.values().any(|heard| matches!(heard, Heard::Unclear(_))) {
+        let unheard = |heard: &Heard| matches!(heard, Heard::Unclear(_) | Heard::Silent);
+        if orders.heard.values().any(unheard) {
             self.inspected_at = now.before(EVERY.saturating_sub(AGAIN));
         }
         for (host, heard) in &orders.heard {

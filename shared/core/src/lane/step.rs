@@ -16,6 +16,9 @@ use crate::rollout::{Cause, End, Facts, HostRun, Progress, Rollout};
 use crate::time::Timestamp;
 use crate::traffic::Target;
 
+/// More transitions than any pass needs.
+const TRANSITIONS: usize = 10_000;
+
 /// What an event did to a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a step that is not saved has not happened"]
@@ -121,7 +124,7 @@ impl Lane {
                 if let Some(orders) = self.orders_of(key) {
                     match found {
                         Some(command) => orders.found(key.number, command, now),
-                        None => orders.resend(key.number, now),
+                        None => orders.resend(key.number),
                     }
                 }
             }
@@ -177,44 +180,55 @@ impl Lane {
         all.find(|orders| orders.fence == key.fence)
     }
 
-    /// Every transition is made here, and nowhere else, until there is none left to make or a
-    /// look is needed first.
+    /// Makes every transition that the facts allow, until a look is needed first. What never ended
+    /// would never be saved.
     fn settle(&mut self, now: Timestamp) {
-        loop {
-            self.run_errands(now);
-            let Some(mut rollout) = self.rollout.take() else {
-                if self.decide(now) {
-                    self.inspection = None;
-                    continue;
-                }
-                if self.start_repairs(now) || self.start_repair(now) {
-                    continue;
-                }
-                if self.inspect(now) {
-                    continue;
-                }
-                return;
-            };
-            if rollout.cause == Cause::Repair {
-                self.make_way(&mut rollout, now);
-            } else {
-                self.queue_next(&rollout, now);
-            }
-            self.admit_joined(&mut rollout, now);
-            let over = rollout.end().is_some();
-            let moved = rollout.advance(&mut self.context(now)) || over;
-            if self.adopts(&rollout) {
-                self.adopt(&rollout, now);
-                continue;
-            }
-            match rollout.end().map(|(end, reason)| (end, reason.clone())) {
-                Some((end, reason)) => self.conclude(rollout, end, reason, now),
-                None => self.rollout = Some(rollout),
-            }
-            if !moved {
+        for _ in 0..TRANSITIONS {
+            if !self.make_transition(now) {
                 return;
             }
         }
+        debug_assert!(false, "{} makes transitions without end", self.id);
+    }
+
+    /// Every transition is made here, and nowhere else; whether another one may follow.
+    fn make_transition(&mut self, now: Timestamp) -> bool {
+        self.run_errands(now);
+        if self.awaits_errands() {
+            return false;
+        }
+        let Some(mut rollout) = self.rollout.take() else {
+            if self.decide(now) {
+                self.drop_inspection();
+                return true;
+            }
+            return self.start_repairs(now) || self.start_repair(now) || self.inspect(now);
+        };
+        if rollout.cause == Cause::Repair {
+            self.make_way(&mut rollout, now);
+        } else {
+            self.queue_next(&rollout, now);
+        }
+        self.admit_joined(&mut rollout, now);
+        let over = rollout.end().is_some();
+        let moved = rollout.advance(&mut self.context(now)) || over;
+        if self.adopts(&rollout) {
+            self.adopt(&rollout, now);
+            return true;
+        }
+        match rollout.end().map(|(end, reason)| (end, reason.clone())) {
+            Some((end, reason)) => self.conclude(rollout, end, reason, now),
+            None => self.rollout = Some(rollout),
+        }
+        moved
+    }
+
+    /// Whether a host that changes beside the rollout may have answered: who serves is known once
+    /// that was looked at.
+    fn awaits_errands(&self) -> bool {
+        let heard = |look: &Look| matches!(look, Look::Command(_) | Look::Lost(..));
+        let changes = self.errands.values().any(super::Errand::is_changing);
+        self.rollout.is_some() && changes && self.due.iter().any(heard)
     }
 
     /// Takes the consequences of an end.

@@ -93,6 +93,29 @@ impl Orders {
         }
     }
 
+    /// Whether no call of a change went out, and none that was made can begin any more.
+    #[must_use]
+    pub fn never_went_out(&self, now: Timestamp) -> bool {
+        let unsent = self.parts.iter().all(|part| part.state == PartState::Unsent);
+        self.resent && unsent && now > self.not_after.after(CLOCK_SKEW)
+    }
+
+    /// Whether the hosts are to be asked anew: what they said may be true no more, or some were not
+    /// asked at all. One that was asked and did not answer was waited for longer than that.
+    #[must_use]
+    pub fn is_old(&self, now: Timestamp) -> bool {
+        let is_sent = |part: &Part| matches!(part.state, PartState::Sent { .. });
+        let is_silent =
+            |part: &Part| part.hosts.iter().any(|it| self.heard.get(it) == Some(&Heard::Silent));
+        let is_old = |part: &Part| match part.state {
+            PartState::Sent { at, .. } => now.since(at) > VALIDITY,
+            PartState::Unsent | PartState::Doubtful => is_silent(part),
+            PartState::Refused => false,
+        };
+        let waited = self.parts.iter().any(|part| is_sent(part) && is_silent(part));
+        self.parts.iter().any(is_old) && !waited
+    }
+
     /// Takes a call as out that was looked for and found: it may have landed this moment.
     pub fn found(&mut self, number: u32, command: CommandId, now: Timestamp) {
         if let Some(part) = self.part_mut(number) {
@@ -117,5 +140,79 @@ impl Orders {
         };
         let open = self.heard.iter().any(open);
         changes && open && self.resent && now <= self.not_after.after(CLOCK_SKEW)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::{Fence, OnHostFailure};
+    use crate::release::Image;
+
+    const MADE: Timestamp = Timestamp::from_millis(1_000_000);
+
+    fn after(seconds: u64) -> Timestamp {
+        MADE.after(Duration::from_secs(seconds))
+    }
+
+    fn host(number: u8) -> HostId {
+        format!("i-0000000{number}").parse().expect("a host's name")
+    }
+
+    /// An order for two hosts in two calls.
+    fn orders(verb: Verb, states: [PartState; 2]) -> Orders {
+        let mut orders = Orders::new(verb, Fence::default(), MADE, OnHostFailure::Leave, []);
+        for (number, state) in (1..).zip(states) {
+            orders.add(verb, &Image::Nothing, vec![host(number)]);
+            orders.parts.last_mut().expect("a call").state = state;
+        }
+        orders
+    }
+
+    fn sent(seconds: u64) -> PartState {
+        PartState::Sent { command: CommandId("c".to_owned()), at: after(seconds) }
+    }
+
+    #[test]
+    fn hosts_are_asked_anew_where_their_answers_are_old_or_a_call_never_went_out() {
+        use PartState::{Doubtful, Refused, Unsent};
+        let (gone, silent) = (Heard::Gone, Heard::Silent);
+        let rows = [
+            ([sent(0), sent(0)], [&gone, &gone], 120, false),
+            ([sent(0), sent(0)], [&gone, &gone], 121, true),
+            ([sent(0), sent(90)], [&gone, &gone], 121, true),
+            ([sent(60), sent(90)], [&gone, &gone], 121, false),
+            // Who was asked and is silent was waited for.
+            ([sent(0), sent(0)], [&gone, &silent], 300, false),
+            ([Unsent, sent(0)], [&silent, &gone], 60, true),
+            ([Doubtful, sent(0)], [&silent, &gone], 60, true),
+            ([Doubtful, sent(0)], [&silent, &silent], 300, false),
+            // There is nobody to ask.
+            ([Unsent, sent(60)], [&gone, &gone], 121, false),
+            ([Refused, sent(60)], [&silent, &gone], 121, false),
+        ];
+        for (states, heard, seconds, is_old) in rows {
+            let mut orders = orders(Verb::Inspect, states.clone());
+            orders.heard = (1..).map(host).zip(heard.into_iter().cloned()).collect();
+            assert_eq!(orders.is_old(after(seconds)), is_old, "{states:?} {heard:?} {seconds}");
+        }
+    }
+
+    #[test]
+    fn an_order_never_went_out_once_no_call_of_it_can_begin() {
+        use PartState::{Doubtful, Unsent};
+        let rows = [
+            ([Unsent, Unsent], true, 180, false),
+            ([Unsent, Unsent], true, 181, true),
+            // It was not looked for yet.
+            ([Unsent, Unsent], false, 181, false),
+            ([Unsent, Doubtful], true, 181, false),
+            ([Unsent, sent(0)], true, 181, false),
+        ];
+        for (states, resent, seconds, never) in rows {
+            let orders = Orders { resent, ..orders(Verb::Activate, states.clone()) };
+            let found = orders.never_went_out(after(seconds));
+            assert_eq!(found, never, "{states:?} {resent} {seconds}");
+        }
     }
 }

@@ -360,14 +360,19 @@ impl Orders {
 
     /// Sends a call again that is known not to be out.
     ///
-    /// With the same fence: a host that got it after all does not act twice. It may start for as
-    /// long again, unless the intent itself has grown too old to be carried out.
-    pub fn resend(&mut self, number: u32, now: Timestamp) {
+    /// With the same fence: a host that got it after all does not act twice.
+    pub fn resend(&mut self, number: u32) {
         let Some(part) = self.part_mut(number) else { return };
-        let limit = part.verb.limit();
         part.state = PartState::Unsent;
         self.resent = true;
-        if now < self.made.after(limit) {
+    }
+
+    /// Lets what is sent again start for as long again, unless the intent itself has grown too old
+    /// to be carried out.
+    pub fn renew(&mut self, now: Timestamp) {
+        let limit = self.parts.iter().map(|part| part.verb.limit()).max().unwrap_or_default();
+        let unsent = self.parts.iter().any(|part| part.state == PartState::Unsent);
+        if self.resent && unsent && now < self.made.after(limit) {
             self.not_after = self.not_after.max(now.after(VALIDITY));
         }
     }

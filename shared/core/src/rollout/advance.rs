@@ -268,6 +268,10 @@ impl Rollout {
             self.phase = Phase::Verifying(orders);
             return false;
         }
+        if orders.is_old(cx.now) {
+            self.ask_all("what the hosts said has grown old; they are asked again", cx);
+            return true;
+        }
         let (Some(view), Some(fleet)) = (self.view(cx), cx.fleet()) else {
             self.phase = Phase::Verifying(orders);
             return false;
@@ -311,7 +315,7 @@ impl Rollout {
 
     /// Counts hosts again that went away and are back; whether there are any. One that was changed
     /// before is counted once it serves: until then it may still be starting.
-    fn take_back(&mut self, is_there: impl Fn(&HostId) -> bool, view: &View) -> bool {
+    pub(super) fn take_back(&mut self, is_there: impl Fn(&HostId) -> bool, view: &View) -> bool {
         let mut back = false;
         for (host, run) in &mut self.hosts {
             let is_ready = !run.told || view.serves_everywhere(host);

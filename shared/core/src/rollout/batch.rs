@@ -35,6 +35,10 @@ impl Rollout {
         if !cx.listen(&mut orders) {
             return self.stay(batch, Stage::Checking(orders));
         }
+        if orders.is_old(cx.now) {
+            self.choose_next(cx.now, "what the hosts said has grown old; they are asked again");
+            return true;
+        }
         for host in &batch.hosts {
             match orders.heard.get(host) {
                 Some(Heard::Answered(answer)) if answer.is_ok() => {
@@ -180,6 +184,10 @@ impl Rollout {
 
     /// Judges every host of the batch, once all of them have been heard.
     fn activated(&mut self, mut batch: Batch, mut orders: Orders, cx: &mut Context<'_>) -> bool {
+        if self.is_forward() && orders.never_went_out(cx.now) {
+            self.choose_anew(&batch.hosts, orders.fence, cx.now);
+            return true;
+        }
         if !cx.listen(&mut orders) {
             return self.stay(batch, Stage::Activating(orders));
         }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::alarms::Alarms;
 use super::view::View;
-use super::{Bake, Batch, Cause, Context, Course, HostRun, Phase, Progress, Rollout, Stage};
+use super::{Bake, Batch, Cause, Context, Course, HostRun, Known, Phase, Progress, Rollout, Stage};
 use crate::name::HostId;
-use crate::order::{DELIVERY, OnHostFailure, Orders, Verb, Watch};
+use crate::order::{DELIVERY, Fence, OnHostFailure, Orders, Verb, Watch};
 use crate::plan;
 use crate::reason::{Code, Reason};
 use crate::release::{Image, Running};
@@ -68,6 +68,10 @@ impl Rollout {
         let unused = || view.unused(|target| self.is_live(&target.host));
         let out = self.out_of_service(&view).or_else(unused).filter(|_| self.is_forward());
         self.put_back_too(&present);
+        if self.is_forward() {
+            // It is asked with the others before the next batch begins.
+            self.take_back(|host| present.contains(host), &view);
+        }
         if let Some(reason) = out {
             self.turn_back(reason, cx);
             return true;
@@ -93,7 +97,7 @@ impl Rollout {
         if of_all && !self.hosts.values().any(HostRun::was_touched) {
             self.warn_of_groups(&view);
         }
-        let waiting = self.candidates(&view);
+        let waiting = self.candidates(&view, cx.known);
         if waiting.is_empty() {
             self.all_changed(cx);
             return true;
@@ -137,7 +141,7 @@ impl Rollout {
         all.len() < 2
     }
 
-    fn candidates(&self, view: &View) -> Vec<plan::Candidate> {
+    fn candidates(&self, view: &View, known: Known<'_>) -> Vec<plan::Candidate> {
         let (forward, halts) = (self.is_forward(), self.halts);
         let to_change = |run: &HostRun| {
             if forward { goes_forward(run) } else { goes_back(run, halts) }
@@ -146,10 +150,14 @@ impl Rollout {
         // What served nothing before serves until the others are back.
         let had_some = |run: &HostRun| run.baseline != Running::Nothing;
         let others = !forward && all().any(|(_, run)| had_some(run));
-        // And for as long as one of those is not.
+        // And for as long as one of those is not, or somebody had stopped what ran before it was
+        // changed.
         let given_up =
             |run: &HostRun| matches!(run.progress, Progress::Lost(_) | Progress::Skipped(_));
-        let misses = self.hosts.values().any(|run| had_some(run) && given_up(run));
+        let is_missed = |(host, run): (&HostId, &HostRun)| {
+            if had_some(run) { given_up(run) } else { known.has_run(host) }
+        };
+        let misses = self.hosts.iter().any(is_missed);
         let waiting = all().filter(|(_, run)| !others || had_some(run));
         waiting
             .map(|(host, run)| plan::Candidate {
@@ -270,6 +278,17 @@ impl Rollout {
         } else {
             self.take_out(hosts, view, &text, cx);
         }
+    }
+
+    /// Chooses anew where an order to change hosts never went out: they were told nothing.
+    pub(super) fn choose_anew(&mut self, hosts: &[HostId], fence: Fence, now: Timestamp) {
+        for host in hosts {
+            if let Some(run) = self.hosts.get_mut(host) {
+                run.told = false;
+                run.snapshot.take_if(|it| *it == fence);
+            }
+        }
+        self.choose_next(now, "what was seen before has grown old; chosen anew");
     }
 
     /// Takes a batch out of service, or, where there is nothing to take it out of, goes on.

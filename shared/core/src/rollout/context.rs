@@ -143,6 +143,7 @@ impl<'a> Context<'a> {
                 self.platforms.insert(host.clone(), answer.platform);
             }
         }
+        orders.renew(self.now);
         orders.expire(self.now);
         // SSM says only half an hour later that a terminated machine is gone, or that it was not
         // reached.

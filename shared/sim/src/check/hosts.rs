@@ -21,10 +21,10 @@ use crate::world::World;
 /// How long the load balancer may know something before Esclusa has looked.
 const UNSEEN: Duration = Duration::from_secs(40);
 
-/// How long containers may have failed before a host's answer says so: it is asked with others, of
-/// which one may not answer before its order has expired, and is listened to then; and how late an
-/// order may begin that was given before.
-const UNHEARD: Duration = Duration::from_mins(5);
+/// How long containers may have failed before an order begins that was decided without knowing it:
+/// a host is asked with others, of which one may not answer before its order has expired (after
+/// four minutes), and what is decided then may begin for three.
+const UNHEARD: Duration = Duration::from_mins(7);
 
 impl World {
     /// Checks that a host begins only what the newest intent for it says, and in time.
@@ -58,7 +58,7 @@ impl World {
                     self.check_finished(Some(order.key.fence));
                 }
                 let began = self.marks.began.entry(rollout).or_default();
-                began.insert(id.clone(), order.key.fence);
+                began.insert(id.clone(), (order.key.fence, self.now));
             }
         }
     }
@@ -127,13 +127,19 @@ impl World {
         let began = self.marks.began.get(&rollout.id).into_iter().flatten();
         let runs = |id: &HostId| self.hosts.get(id).is_some_and(|it| it.running().is(candidate));
         let served = began.filter(|(id, _)| runs(id) && self.serves(id));
-        let served: Vec<_> = served.map(|(id, fence)| (id.clone(), *fence)).collect();
-        self.marks.finished.entry(rollout.id.clone()).or_default().extend(served);
+        let served: Vec<_> = served.map(|(id, (fence, _))| (id.clone(), *fence)).collect();
+        let finished = self.marks.finished.entry(rollout.id.clone()).or_default();
+        let new = served.iter().filter(|(id, _)| !finished.contains_key(id));
+        self.marks.just_finished.extend(new.map(|(id, _)| id.clone()));
+        finished.extend(served);
     }
 
     /// Checks that no batch begins while a host that is finished is known to be out of service.
     fn check_finished(&mut self, batch: Option<Fence>) {
-        let Some(rollout) = self.active_rollout().filter(|it| it.is_forward()) else { return };
+        let Some(rollout) = self.active_rollout().filter(|it| it.is_forward()).cloned() else {
+            return;
+        };
+        self.check_asked(&rollout, batch);
         let finished = self.marks.finished.get(&rollout.id).into_iter().flatten();
         let alive = |id: &HostId| self.hosts.get(id).is_some_and(|host| host.alive);
         let mut before = finished.filter(|(id, fence)| Some(**fence) != batch && alive(id));

@@ -3,6 +3,7 @@
 
 mod ends;
 mod hosts;
+mod looks;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,7 @@ use esclusa_core::digest::Digest;
 use esclusa_core::lane::Lane;
 use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::order::Fence;
-use esclusa_core::rollout::{Cause, Phase, Progress, Rollout, RolloutId, Stage};
+use esclusa_core::rollout::{Cause, Rollout, RolloutId};
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::Target;
 use esclusa_shell::operate::Action;
@@ -21,6 +22,7 @@ use esclusa_shell::ports::Wanted;
 use crate::hosts::SimHost;
 use crate::simulation::TIMEOUT;
 use crate::world::{World, say};
+pub(crate) use looks::Look;
 
 /// What the checker remembers of the truth.
 #[derive(Debug, Default)]
@@ -29,14 +31,16 @@ pub(crate) struct Marks {
     pub(crate) activations: BTreeSet<(HostId, String)>,
     /// What each host was registered as before Esclusa did anything.
     pub(crate) registered: BTreeMap<HostId, BTreeSet<Target>>,
-    /// Hosts that a rollout has told to change, until it has seen them settle.
-    changing: BTreeMap<RolloutId, BTreeSet<HostId>>,
     /// The rollouts that have taken a target out of service.
     pub(crate) drained: BTreeSet<RolloutId>,
-    /// The hosts that each rollout has begun to change, and by which order.
-    pub(crate) began: BTreeMap<RolloutId, BTreeMap<HostId, Fence>>,
+    /// The hosts that each rollout has begun to change, by which order, and when.
+    pub(crate) began: BTreeMap<RolloutId, BTreeMap<HostId, (Fence, Timestamp)>>,
+    /// What was true of each host when it last gave an answer that could be read.
+    heard: BTreeMap<HostId, Look>,
     /// Those of them that have run the candidate and served since.
     pub(crate) finished: BTreeMap<RolloutId, BTreeMap<HostId, Fence>>,
+    /// Those that have just become so.
+    pub(crate) just_finished: BTreeSet<HostId>,
     /// When each order was first saved.
     pub(crate) decided_at: BTreeMap<Fence, Timestamp>,
     /// When the tag last moved, a person last asked for something, or the configuration or the
@@ -46,6 +50,8 @@ pub(crate) struct Marks {
     pub(crate) told_at: Timestamp,
     /// Digests that failed here and were put back, unless a person has lifted that since.
     pub(crate) quarantined: BTreeSet<Digest>,
+    /// Those for which somebody is to blame, or that are.
+    blamed: BTreeSet<Digest>,
     /// When a person last asked to have such a one lifted.
     lifted_at: BTreeMap<Digest, Timestamp>,
     /// When a host was last changed behind Esclusa's back.
@@ -109,7 +115,6 @@ impl World {
             if let Some(orders) = rollout.orders() {
                 self.marks.decided_at.entry(orders.fence).or_insert(self.now);
             }
-            self.mark_changing(rollout);
             self.note_finished(rollout);
         }
         if let Some(rollout) = before {
@@ -164,20 +169,6 @@ impl World {
         for text in wrong {
             self.breaks(8, text);
         }
-    }
-
-    /// A host that was told to change is changing until it is seen done, or put back.
-    fn mark_changing(&mut self, rollout: &Rollout) {
-        let changing = self.marks.changing.entry(rollout.id.clone()).or_default();
-        if let Phase::Changing(batch) = &rollout.phase
-            && let Stage::Activating(_) = &batch.stage
-            && rollout.is_forward()
-        {
-            changing.extend(batch.hosts.iter().cloned());
-        }
-        changing.retain(|host| {
-            rollout.hosts.get(host).is_some_and(|run| run.progress != Progress::Done)
-        });
     }
 
     fn check_start(&mut self, stored: Option<&Lane>, lane: &Lane, rollout: &Rollout) {

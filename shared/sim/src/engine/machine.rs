@@ -68,16 +68,17 @@ impl Engine {
     pub(crate) fn boot(&mut self, back: Timestamp) {
         self.seen.kept.remembered.clear();
         self.remembered.clear();
-        self.come_back(back);
+        self.come_back(back, WARM_UP);
     }
 
     /// The engine stops, and answers again at `back`.
     pub(crate) fn restart_engine(&mut self, back: Timestamp) {
         self.down_until = back;
-        self.come_back(back);
+        self.come_back(back, WARM_UP);
     }
 
-    fn come_back(&mut self, back: Timestamp) {
+    /// What runs is started again at `back`, and is ready after `warm_up`.
+    pub(crate) fn come_back(&mut self, back: Timestamp, warm_up: Duration) {
         let mut up: Vec<usize> = Vec::new();
         for (index, container) in self.seen.containers.iter_mut().enumerate() {
             if container.state.is_up() {
@@ -90,7 +91,7 @@ impl Engine {
                 // What shares another's network is started after it.
                 let later = u64::from(!container.shares_with.is_empty());
                 container.started_at = back.after(Duration::from_millis(later));
-                let decides_at = back.after(WARM_UP);
+                let decides_at = back.after(warm_up);
                 self.decides_at.insert(container.id.clone(), decides_at);
             }
         }

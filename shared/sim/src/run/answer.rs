@@ -106,6 +106,7 @@ impl World {
     }
 
     fn answer(&mut self, id: &HostId, order: &Order, report: &Report) -> Option<Answer> {
+        self.note_look(id);
         let zone = self.hosts.get(id).map(|host| host.zone.clone()).unwrap_or_default();
         self.look(id, |engine, _| {
             let seen = engine.seen();

@@ -36,6 +36,8 @@ pub(crate) struct Run {
     began: Timestamp,
     took: Duration,
     next_at: Timestamp,
+    /// Whether it holds the service's lock on its host.
+    is_locking: bool,
     /// How often the host had killed its program when this one began.
     kills: u64,
     turns: u32,
@@ -154,6 +156,7 @@ impl World {
         let host = self.hosts.get_mut(id)?;
         let clock = host.clock(now);
         let refused = check_time(&order, clock).err();
+        let is_locking = order.verb != Verb::Inspect && refused.is_none();
         let (course, begins) = match (order.verb, refused) {
             (_, Some(Refusal(reason))) => (Course::Refuses(reason), false),
             (Verb::Inspect, None) => (Course::Inspects, false),
@@ -178,9 +181,14 @@ impl World {
         };
         let at_once = matches!(course, Course::Decides(_));
         let next_at = if at_once { now } else { now.after(took) };
-        host.locked_until = next_at;
+        if is_locking {
+            host.locked_until = next_at;
+        }
         let kills = host.kills;
-        Some((Run { order, began: now, took, next_at, kills, turns: 0, course }, begins))
+        Some((
+            Run { order, began: now, took, next_at, is_locking, kills, turns: 0, course },
+            begins,
+        ))
     }
 
     /// Lets a run catch up with the clock: each of its turns is taken at its own time.
@@ -209,14 +217,14 @@ impl World {
                 return RunState::Killed;
             }
             if run.next_at > until {
-                if run.order.verb != Verb::Inspect {
+                if run.is_locking {
                     host.locked_until = run.next_at.max(run.ends_at());
                 }
                 return RunState::Runs;
             }
             self.now = run.next_at;
             if let Course::Answers(answer) = &run.course {
-                host.is_locked &= run.order.verb == Verb::Inspect;
+                host.is_locked &= !run.is_locking;
                 return RunState::Answered(answer.clone());
             }
             if self.is_killed(id, run, adversary) {

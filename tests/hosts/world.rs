@@ -103,10 +103,7 @@ impl Drop for Cleaner {
 /// The engine that `scripts/setup engine` unpacks beside the Python tools; [`None`] where it found
 /// that this system's archives carry none.
 pub(crate) fn newest_engine() -> Option<Engine> {
-    let beside = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
-    let tools = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
-    let root = tested_checkout();
-    let directory = tools.unwrap_or_else(|| root.join(".tools")).join("engine");
+    let directory = tools().join("engine");
     let directory = directory.canonicalize().unwrap_or(directory);
     let versions = fs::read_to_string(directory.join("versions"))
         .expect("the newest engine is not unpacked: run scripts/setup engine");
@@ -114,17 +111,24 @@ pub(crate) fn newest_engine() -> Option<Engine> {
     directory.join("usr").is_dir().then_some(Engine::Newest(directory))
 }
 
+/// Where `scripts/setup` puts what it installs for the tests.
+pub(crate) fn tools() -> PathBuf {
+    let beside = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
+    let tools = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
+    tools.unwrap_or_else(|| tested_checkout().join(".tools"))
+}
+
 pub(crate) fn new_host(state: &Path, number: u8, options: HostOptions) -> Host {
     Host::create(state, number, options).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn clear(state: &Path) {
+pub(crate) fn clear(state: &Path) {
     let _none = Registry::of(state).stop();
     remove_all(state).unwrap_or_else(|error| panic!("{error}"));
     let _absent = fs::remove_dir_all(state);
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

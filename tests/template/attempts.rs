@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::refused::World;
-use crate::{HOST, METRICS, OPERATOR, PERSON, PIPELINE, PUBLISHER, RETENTION, ROLLOUT, SERVICE};
+use crate::{
+    HOST, METRICS, OPERATOR, PERSON, PIPELINE, PUBLISHER, REPORTER, RETENTION, ROLLOUT, SERVICE,
+};
 
 /// A call, and who may make it.
 pub(crate) struct Attempt {
@@ -134,7 +136,7 @@ fn on_images() -> Vec<Attempt> {
 /// The pipeline pushes to its own repository, and hosts pull from all.
 fn on_pushes_and_pulls() -> Vec<Attempt> {
     let nothing = format!("sha256:{}", "0".repeat(64));
-    let layer = json!({ "repositoryName": SERVICE, "layerDigest": nothing });
+    let layer_of = |name: &str| json!({ "repositoryName": name, "layerDigest": nothing });
     let check = json!({ "repositoryName": SERVICE, "layerDigests": [nothing] });
     let get =
         |name: &str| json!({ "repositoryName": name, "imageIds": [{ "imageDigest": nothing }] });
@@ -145,7 +147,8 @@ fn on_pushes_and_pulls() -> Vec<Attempt> {
     vec![
         attempt("ecr", "batch_get_image", get(SERVICE), functions_and),
         attempt("ecr", "batch_get_image", get(crate::PUSHED), all),
-        attempt("ecr", "get_download_url_for_layer", layer, &[HOST]),
+        attempt("ecr", "get_download_url_for_layer", layer_of(SERVICE), &[HOST]),
+        attempt("ecr", "get_download_url_for_layer", layer_of(crate::PUSHED), &[HOST, PIPELINE]),
         attempt("ecr", "batch_check_layer_availability", check, &[HOST]),
         attempt("ecr", "put_image", put, &[PIPELINE]),
         attempt("ecr", "initiate_layer_upload", upload, &[PIPELINE]),
@@ -310,7 +313,7 @@ fn on_the_rest(world: &World) -> Vec<Attempt> {
     let log = world.outputs["ContainerLogs"].as_str();
     vec![
         attempt("lambda", "invoke", function("operator"), &[PERSON]),
-        attempt("lambda", "invoke", function("metrics"), &[PIPELINE]),
+        attempt("lambda", "invoke", function("metrics"), &[REPORTER]),
         attempt("lambda", "invoke", function("rollout"), NOBODY),
         attempt("lambda", "invoke", function("retention"), NOBODY),
         attempt("lambda", "update_function_configuration", function("rollout"), NOBODY),

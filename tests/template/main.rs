@@ -41,10 +41,11 @@ const FUNCTIONS: [(&str, &str); 5] = [
 const HOST: &str = "a host with HostPolicy";
 const PERSON: &str = "a person with OperatorPolicy";
 const PIPELINE: &str = "a service's PipelineRole";
+const REPORTER: &str = "a service's ReportRole";
 
 /// Everybody who calls AWS because of Esclusa.
-const CALLERS: [&str; 8] =
-    [METRICS, OPERATOR, PUBLISHER, RETENTION, ROLLOUT, HOST, PERSON, PIPELINE];
+const CALLERS: [&str; 9] =
+    [METRICS, OPERATOR, PUBLISHER, RETENTION, ROLLOUT, HOST, PERSON, PIPELINE, REPORTER];
 
 /// Where things are, for an environment of this test's own.
 fn options() -> Options {
@@ -63,12 +64,12 @@ async fn the_deployed_template_keeps_its_promises() {
     let tested = tokio::spawn({
         let environment = environment.clone();
         async move {
-            let pipeline = pipeline::deployed(&environment, "pushed", &[]).await;
-            let callers = everybody(&environment, &pipeline).await;
+            let roles = pipeline::deployed(&environment, "pushed", &[]).await;
+            let callers = everybody(&environment, &roles).await;
             program::is_in_the_registry(&environment, &callers);
             program::is_what_each_document_runs(&environment, &callers);
             refused::each_caller_is_refused_what_it_need_not_do(&environment, &callers).await;
-            pipeline::only_its_branches_may_be_it(&environment, &callers, &pipeline).await;
+            pipeline::only_its_branches_may_be_it(&environment, &callers, &roles).await;
             patterns::each_rule_passes_on_exactly_what_it_should(&callers);
             documents::nothing_but_values_gets_through(&callers);
         }
@@ -78,7 +79,7 @@ async fn the_deployed_template_keeps_its_promises() {
     ended.unwrap();
 }
 
-async fn everybody<'a>(environment: &'a Environment, pipeline: &str) -> Callers<'a> {
+async fn everybody<'a>(environment: &'a Environment, roles: &pipeline::Roles) -> Callers<'a> {
     let mut callers = Callers::of(environment).await;
     for (_, role) in FUNCTIONS {
         callers.add_of_stack(role).await;
@@ -95,6 +96,6 @@ async fn everybody<'a>(environment: &'a Environment, pipeline: &str) -> Callers<
     let attach = json!({ "RoleName": "person", "PolicyArn": policy });
     callers.root("iam", "attach_role_policy", attach);
     callers.add(PERSON, "assume_role", assume(made["Role"]["Arn"].as_str().unwrap()));
-    pipeline::add(&mut callers, pipeline);
+    pipeline::add(&mut callers, roles);
     callers
 }

@@ -6,19 +6,27 @@ use esclusa_local::environment::Environment;
 use serde_json::{Value, json};
 
 use crate::calls::Callers;
-use crate::{PIPELINE, PUSHED, options};
+use crate::{PIPELINE, PUSHED, REPORTER, options};
 
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
 const AUDIENCE: &str = "sts.amazonaws.com";
 const MAIN: &str = "repo:acme/tickets:ref:refs/heads/main";
 const WITH_TOKEN: &str = "assume_role_with_web_identity";
 
-/// Deploys the template of a service, and returns the role of its pipeline.
+/// The roles that workflows assume.
+pub(crate) struct Roles {
+    /// The one that pushes.
+    pipeline: String,
+    /// The one that reports builds.
+    reporter: String,
+}
+
+/// Deploys the template of a service, and returns the roles of its workflow.
 pub(crate) async fn deployed(
     environment: &Environment,
     stack: &str,
     more: &[(&str, &str)],
-) -> String {
+) -> Roles {
     let parameters = [
         ("Service", PUSHED),
         ("Organisation", "acme"),
@@ -28,53 +36,70 @@ pub(crate) async fn deployed(
     let parameters = [&parameters[..], more].concat();
     let root = options().root;
     let outputs = environment.deploy_beside(&root, stack, "template-service.yaml", &parameters);
-    outputs.await.unwrap()["PipelineRole"].clone()
+    let outputs = outputs.await.unwrap();
+    let [pipeline, reporter] = ["PipelineRole", "ReportRole"].map(|it| outputs[it].clone());
+    Roles { pipeline, reporter }
 }
 
-/// Adds the workflow on the main branch as a caller.
-pub(crate) fn add(callers: &mut Callers<'_>, role: &str) {
-    callers.add(PIPELINE, WITH_TOKEN, with_token(role, &claims(ISSUER, AUDIENCE, MAIN)));
+/// Adds the workflow on the main branch as a caller, with each of its roles.
+pub(crate) fn add(callers: &mut Callers<'_>, roles: &Roles) {
+    for (name, role) in [(PIPELINE, &roles.pipeline), (REPORTER, &roles.reporter)] {
+        callers.add(name, WITH_TOKEN, with_token(role, &claims(ISSUER, AUDIENCE, MAIN)));
+    }
 }
+
+/// A workflow's subject, and whether it may push and report.
+type Row = (&'static str, bool, bool);
+
+const BY_NAMES: [Row; 12] = [
+    (MAIN, true, true),
+    ("repo:acme/tickets:ref:refs/heads/develop", true, true),
+    ("repo:acme/tickets:ref:refs/heads/feature/seats", false, true),
+    ("repo:acme/tickets:ref:refs/heads/main-2", false, true),
+    ("repo:acme/tickets:ref:refs/heads/*", false, true),
+    ("repo:acme/tickets:ref:refs/tags/main", false, false),
+    ("repo:acme/tickets:pull_request", false, false),
+    ("repo:acme/tickets:environment:production", false, false),
+    ("repo:acme/tickets-2:ref:refs/heads/main", false, false),
+    ("repo:evil/tickets:ref:refs/heads/main", false, false),
+    ("repo:evil/repo:acme/tickets:ref:refs/heads/main", false, false),
+    ("repo:acme@1/tickets@2:ref:refs/heads/main", false, false),
+];
+
+/// A repository that comes to bear the name later has other numbers.
+const BY_NUMBERS: [Row; 6] = [
+    ("repo:acme@1/tickets@2:ref:refs/heads/main", true, true),
+    ("repo:acme@1/tickets@2:ref:refs/heads/develop", true, true),
+    ("repo:acme@1/tickets@2:ref:refs/heads/feature/seats", false, true),
+    ("repo:acme@1/tickets@3:ref:refs/heads/main", false, false),
+    ("repo:acme@1/tickets@2:pull_request", false, false),
+    (MAIN, false, false),
+];
 
 pub(crate) async fn only_its_branches_may_be_it(
     environment: &Environment,
     callers: &Callers<'_>,
-    role: &str,
+    roles: &Roles,
 ) {
-    let by_names = [
-        (MAIN, true),
-        ("repo:acme/tickets:ref:refs/heads/develop", true),
-        ("repo:acme/tickets:ref:refs/heads/feature", false),
-        ("repo:acme/tickets:ref:refs/heads/main-2", false),
-        ("repo:acme/tickets:ref:refs/heads/*", false),
-        ("repo:acme/tickets:ref:refs/tags/main", false),
-        ("repo:acme/tickets:pull_request", false),
-        ("repo:acme/tickets:environment:production", false),
-        ("repo:acme/tickets-2:ref:refs/heads/main", false),
-        ("repo:evil/tickets:ref:refs/heads/main", false),
-        ("repo:acme@1/tickets@2:ref:refs/heads/main", false),
-    ];
-    let mut rows: Vec<(&str, Value, bool)> = Vec::new();
-    rows.extend(by_names.map(|(subject, may)| (role, claims(ISSUER, AUDIENCE, subject), may)));
-    rows.push((role, claims(ISSUER, "https://github.com/acme", MAIN), false));
-    rows.push((role, claims("https://token.example.com", AUDIENCE, MAIN), false));
-    // A repository that comes to bear the name later has other numbers.
     let ids = [("OrganisationId", "1"), ("RepositoryId", "2"), ("Service", "acme/numbered")];
     let numbered = deployed(environment, "numbered", &ids).await;
-    let by_numbers = [
-        ("repo:acme@1/tickets@2:ref:refs/heads/main", true),
-        ("repo:acme@1/tickets@2:ref:refs/heads/develop", true),
-        ("repo:acme@1/tickets@3:ref:refs/heads/main", false),
-        ("repo:acme@1/tickets@2:pull_request", false),
-        (MAIN, false),
-    ];
-    let claimed = |(subject, may)| (numbered.as_str(), claims(ISSUER, AUDIENCE, subject), may);
-    rows.extend(by_numbers.map(claimed));
+    let mut tries: Vec<(&str, Value, bool)> = Vec::new();
+    for (roles, rows) in [(roles, &BY_NAMES[..]), (&numbered, &BY_NUMBERS[..])] {
+        for (subject, pushes, reports) in rows {
+            let claimed = claims(ISSUER, AUDIENCE, subject);
+            tries.push((&roles.pipeline, claimed.clone(), *pushes));
+            tries.push((&roles.reporter, claimed, *reports));
+        }
+    }
+    for role in [&roles.pipeline, &roles.reporter] {
+        tries.push((role, claims(ISSUER, "https://github.com/acme", MAIN), false));
+        tries.push((role, claims("https://token.example.com", AUDIENCE, MAIN), false));
+    }
     let call = |(role, claims, _): &(&str, Value, bool)| {
         ("root", "sts", WITH_TOKEN, with_token(role, claims))
     };
-    let calls: Vec<_> = rows.iter().map(call).collect();
-    for ((role, claims, may), answer) in rows.iter().zip(callers.call(&calls)) {
+    let calls: Vec<_> = tries.iter().map(call).collect();
+    for ((role, claims, may), answer) in tries.iter().zip(callers.call(&calls)) {
         assert_eq!(answer.is_denied(), !may, "{role} by {claims}: {answer:?}");
     }
 }

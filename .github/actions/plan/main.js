@@ -2,9 +2,9 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { Problem } from "../lib/problem.js";
+import { annotation, input, setOutputs } from "../lib/runner.js";
 import { planRun } from "./src/plan.js";
-import { Problem } from "./src/problem.js";
-import { annotation, input, setOutputs } from "./src/runner.js";
 import { findVersion } from "./src/version.js";
 
 const { GITHUB_EVENT_NAME: event, GITHUB_REF: ref, GITHUB_SHA: revision, GITHUB_WORKSPACE: workspace } = process.env;
@@ -23,9 +23,12 @@ function read(file) {
 
 /** The git tags on the commit, as far as the checkout fetched tags. */
 function tags() {
-  const options = { cwd: workspace, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] };
+  const options = { cwd: join(workspace, input("directory")), encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] };
   return execFileSync("git", ["tag", "--points-at", revision], options).split("\n").filter(Boolean);
 }
+
+// Before anything can fail: how long a failed build took is told too.
+setOutputs({ started: new Date().toISOString() });
 
 try {
   const found = findVersion({ input: input("version"), tags: tags(), read });

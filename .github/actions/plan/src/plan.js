@@ -3,7 +3,7 @@
  *
  * `main` goes to production, `develop` to staging, everything else nowhere: it is built and tested.
  */
-import { Problem } from "./problem.js";
+import { Problem } from "../../lib/problem.js";
 import { SOURCES } from "./version.js";
 
 /**

@@ -20,3 +20,13 @@ export function annotation(kind, title, text) {
   const escaped = text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
   return `::${kind} title=${title}::${escaped}`;
 }
+
+/** Whether an input is `true`. */
+export function isSet(name) {
+  return input(name) === "true";
+}
+
+/** A line that makes the runner hide a text wherever it would be shown. */
+export function mask(text) {
+  return `::add-mask::${text}`;
+}

@@ -1,0 +1,49 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Problem } from "../lib/problem.js";
+import { annotation, input } from "../lib/runner.js";
+import { planTests } from "./src/tests.js";
+
+/** What the tested image is called on the runner. */
+const IMAGE = "esclusa-candidate";
+
+const directory = join(process.env.GITHUB_WORKSPACE, input("directory"));
+
+function readDockerfile() {
+  try {
+    return readFileSync(join(directory, "Dockerfile"), "utf8");
+  } catch (error) {
+    throw new Problem(`${join(input("directory"), "Dockerfile")} cannot be read: ${error.code === "ENOENT" ? "there is none" : error.message}.`);
+  }
+}
+
+function run(step) {
+  const options = { cwd: directory, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, IMAGE } };
+  try {
+    execFileSync(step.program, step.arguments, options);
+  } catch (error) {
+    const how = error.signal ? `was ended by ${error.signal}` : `ended with ${error.status ?? error.message}`;
+    throw new Problem(`${step.name} ${how}: see above. Nothing was pushed.`);
+  }
+}
+
+try {
+  const wanted = { stage: input("stage"), command: input("command") };
+  const build = { version: input("version"), revision: input("revision"), image: IMAGE };
+  for (const step of planTests(readDockerfile(), wanted, build)) {
+    console.log(`::group::${step.name}`);
+    try {
+      run(step);
+    } finally {
+      console.log("::endgroup::");
+    }
+  }
+} catch (error) {
+  if (!(error instanceof Problem)) {
+    throw error;
+  }
+  console.log(annotation("error", "Test", error.message));
+  process.exitCode = 1;
+}

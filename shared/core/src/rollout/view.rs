@@ -127,6 +127,9 @@ impl Rollout {
             let of = |target: &Target| target.group == *group;
             let remembered =
                 self.hosts.iter().filter(|(_, run)| run.targets.iter().any(of)).map(|it| it.0);
+            // Those beside this rollout that were taken out of service, and are not back yet.
+            let owed = cx.known.owed.iter().filter(|(_, targets)| targets.iter().any(of));
+            let remembered = remembered.chain(owed.map(|it| it.0));
             let registered = seen.iter().filter(|it| of(&it.target) && it.health.is_registered());
             let healthy = seen.iter().filter(|it| {
                 let changes = cx.errands.get(&it.target.host).is_some_and(Errand::is_changing);

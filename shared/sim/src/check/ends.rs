@@ -74,7 +74,8 @@ impl World {
         };
         let known = self.marks.blamed.contains(digest);
         let taken = rollout.hosts.keys().any(was_taken);
-        let excused = rollout.hosts.keys().any(was_disturbed) || self.signals.is_some();
+        let excused =
+            rollout.hosts.keys().any(was_disturbed) || self.meddled || self.signals.is_some();
         if works && taken && !excused && !known {
             let text = format!("{} is quarantined for a host that was stopped", rollout.candidate);
             self.breaks(5, text);

@@ -135,7 +135,7 @@ export class Repository {
     try {
       return await fetch(url, { ...request, signal: AbortSignal.timeout(LIMIT) });
     } catch (error) {
-      const [cause] = [error.cause ?? error];
+      const cause = error.cause ?? error;
       return new Error(`${cause.message || cause.code || cause.name}.`);
     }
   }

@@ -2,6 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 
+import { Problem } from "./problem.js";
+
 /** An input of the action, trimmed. */
 export function input(name, environment = process.env) {
   return (environment[`INPUT_${name.replaceAll(" ", "_").toUpperCase()}`] ?? "").trim();
@@ -29,4 +31,17 @@ export function isSet(name) {
 /** A line that makes the runner hide a text wherever it would be shown. */
 export function mask(text) {
   return `::add-mask::${text}`;
+}
+
+/** Does what an action is for; a problem fails the job, and is shown on the run's page. */
+export async function act(title, work) {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof Problem)) {
+      throw error;
+    }
+    console.log(annotation("error", title, error.message));
+    process.exitCode = 1;
+  }
 }

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Problem } from "../lib/problem.js";
-import { annotation, input, setOutputs } from "../lib/runner.js";
+import { act, annotation, input, setOutputs } from "../lib/runner.js";
 import { planRun } from "./src/plan.js";
 import { findVersion } from "./src/version.js";
 
@@ -30,7 +30,7 @@ function tags() {
 // Before anything can fail: how long a failed build took is told too.
 setOutputs({ started: new Date().toISOString() });
 
-try {
+await act("Plan", () => {
   const found = findVersion({ input: input("version"), tags: tags(), read });
   const branches = { production: input("production-branch"), staging: input("staging-branch") };
   const plan = planRun({ event, ref, revision, branches, found });
@@ -39,10 +39,4 @@ try {
   const goes = push ? `goes to ${plan.environment} as ${plan.tags.join(", ")}` : "goes nowhere: it is built and tested";
   const source = found === undefined ? "" : ` (${found.source})`;
   console.log(annotation("notice", "Plan", `${plan.version}${source} ${goes}.`));
-} catch (error) {
-  if (!(error instanceof Problem)) {
-    throw error;
-  }
-  console.log(annotation("error", "Plan", error.message));
-  process.exitCode = 1;
-}
+});

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { Problem } from "../lib/problem.js";
 import { parseAddress, Repository } from "../lib/registry.js";
-import { annotation, input, isSet, mask, setOutputs } from "../lib/runner.js";
+import { act, annotation, input, isSet, mask, setOutputs } from "../lib/runner.js";
 import { buildArguments } from "./src/build.js";
 import { decidePush, VERSION } from "./src/decide.js";
 
@@ -98,12 +98,4 @@ async function push() {
   console.log(annotation("notice", "Push", `${decision.text} ${image.digest.slice(0, 19)}`));
 }
 
-try {
-  await push();
-} catch (error) {
-  if (!(error instanceof Problem)) {
-    throw error;
-  }
-  console.log(annotation("error", "Push", error.message));
-  process.exitCode = 1;
-}
+await act("Push", push);

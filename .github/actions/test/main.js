@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Problem } from "../lib/problem.js";
-import { annotation, input } from "../lib/runner.js";
+import { act, input } from "../lib/runner.js";
 import { planTests } from "./src/tests.js";
 
 /** What the tested image is called on the runner. */
@@ -35,7 +35,7 @@ function run(step) {
   }
 }
 
-try {
+await act("Test", () => {
   const wanted = { stage: input("stage"), command: input("command") };
   const build = { version: input("version"), revision: input("revision"), image: IMAGE };
   for (const step of planTests(readDockerfile(), wanted, build)) {
@@ -46,10 +46,4 @@ try {
       console.log("::endgroup::");
     }
   }
-} catch (error) {
-  if (!(error instanceof Problem)) {
-    throw error;
-  }
-  console.log(annotation("error", "Test", error.message));
-  process.exitCode = 1;
-}
+});

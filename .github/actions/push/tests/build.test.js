@@ -12,14 +12,14 @@ const OPTIONS = {
 const built = (options = {}) =>
   buildArguments({
     image: "registry.example.com/tickets", tag: "v1.2.0", plan: { version: "1.2.0", revision: REVISION },
-    metadata: "/tmp/build.json", directory: "/work/service", options: { ...OPTIONS, ...options },
+    metadata: "build.json", directory: "service", options: { ...OPTIONS, ...options },
   });
 const valuesOf = (arguments_, option) => arguments_.filter((_, place) => arguments_[place - 1] === option);
 
 test("an image is pushed under its first tag, and under no other", () => {
   assert.deepEqual(valuesOf(built(), "--output"), ["type=image,name=registry.example.com/tickets:v1.2.0,push=true"]);
   assert.ok(!built().some((it) => ["--tag", "-t", "--push"].includes(it)));
-  assert.equal(built().at(-1), "/work/service");
+  assert.equal(built().at(-1), "service");
 });
 
 test("it says of which commit, version and repository it is, and when it was made", () => {

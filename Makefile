@@ -54,7 +54,7 @@ check: ## format, lints, documentation, shell scripts, template
 	RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps --locked --quiet
 	shellcheck --external-sources scripts/setup scripts/preflight scripts/as_root scripts/arm \
 	  scripts/package scripts/programs scripts/test .ci/run examples/host/prepare \
-	  examples/tickets/test tests/hosts/runner/aws tests/hosts/runner/prepare
+	  examples/tickets/test local/runner/aws local/runner/prepare local/runner/assume
 	shellcheck hosts/bootstrap.sh
 	cargo run --quiet --locked --package esclusa-local -- documents --check
 	cfn-lint template.yaml template-service.yaml

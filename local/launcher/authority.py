@@ -192,7 +192,11 @@ def install() -> None:
             _leading.set(iter(keys))
         if checks:
             return checks[0].resource
-        return resource_of(service, method, path, headers, body, params, region, account)
+        resource = resource_of(service, method, path, headers, body, params, region, account)
+        if service == "lambda" and params.get("Qualifier"):
+            # An alias is a resource of its own.
+            return f"{resource}:{params['Qualifier'][0]}"
+        return resource
 
     def enforce_all(access_key, iam_action, service, region, resource_arn="*",
                     service_context=None):

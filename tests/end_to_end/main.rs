@@ -13,6 +13,7 @@ mod judge;
 mod kills;
 mod lost_hosts;
 mod numbers;
+mod pipeline;
 mod retention;
 mod scans;
 mod seen;

@@ -24,7 +24,6 @@ mod machines;
 mod meddling;
 mod order;
 mod orders;
-mod pipeline;
 mod refusals;
 mod started_with;
 mod world;

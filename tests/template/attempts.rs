@@ -306,6 +306,10 @@ fn on_alarms() -> Vec<Attempt> {
 fn on_the_rest(world: &World) -> Vec<Attempt> {
     let role = json!({ "RoleName": "acme", "AssumeRolePolicyDocument": "{}" });
     let function = |name: &str| json!({ "FunctionName": format!("{}-{name}", world.stack) });
+    let alias = |service: &str| format!("for-{}", service.replace('/', "__"));
+    let by_alias = |service: &str| json!({ "FunctionName": format!("{}-operator", world.stack), "Qualifier": alias(service) });
+    let by_name = json!({ "FunctionName": format!("{}-operator", world.stack),
+        "Name": alias(crate::PUSHED) });
     let assume =
         json!({ "RoleArn": "arn:aws:iam::000000000000:role/acme", "RoleSessionName": "tried" });
     let group = json!({ "logGroupName": "/aws/lambda/esclusa-rollout" });
@@ -313,6 +317,10 @@ fn on_the_rest(world: &World) -> Vec<Attempt> {
     let log = world.outputs["ContainerLogs"].as_str();
     vec![
         attempt("lambda", "invoke", function("operator"), &[PERSON]),
+        attempt("lambda", "invoke", by_alias(crate::PUSHED), &[PIPELINE]),
+        attempt("lambda", "invoke", by_alias("acme/numbered"), NOBODY),
+        attempt("lambda", "invoke", by_alias(SERVICE), NOBODY),
+        attempt("lambda", "update_alias", by_name, NOBODY),
         attempt("lambda", "invoke", function("metrics"), &[REPORTER]),
         attempt("lambda", "invoke", function("rollout"), NOBODY),
         attempt("lambda", "invoke", function("retention"), NOBODY),

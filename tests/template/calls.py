@@ -39,7 +39,12 @@ def call(one: dict) -> dict:
     except ParamValidationError as error:
         return {"error": str(error), "answer": None}
     answer.pop("ResponseMetadata", None)
-    return {"error": None, "answer": json.loads(json.dumps(answer, default=str))}
+    return {"error": None, "answer": json.loads(json.dumps(answer, default=plain))}
+
+
+def plain(value):
+    """What has no form in JSON: the answer of a function, an instant."""
+    return value.read().decode() if hasattr(value, "read") else str(value)
 
 
 # Clients are made one after the other, for that is not safe in threads.

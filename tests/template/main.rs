@@ -70,6 +70,7 @@ async fn the_deployed_template_keeps_its_promises() {
             program::is_what_each_document_runs(&environment, &callers);
             refused::each_caller_is_refused_what_it_need_not_do(&environment, &callers).await;
             pipeline::only_its_branches_may_be_it(&environment, &callers, &roles).await;
+            pipeline::asks_only_how_its_own_service_is(&environment, &callers);
             patterns::each_rule_passes_on_exactly_what_it_should(&callers);
             documents::nothing_but_values_gets_through(&callers);
         }

@@ -76,6 +76,16 @@ const BY_NUMBERS: [Row; 6] = [
     (MAIN, false, false),
 ];
 
+/// A repository whose releases go through environments of GitHub's.
+const BY_ENVIRONMENTS: [Row; 6] = [
+    ("repo:acme/tickets:environment:live", true, false),
+    ("repo:acme/tickets:environment:try.out", true, false),
+    ("repo:acme/tickets:environment:production", false, false),
+    ("repo:acme/tickets:environment:live:ref:refs/heads/feature", false, false),
+    ("repo:acme/tickets-2:environment:live", false, false),
+    (MAIN, true, true),
+];
+
 pub(crate) async fn only_its_branches_may_be_it(
     environment: &Environment,
     callers: &Callers<'_>,
@@ -84,7 +94,12 @@ pub(crate) async fn only_its_branches_may_be_it(
     let ids = [("OrganisationId", "1"), ("RepositoryId", "2"), ("Service", "acme/numbered")];
     let numbered = deployed(environment, "numbered", &ids).await;
     let mut tries: Vec<(&str, Value, bool)> = Vec::new();
-    for (roles, rows) in [(roles, &BY_NAMES[..]), (&numbered, &BY_NUMBERS[..])] {
+    let names = [("ProductionEnvironment", "live"), ("StagingEnvironment", "try.out")];
+    let names = [&names[..], &[("Service", "acme/reviewed")]].concat();
+    let reviewed = deployed(environment, "reviewed", &names).await;
+    for (roles, rows) in
+        [(roles, &BY_NAMES[..]), (&numbered, &BY_NUMBERS[..]), (&reviewed, &BY_ENVIRONMENTS[..])]
+    {
         for (subject, pushes, reports) in rows {
             let claimed = claims(ISSUER, AUDIENCE, subject);
             tries.push((&roles.pipeline, claimed.clone(), *pushes));
@@ -101,6 +116,34 @@ pub(crate) async fn only_its_branches_may_be_it(
     let calls: Vec<_> = tries.iter().map(call).collect();
     for ((role, claims, may), answer) in tries.iter().zip(callers.call(&calls)) {
         assert_eq!(answer.is_denied(), !may, "{role} by {claims}: {answer:?}");
+    }
+}
+
+/// What the operator answers to the pipeline: how its own service is, and nothing else.
+pub(crate) fn asks_only_how_its_own_service_is(environment: &Environment, callers: &Callers<'_>) {
+    let stack = &environment.record().stack;
+    let tries = [
+        ("status", PUSHED, "lane.unknown"),
+        ("progress", PUSHED, "lane.unknown"),
+        ("status", crate::SERVICE, "caller.refused"),
+        ("hold", PUSHED, "caller.refused"),
+        ("rollback", PUSHED, "caller.refused"),
+        ("deploy", PUSHED, "caller.refused"),
+    ];
+    let call = |(action, service, _): &(&str, &str, &str)| {
+        let version = ["progress", "deploy"].contains(action).then_some("v1.0.0");
+        let question = json!({ "action": action, "service": service, "version": version,
+            "environment": "production" });
+        let input = json!({ "FunctionName": format!("{stack}-operator"),
+            "Qualifier": format!("for-{}", PUSHED.replace('/', "__")),
+            "Payload": question.to_string() });
+        (PIPELINE, "lambda", "invoke", input)
+    };
+    let calls: Vec<_> = tries.iter().map(call).collect();
+    for ((action, service, code), answer) in tries.iter().zip(callers.call(&calls)) {
+        let answer = answer.value();
+        let told: Value = serde_json::from_str(answer["Payload"].as_str().unwrap()).unwrap();
+        assert_eq!(told["code"], json!(code), "{action} of {service}: {told}");
     }
 }
 

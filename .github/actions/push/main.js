@@ -7,7 +7,7 @@ import { Problem } from "../lib/problem.js";
 import { parseAddress, Repository } from "../lib/registry.js";
 import { act, annotation, input, isSet, mask, setOutputs } from "../lib/runner.js";
 import { buildArguments } from "./src/build.js";
-import { decidePush, VERSION } from "./src/decide.js";
+import { decidePush, limitPush, parseStep, VERSION } from "./src/decide.js";
 
 /** The image by which BuildKit lists what an image holds, unless it is told another one. */
 const SBOM_GENERATOR = "docker/buildkit-syft-scanner:stable-1";
@@ -77,11 +77,12 @@ async function find(repository, plan) {
 }
 
 async function push() {
+  const step = parseStep(input("step"));
   const plan = { ...Object.fromEntries(["environment", "version", "revision"].map((it) => [it, input(it)])), tags: JSON.parse(input("tags")) };
   const address = parseAddress(input("image"));
   const repository = new Repository(address, logIn(address.host));
   const found = await find(repository, plan);
-  const decision = decidePush(plan, found);
+  const decision = limitPush(decidePush(plan, found), step, plan);
   const [first, ...others] = decision.tags;
   const image = decision.image ?? (await repository.findImage(build(input("image"), first, plan)));
   // A version's tag takes no second push, not even of the same image.

@@ -36,9 +36,30 @@ pub(crate) struct Done {
     /// For `history`: the lane's ended rollouts, newest first, at most ten.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) history: Option<Vec<Past>>,
+    /// For `progress`: how far the version is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) progress: Option<Progress>,
     /// For `why`: these members too.
     #[serde(flatten)]
     pub(crate) why: Option<Report>,
+}
+
+/// For `progress`: how far a version is.
+#[derive(Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Progress {
+    pub(crate) release: Release,
+    /// `waiting`, `rolling_out`, `succeeded`, `failed`, or `replaced` by another release. The last
+    /// three do not change unless a person does something.
+    pub(crate) state: &'static str,
+    /// What it waits for, or why it failed.
+    pub(crate) reason: Option<Why>,
+    /// When what it waits for ends by itself, if it does.
+    pub(crate) lifts_at: Option<String>,
+    /// Its rollout, while it is under way.
+    pub(crate) rollout: Option<Active>,
+    /// Its last rollout that has ended, among the lane's last ten.
+    pub(crate) past: Option<Past>,
 }
 
 /// For `why`: what keeps a release from being rolled out.
@@ -61,7 +82,7 @@ pub(crate) struct Refused {
     /// Always false.
     #[cfg_attr(test, schemars(extend("const" = false)))]
     pub(crate) ok: bool,
-    /// Why: `question.invalid`, `lane.unknown`, `release.deleting`, or a reason code of the lane.
+    /// Why: `question.invalid`, `caller.refused`, `lane.unknown`, `release.deleting`, or a reason code of the lane.
     pub(crate) code: String,
     /// Why, for a person.
     pub(crate) text: String,

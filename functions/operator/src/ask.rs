@@ -21,6 +21,8 @@ pub(crate) enum Verb {
     History,
     /// What keeps this version, or what the tag says, from being rolled out.
     Why(Option<Wanted>),
+    /// How far this version is.
+    Progress(Wanted),
     /// That something be done.
     Change(Action),
 }
@@ -40,10 +42,11 @@ const FURTHEST: Duration = Duration::from_hours(24 * 732);
 /// An action: its word, which special members it takes, and how it is read.
 type Form = (&'static str, &'static [&'static str], fn(Members<'_>) -> Result<Verb, Refused>);
 
-const ACTIONS: [Form; 13] = [
+const ACTIONS: [Form; 14] = [
     ("status", &[], |_| Ok(Verb::Status)),
     ("why", &["version"], |asked| Ok(Verb::Why(asked.version()?))),
     ("history", &[], |_| Ok(Verb::History)),
+    ("progress", &["version"], |asked| Ok(Verb::Progress(asked.required_version()?))),
     ("deploy", &["version", "override"], deploy),
     ("rollback", &[], |_| Ok(Verb::Change(Action::Rollback))),
     ("abort", &[], |_| Ok(Verb::Change(Action::Abort))),

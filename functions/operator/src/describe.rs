@@ -89,7 +89,7 @@ pub(crate) fn release(release: &Release) -> answer::Release {
     }
 }
 
-fn active(rollout: &Rollout) -> answer::Active {
+pub(crate) fn active(rollout: &Rollout) -> answer::Active {
     let (wave, waves) = rollout.wave();
     let (course, turned_back) = match &rollout.course {
         Course::Forward => ("forward", None),

@@ -6,6 +6,7 @@ use esclusa_core::lane::Lane;
 use esclusa_core::name::{LaneId, Service};
 use esclusa_core::reason::Code;
 use esclusa_core::request::{Refusal, RequestId};
+use esclusa_core::time::Timestamp;
 use esclusa_shell::operate::{self, Action, Desk, OperateError, unknown};
 use esclusa_shell::ports::{Ledger, SaveError, Unavailable, Wanted};
 use lambda_runtime::Diagnostic;
@@ -14,7 +15,9 @@ use tracing::{error, info};
 
 use crate::answer::{Answer, Done, Refused};
 use crate::ask::{Question, Verb, meant};
+use crate::caller::Caller;
 use crate::next::Next;
+use crate::progress::{ReleaseProgress, Tagged};
 use crate::why::Found;
 use crate::{describe, next, outcome};
 
@@ -28,6 +31,8 @@ pub(crate) struct Call<'a> {
     pub(crate) id: &'a str,
     /// What the function is called, for the lines that answers end in.
     pub(crate) function: &'a str,
+    /// The address by which it was invoked.
+    pub(crate) address: &'a str,
 }
 
 /// Answers one question. A refusal is an answer.
@@ -41,7 +46,7 @@ pub(crate) async fn handle<P: Desk>(
     payload: &Value,
     call: Call<'_>,
 ) -> Result<Answer, Diagnostic> {
-    let question = match Question::read(payload, call.id, ports.now()) {
+    let question = match read(payload, call, ports.now()) {
         Ok(question) => question,
         Err(refused) => {
             info!(code = refused.code, "{}; {}", refused.text, refused.next);
@@ -72,6 +77,14 @@ pub(crate) async fn handle<P: Desk>(
     };
     info!(service, environment, action, actor, reason, request, code, "{text}");
     Ok(answer)
+}
+
+/// A question that its caller may ask.
+fn read(payload: &Value, call: Call<'_>, now: Timestamp) -> Result<Question, Refused> {
+    let caller = Caller::of(call.address)?;
+    let question = Question::read(payload, call.id, now)?;
+    caller.may_ask(&question)?;
+    Ok(question)
 }
 
 /// The name of a failure, so that alarms count kinds.
@@ -105,6 +118,7 @@ impl<P: Desk> Answering<'_, P> {
             }
             Verb::History => self.history(&lane).await,
             Verb::Why(version) => self.why(&lane, version.as_ref()).await,
+            Verb::Progress(version) => self.progress(&lane, version).await,
             Verb::Change(action) => self.change(action).await,
         };
         match done {
@@ -127,6 +141,7 @@ impl<P: Desk> Answering<'_, P> {
             next: next.map(|it| it.write(self.function, &lane.id)),
             lane: describe::lane(lane, self.ports.now()),
             history: None,
+            progress: None,
             why: None,
         }
     }
@@ -149,6 +164,19 @@ impl<P: Desk> Answering<'_, P> {
         Ok(Done { why, ..self.told(found.text(), found.next(), lane) })
     }
 
+    async fn progress(&self, lane: &Lane, version: &Wanted) -> Result<Done, OperateError> {
+        let release = operate::resolved(self.ports, lane, version).await?;
+        let ended = self.ports.rollouts(&lane.id, HISTORY).await?;
+        let tagged = if ReleaseProgress::is_told_by(lane, &release.digest) {
+            Tagged::default()
+        } else {
+            operate::why(self.ports, lane, None).await?
+        };
+        let found = ReleaseProgress::of(lane, &release, &ended, &tagged);
+        let progress = Some(found.report());
+        Ok(Done { progress, ..self.told(found.text(), found.next(), lane) })
+    }
+
     async fn change(&self, action: &Action) -> Result<Done, OperateError> {
         let Question { lane, request, actor, .. } = self.question;
         let from = (RequestId(request.clone()), actor.clone());
@@ -165,7 +193,9 @@ impl<P: Desk> Answering<'_, P> {
             {
                 self.digest(version).await?
             }
-            Verb::Status | Verb::History | Verb::Why(_) | Verb::Change(_) => None,
+            Verb::Status | Verb::History | Verb::Why(_) | Verb::Progress(_) | Verb::Change(_) => {
+                None
+            }
         };
         Ok(Refused {
             ok: false,

@@ -2,10 +2,12 @@
 
 mod answer;
 mod ask;
+mod caller;
 mod describe;
 mod handler;
 mod next;
 mod outcome;
+mod progress;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -24,7 +26,8 @@ async fn main() -> Result<(), Error> {
         async move {
             let id = &event.context.request_id;
             let function = &event.context.env_config.function_name;
-            let call = handler::Call { id, function };
+            let address = &event.context.invoked_function_arn;
+            let call = handler::Call { id, function, address };
             Box::pin(handler::handle(aws.as_ref(), &event.payload, call)).await
         }
     }))

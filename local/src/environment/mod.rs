@@ -120,6 +120,17 @@ impl Environment {
         up::deploy_template(&options, &self.record, (stack, template), parameters).await
     }
 
+    /// Makes a port of a host's loopback lead to the same port of this machine's, as long as the
+    /// runtime of the caller lives: for a host that AWS does not know.
+    ///
+    /// # Errors
+    ///
+    /// When the port is taken there.
+    pub fn forward(&self, host: &Host, port: u16) -> Result<(), EnvironmentError> {
+        let namespace = host.network_namespace();
+        forward::forward(&namespace, port).map_err(error::io_at("enter", &namespace))
+    }
+
     /// Stops it and removes everything of it.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod metrics;
 mod notices;
 mod queue;
 mod retention;
+mod runner;
 mod scans;
 mod signals;
 mod traffic;
@@ -22,6 +23,7 @@ pub use error::StageError;
 pub use images::Flaw;
 pub use notices::Notices;
 pub use retention::digest_of;
+pub use runner::{Ran, Runner};
 pub use traffic::{Client, Seen};
 
 use serde_json::{Value, json};

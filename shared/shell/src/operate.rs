@@ -237,7 +237,11 @@ async fn configured<P: Configurations>(
 }
 
 /// A version that a person named, by the name that it bears in this lane.
-async fn resolved<P: Registry>(
+///
+/// # Errors
+///
+/// A version that the registry does not have, or a call that failed.
+pub async fn resolved<P: Registry>(
     ports: &P,
     lane: &Lane,
     version: &Wanted,

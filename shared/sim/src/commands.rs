@@ -10,6 +10,7 @@ use esclusa_core::time::Timestamp;
 use esclusa_shell::receive::Notice;
 
 use crate::adversary::Adversary;
+use crate::check::Look;
 use crate::meddle::GIVEN_AGAIN;
 use crate::run::{Run, RunState};
 use crate::world::{World, say};
@@ -35,6 +36,8 @@ pub(crate) struct SimCommand {
     pub(crate) order: HostOrder,
     issued_at: Timestamp,
     stages: Vec<(HostId, Stage)>,
+    /// What was true of each host whose answer can be read, when it was made.
+    pub(crate) looks: Vec<(HostId, Look)>,
 }
 
 /// A command that an agent got a second time; nobody hears the answer.
@@ -69,7 +72,13 @@ impl World {
         }
         let (verb, fence, image) = (order.verb, order.key.fence, &order.image);
         say!(self, "{verb} {fence} {image} to {:?} as {}", order.hosts, id.0);
-        let command = SimCommand { lane: lane.clone(), order: order.clone(), issued_at, stages };
+        let command = SimCommand {
+            lane: lane.clone(),
+            order: order.clone(),
+            issued_at,
+            stages,
+            looks: Vec::new(),
+        };
         self.commands.insert(id.clone(), command);
         self.open.push(id.clone());
         self.stir();
@@ -115,8 +124,11 @@ impl World {
                 ended |= matches!(next, Some(Stage::Over(_)));
                 let Some(mut next) = next else { continue };
                 if let Stage::Over(Heard::Answered(answer)) = next {
-                    next =
-                        Stage::Over(self.deliver((&id, host), &command.order, answer, adversary));
+                    let heard = self.deliver((&id, host), &command.order, answer, adversary);
+                    if matches!(heard, Heard::Answered(_)) {
+                        command.looks.extend(self.last_look(host).map(|it| (host.clone(), it)));
+                    }
+                    next = Stage::Over(heard);
                 }
                 *stage = next;
             }
@@ -245,7 +257,6 @@ impl World {
         if adversary.garbles() {
             return Heard::Unclear("the answer was cut off".to_owned());
         }
-        self.note_heard(host);
         Heard::Answered(answer)
     }
 }

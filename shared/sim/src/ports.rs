@@ -306,7 +306,9 @@ impl Hosts for Caller {
     }
 
     async fn invocations(&self, command: &CommandId) -> Result<Vec<Invocation>, Unavailable> {
-        self.call("list invocations", |world, _| world.invocations(command)).await
+        let found = self.call("list invocations", |world, _| world.invocations(command)).await?;
+        self.apply(|world, _| world.note_heard(command));
+        Ok(found)
     }
 }
 

@@ -43,6 +43,33 @@ export function decidePush(plan, { versioned, followed }) {
   return { image: versioned, tags: ["latest"], text: `v${plan.version} is there: \`latest\` is set to it.` };
 }
 
+/**
+ * Whether a run pushes the image, or lets the environment follow it, or does both. Where people are
+ * asked between the two, each is a job of its own.
+ */
+const STEPS = new Set(["all", "image", "follow"]);
+
+export function parseStep(text) {
+  if (!STEPS.has(text)) {
+    throw new Problem(`\`step\` is \`${text}\`: write ${[...STEPS].map((it) => `\`${it}\``).join(", ")}.`);
+  }
+  return text;
+}
+
+/** The part of a push that one step of it does. Only production has a version to push before. */
+export function limitPush(decision, step, { environment, version }) {
+  if (step === "all" || environment !== "production") {
+    return decision;
+  }
+  if (step === "image") {
+    return { ...decision, tags: decision.tags.filter((tag) => tag !== "latest") };
+  }
+  if (decision.image === undefined) {
+    throw new Problem(`v${version} is not in the registry, which the job before pushed: run the whole workflow again.`);
+  }
+  return decision;
+}
+
 /** A version's image is this commit's, or the version is taken. */
 function checkSame({ version, revision }, { digest, labels }) {
   const built = labels[REVISION];

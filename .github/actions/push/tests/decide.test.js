@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decidePush } from "../src/decide.js";
+import { decidePush, limitPush, parseStep } from "../src/decide.js";
 
 const REVISION = "0123456789abcdef0123456789abcdef01234567";
 const OTHER = "fedcba9876543210fedcba9876543210fedcba98";
@@ -69,4 +69,32 @@ for (const [name, plan, found, said] of REFUSED) {
   test(`${name}: refused`, () => {
     assert.throws(() => decidePush(plan, found), (error) => said.test(error.message));
   });
+}
+
+/** What is there, which step it is, and what is built and which tags are set. */
+const LIMITED = [
+  ["all", release(), {}, "builds v1.2.0 latest"],
+  ["image", release(), {}, "builds v1.2.0"],
+  ["image", release(), versus("1.1.0"), "a, sets nothing"],
+  ["image", release(), same(), "a, sets nothing"],
+  ["image", STAGING, {}, "builds staging"],
+  ["follow", release(), versus("1.1.0"), "a, sets latest"],
+  ["follow", release(), same(), "a, sets nothing"],
+  ["follow", release(), versus("1.3.0"), "a, sets nothing"],
+];
+
+for (const [step, plan, found, decided] of LIMITED) {
+  test(`the step ${step} of ${plan.environment}: ${decided}`, () => {
+    const { image: kept, tags } = limitPush(decidePush(plan, found), parseStep(step), plan);
+    const sets = tags.join(" ") || "nothing";
+    assert.equal(kept === undefined ? `builds ${sets}` : `${kept.digest[7]}, sets ${sets}`, decided);
+  });
+}
+
+test("what is followed was pushed before", () => {
+  assert.throws(() => limitPush(decidePush(release(), {}), "follow", release()), /run the whole workflow again/);
+});
+
+for (const step of ["", "All", "constructor"]) {
+  test(`\`${step}\` is no step`, () => assert.throws(() => parseStep(step), /write `all`, `image`, `follow`/));
 }

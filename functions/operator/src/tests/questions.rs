@@ -7,7 +7,7 @@ use crate::handler::{Call, handle};
 
 #[tokio::test]
 async fn a_question_that_cannot_be_answered_names_the_nearest_word() {
-    let all = "use one of `status`, `why`, `history`, `deploy`, `rollback`, `abort`, `restart`, \
+    let all = "use one of `status`, `why`, `history`, `progress`, `deploy`, `rollback`, `abort`, `restart`, \
                `restored`, `hold`, `release`, `lift`, `pin`, `unpin`";
     for (question, text, next) in [
         (json!([1]), "the question is not a JSON object", None),
@@ -93,7 +93,8 @@ async fn assert_refused(question: &Value, text: &str, next: &str) {
 
 #[tokio::test]
 async fn a_member_that_an_action_does_not_take_is_refused() {
-    let version = "leave `version` out, or use one of `why`, `deploy`, `lift`, `pin`, `unpin`";
+    let version =
+        "leave `version` out, or use one of `why`, `progress`, `deploy`, `lift`, `pin`, `unpin`";
     let overrides = "leave `override` out, or use one of `deploy`";
     for action in
         ["status", "history", "rollback", "abort", "restart", "restored", "hold", "release"]
@@ -194,7 +195,8 @@ async fn a_pin_that_says_not_until_when_or_why_is_refused() {
 async fn a_ledger_that_is_down_is_a_failure_of_the_function() {
     let memory = Memory { down: true, ..memory() };
     let question = about("status", "tickets", "production");
-    let call = Call { id: "r", function: "esclusa-operator" };
+    let address = "arn:aws:lambda:eu-south-2:123456789012:function:esclusa-operator";
+    let call = Call { id: "r", function: "esclusa-operator", address };
     let failure = handle(&memory, &question, call).await.unwrap_err();
     assert_eq!(failure.error_type, "Unavailable");
     let expected = format!(

@@ -12,6 +12,7 @@ use crate::plan;
 use crate::reason::{Code, Reason};
 use crate::release::{Image, Running};
 use crate::time::Timestamp;
+use crate::traffic::Target;
 
 impl Rollout {
     /// A host that is done and does not take traffic, if there is one. That somebody else took it
@@ -313,7 +314,10 @@ impl Rollout {
         }
         let registered = hosts.iter().any(|host| view.registered.contains_key(host));
         let draining = hosts.iter().any(|host| view.draining.iter().any(|it| it.host == *host));
-        let owed = self.targets_of(&hosts).any(|it| !view.health.contains_key(it));
+        // One that is draining is not registered any more, though it is still listed.
+        let is_registered =
+            |it: &Target| view.registered.get(&it.host).is_some_and(|all| all.contains(it));
+        let owed = self.targets_of(&hosts).any(|it| !is_registered(it));
         let is_only = self.is_alone(&hosts, view, cx);
         if is_only || !(registered || draining) {
             let blinks = is_only && hosts.iter().any(|host| view.serves(host));

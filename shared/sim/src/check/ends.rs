@@ -59,13 +59,15 @@ impl World {
     }
 
     /// An image that always works is not to blame where nothing happened to any host but that its
-    /// instance was stopped or terminated.
+    /// instance was terminated, or was stopped when the rollout turned back. One that runs again by
+    /// then looks to the load balancer as any other host that fails.
     fn check_blamed(&mut self, rollout: &Rollout) {
         let digest = &rollout.candidate.digest;
         let works = self.images.get(digest).is_some_and(|(_, it)| *it == Behaviour::Good);
         let is_since = |at: Timestamp| at >= rollout.started;
+        let turned_at = self.marks.turned_at.get(&rollout.id).copied().unwrap_or(rollout.started);
         let was_taken = |id: &HostId| {
-            self.hosts.get(id).is_none_or(|it| !it.alive || is_since(it.stopped_until))
+            self.hosts.get(id).is_none_or(|it| !it.alive || it.stopped_until >= turned_at)
         };
         let was_disturbed = |id: &HostId| {
             let [drifted, disturbed] = [&self.marks.drifted_at, &self.disturbed]

@@ -1,7 +1,7 @@
 //! What the programs of hosts saw when they answered, as the world knows it.
 
 use esclusa_core::name::HostId;
-use esclusa_core::order::Fence;
+use esclusa_core::order::{CommandId, Fence};
 use esclusa_core::release::Running;
 use esclusa_core::rollout::{Cause, Rollout};
 use esclusa_core::time::Timestamp;
@@ -30,10 +30,20 @@ impl World {
         }
     }
 
-    /// Notes that the last answer of a host can be read.
-    pub(crate) fn note_heard(&mut self, id: &HostId) {
-        if let Some(look) = self.hosts.get(id).and_then(|host| host.last_look.clone()) {
-            self.marks.heard.insert(id.clone(), look);
+    /// What was true of a host when its program last made an answer.
+    pub(crate) fn last_look(&self, id: &HostId) -> Option<Look> {
+        self.hosts.get(id)?.last_look.clone()
+    }
+
+    /// Notes that a function has read the answers to a command. Those to a call that landed after
+    /// its caller had given up are read by nobody.
+    pub(crate) fn note_heard(&mut self, command: &CommandId) {
+        let looks = self.commands.get(command).map(|it| it.looks.clone()).unwrap_or_default();
+        for (host, look) in looks {
+            let known = self.marks.heard.get(&host);
+            if known.is_none_or(|known| known.at < look.at) {
+                self.marks.heard.insert(host, look);
+            }
         }
     }
 

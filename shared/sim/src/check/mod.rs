@@ -43,6 +43,8 @@ pub(crate) struct Marks {
     pub(crate) just_finished: BTreeSet<HostId>,
     /// When each order was first saved.
     pub(crate) decided_at: BTreeMap<Fence, Timestamp>,
+    /// When each rollout that turned back did so.
+    turned_at: BTreeMap<RolloutId, Timestamp>,
     /// When the tag last moved, a person last asked for something, or the configuration or the
     /// fleet last changed: a reason to try again.
     pub(crate) news_at: Timestamp,
@@ -116,6 +118,9 @@ impl World {
                 self.marks.decided_at.entry(orders.fence).or_insert(self.now);
             }
             self.note_finished(rollout);
+            if !rollout.is_forward() {
+                self.marks.turned_at.entry(rollout.id.clone()).or_insert(self.now);
+            }
         }
         if let Some(rollout) = before {
             self.check_not_forgotten(rollout, next);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use esclusa_core::announcement::Kind;
 use esclusa_core::lane::Lane;
 use esclusa_core::rollout::{Cause, RolloutId};
+use esclusa_core::time::Timestamp;
 
 use crate::world::World;
 
@@ -57,8 +58,8 @@ impl World {
         }
     }
 
-    /// Containers are younger than the secret that they were started with, or a restart is known to
-    /// be due.
+    /// Containers were started after their secret was rotated (they read it whenever they start), or
+    /// a restart is known to be due.
     fn check_rotated(&mut self, lane: &Lane) {
         let rotated = self.signals.as_ref().and_then(|it| it.rotated_at);
         let (Some(rotated), Some(current)) = (rotated, &lane.current) else { return };
@@ -69,7 +70,8 @@ impl World {
             || !lane.errands.is_empty();
         let old = |(_, host): &(&esclusa_core::name::HostId, &crate::hosts::SimHost)| {
             host.running().is(&current.digest)
-                && host.engine.made_at().is_some_and(|at| at < rotated)
+                && host.engine.started_at() != Timestamp::default()
+                && host.engine.started_at() < rotated
         };
         let old = self.live().find(old).map(|(id, _)| id.clone());
         if let (Some(id), false) = (old, waits) {

@@ -221,15 +221,9 @@ impl Engine {
             && container.shares_with.iter().all(shares)
     }
 
-    /// Since when the oldest container of the repository has run.
+    /// Since when the oldest container of the repository has run; zero if none runs.
     pub(crate) fn started_at(&self) -> Timestamp {
         let up = self.own().filter(|it| it.state.is_up());
         up.map(|it| it.started_at).min().unwrap_or_default()
-    }
-
-    /// When the oldest container of the repository that runs was made, if one does.
-    pub(crate) fn made_at(&self) -> Option<Timestamp> {
-        let up = self.own().filter(|it| it.state.is_up());
-        up.map(|it| it.created_at).min()
     }
 }

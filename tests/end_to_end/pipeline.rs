@@ -1,0 +1,172 @@
+//! The workflow of a service's repository, as act runs it: from a commit to what runs on the hosts.
+//! What it pushed is asked of ECR and the registry, what it reported of CloudWatch, what runs of each
+//! host's Docker.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use esclusa_local::places::tested_checkout;
+use esclusa_local::stage::{Runner, SERVICE, Stage};
+use serde_json::Value;
+
+use crate::{eventually, on_stage};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_pushed_is_built_tested_rolled_out_and_waited_for() {
+    on_stage("pipeline", async |stage| {
+        let runner = stage.start_runner(&tested_checkout()).await.unwrap();
+        let Some(runner) = runner else { return stage };
+        let stage = Arc::new(stage);
+        let scanned = tokio::spawn({
+            let stage = Arc::clone(&stage);
+            async move { stage.scan_all().await }
+        });
+        let team = Team { stage, runner };
+        team.play().await;
+        scanned.abort();
+        let ended = scanned.await;
+        assert!(ended.is_err(), "{ended:?}");
+        Arc::into_inner(team.stage).unwrap()
+    })
+    .await;
+}
+
+/// A team with its runner, and where its releases run.
+struct Team {
+    stage: Arc<Stage>,
+    runner: Runner,
+}
+
+impl Team {
+    async fn play(&self) {
+        self.release().await;
+        self.refused_before_a_push().await;
+        self.go_to_staging().await;
+        self.fail_on_hosts().await;
+        self.counted().await;
+    }
+
+    /// What every host's Docker should say in the end.
+    fn runs(&self, wanted: &str) {
+        for (host, running) in self.stage.running().unwrap() {
+            assert_eq!(running, wanted, "{host}");
+        }
+    }
+
+    fn commit(&self, branch: &str, files: &[(&str, &str)]) {
+        self.runner.commit(branch, files).unwrap();
+    }
+
+    /// Lets the workflow run; what it says must hold all of this.
+    fn push(&self, succeeds: bool, said: &[&str]) -> String {
+        let ran = self.runner.push().unwrap();
+        assert_eq!(ran.succeeded, succeeds, "{said:?}: {}", ran.text);
+        for line in said {
+            assert!(ran.text.contains(line), "`{line}` is not in {}", ran.text);
+        }
+        ran.text
+    }
+
+    /// The tags of the repository, with their digests.
+    async fn tags(&self) -> BTreeMap<String, String> {
+        let images = self.stage.listed(SERVICE).await.unwrap();
+        let tags = images.into_iter().flat_map(|(digest, tags)| {
+            tags.into_iter().map(move |tag| (tag, digest.clone())).collect::<Vec<_>>()
+        });
+        tags.collect()
+    }
+
+    async fn release(&self) {
+        self.commit("main", &[("VERSION", "1.2.0")]);
+        let rolled = ["v1.2.0 is new.", "is what tickets in production runs."];
+        let text = self.push(true, &rolled);
+        assert!(text.contains("activating"), "no step was told: {text}");
+        self.runs("1.2.0 healthy");
+        let tags = self.tags().await;
+        assert_eq!((tags.len(), &tags["v1.2.0"]), (2, &tags["latest"]));
+        let labels = self.labels("latest").await;
+        assert_eq!(labels["org.opencontainers.image.version"], "1.2.0");
+        assert_eq!(labels["org.opencontainers.image.revision"], self.runner.revision().unwrap());
+
+        self.push(true, &["v1.2.0 is this commit's image already, and so is `latest`."]);
+        assert_eq!(self.tags().await, tags, "the same run again");
+    }
+
+    async fn refused_before_a_push(&self) {
+        let before = self.tags().await;
+        self.commit("main", &[("README", "one")]);
+        self.push(false, &["The version 1.2.0 is taken: v1.2.0 is commit"]);
+        self.commit("main", &[("VERSION", "1.1.9")]);
+        self.push(false, &["The version 1.1.9 is older than 1.2.0, which `latest` is: raise it."]);
+        self.commit("main", &[("VERSION", "1.3.0"), ("site/about", "us"), ("site/health", "")]);
+        self.push(false, &["The test's command ended with 1: see above. Nothing was pushed."]);
+        let file = self.runner.bash("cat tickets/Dockerfile").unwrap();
+        let with_stage = format!("FROM busybox:stable AS test\nRUN false\n\n{file}");
+        let files = [("site/health", "ok"), ("Dockerfile", &with_stage)];
+        self.commit("feature/seats", &files);
+        let failed = "The stage `test` of the Dockerfile ended with 1: see above.";
+        self.push(false, &[failed]);
+        let tests_pass = with_stage.replace("false", "true");
+        let finds_no_token = "#!/bin/sh\n[ -z \"${ACTIONS_ID_TOKEN_REQUEST_TOKEN:-}\" ]\n";
+        self.commit("feature/seats", &[("Dockerfile", &tests_pass), ("test", finds_no_token)]);
+        self.push(true, &["goes nowhere: it is built and tested."]);
+        assert_eq!(self.tags().await, before);
+        self.runs("1.2.0 healthy");
+    }
+
+    async fn go_to_staging(&self) {
+        let before = self.tags().await;
+        self.commit("develop", &[("README", "two")]);
+        let said = ["staging is set to this build.", "is what tickets in staging runs."];
+        self.push(true, &said);
+        let tags = self.tags().await;
+        assert_eq!((tags.len(), &tags["latest"]), (3, &before["latest"]));
+        assert_ne!(tags["staging"], before["latest"]);
+    }
+
+    /// A release that is well where it is built, and not on hosts: the job is red, and says why.
+    async fn fail_on_hosts(&self) {
+        self.runner.bash("git -C tickets checkout --quiet main").unwrap();
+        let file = self.runner.bash("cat tickets/Dockerfile").unwrap();
+        let sick = file.replace("127.0.0.1:8080/health", "127.0.0.1:8080/absent");
+        let passes = "#!/bin/sh\n";
+        let files = [("VERSION", "1.4.0"), ("site/health", "ok"), ("Dockerfile", &sick)];
+        self.commit("main", &[&files[..], &[("test", passes)]].concat());
+        let said = ["v1.4.0 is new.", "restored: ", "(health.container)", r#""action":"lift""#];
+        self.push(false, &said);
+        self.runs("1.2.0 healthy");
+        let tags = self.tags().await;
+        assert_eq!(tags["v1.4.0"], tags["latest"]);
+    }
+
+    /// Every build was counted, as it ended.
+    async fn counted(&self) {
+        for (metric, count) in [("BuildSucceeded", 5.0), ("BuildFailed", 4.0)] {
+            let counted = eventually(metric, Duration::from_secs(60), async || {
+                let sum = self.stage.sum(metric, &[("Service", SERVICE)]).await.unwrap();
+                sum.filter(|it| *it >= count)
+            });
+            assert!((counted.await - count).abs() < 0.1, "{metric}");
+        }
+    }
+
+    /// What the image of a tag says of itself, by the registry.
+    async fn labels(&self, tag: &str) -> Value {
+        let password = self.stage.environment.registry_password().await.unwrap();
+        let base = format!("http://{}/v2/{SERVICE}", self.stage.environment.record().registry());
+        let client = reqwest::Client::new();
+        let read = async |path: String| -> Value {
+            let accepted = "application/vnd.oci.image.index.v1+json, \
+                            application/vnd.oci.image.manifest.v1+json";
+            let asked = client.get(format!("{base}/{path}")).header("Accept", accepted);
+            let answer = asked.basic_auth("AWS", Some(&password)).send().await.unwrap();
+            serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+        };
+        let index = read(format!("manifests/{tag}")).await;
+        let image = index["manifests"][0]["digest"].as_str().unwrap().to_owned();
+        let manifest = read(format!("manifests/{image}")).await;
+        let configuration = manifest["config"]["digest"].as_str().unwrap().to_owned();
+        read(format!("blobs/{configuration}")).await["config"]["Labels"].take()
+    }
+}

@@ -93,6 +93,11 @@ pub(crate) fn exit_code(faults: &[Fault]) -> ExitCode {
     worst.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(kind.exit_code()))
 }
 
+/// Writes a line to standard error.
+pub(crate) fn say(text: &str) {
+    eprintln!("esclusa-secrets: {text}");
+}
+
 /// A text whose control characters are escaped, so that it cannot break or recolour a line.
 struct OneLine<'a>(&'a str);
 

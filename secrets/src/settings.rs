@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use esclusa_core::configuration::Span;
 
+use crate::arguments::Options;
 use crate::fault::{Fault, Place};
 use crate::secrets_toml::Configuration;
 
@@ -22,14 +23,6 @@ const DEFAULT_DIRECTORY: &str = "/run/secrets";
 
 /// Longer than a throttled fleet needs, shorter than health checks wait.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
-
-/// What was given on the command line.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Given {
-    pub(crate) file: Option<PathBuf>,
-    pub(crate) directory: Option<PathBuf>,
-    pub(crate) deadline: Option<Duration>,
-}
 
 /// What holds for this start.
 #[derive(Debug, PartialEq, Eq)]
@@ -63,23 +56,24 @@ pub(crate) fn parse_directory(text: &str) -> Result<PathBuf, &'static str> {
 }
 
 /// The file to read, and whether it must exist.
-pub(crate) fn choose_file(given: &Given, variable: Option<OsString>) -> (PathBuf, bool) {
-    let named = given.file.clone().or_else(|| variable.filter(|it| !it.is_empty()).map(Into::into));
+pub(crate) fn choose_file(options: &Options, variable: Option<OsString>) -> (PathBuf, bool) {
+    let named =
+        options.file.clone().or_else(|| variable.filter(|it| !it.is_empty()).map(Into::into));
     named.map_or_else(|| (DEFAULT_FILE.into(), false), |path| (path, true))
 }
 
 impl Settings {
     /// The strongest of argument, variable, file and default.
     pub(crate) fn new(
-        given: &Given,
+        options: Options,
         variable: impl Fn(&str) -> Option<OsString>,
         file: &Configuration,
         faults: &mut Vec<Fault>,
     ) -> Self {
         let deadline = read(DEADLINE, &variable, parse_deadline, faults);
         let directory = read(DIRECTORY, &variable, parse_directory, faults);
-        let deadline = given.deadline.or(deadline).or(file.deadline);
-        let directory = given.directory.clone().or(directory).or_else(|| file.directory.clone());
+        let deadline = options.deadline.or(deadline).or(file.deadline);
+        let directory = options.directory.or(directory).or_else(|| file.directory.clone());
         Self {
             directory: directory.unwrap_or_else(|| DEFAULT_DIRECTORY.into()),
             deadline: deadline.unwrap_or(DEFAULT_DEADLINE),
@@ -115,7 +109,7 @@ mod tests {
             (none.clone(), ["2s", "/b"], of(3, "/c"), (2, "/b")),
             (of(1, "/a"), ["2s", "/b"], of(3, "/c"), (1, "/a")),
         ] {
-            let given = Given { deadline: given.0, directory: given.1, file: None };
+            let given = Options { deadline: given.0, directory: given.1, file: None };
             let file =
                 Configuration { deadline: file.0, directory: file.1, ..Configuration::default() };
             let variable = |name: &str| match name {
@@ -123,7 +117,7 @@ mod tests {
                 _ => Some(variables[1].into()),
             };
             let mut faults = Vec::new();
-            let settings = Settings::new(&given, variable, &file, &mut faults);
+            let settings = Settings::new(given, variable, &file, &mut faults);
             let (seconds, directory) = expected;
             let (deadline, directory) = (Duration::from_secs(seconds), PathBuf::from(directory));
             assert_eq!((settings, faults), (Settings { directory, deadline }, vec![]));
@@ -134,7 +128,7 @@ mod tests {
     fn a_variable_that_cannot_be_read_is_a_fault() {
         let mut faults = Vec::new();
         let wrong = |_: &str| Some("hunter2".into());
-        Settings::new(&Given::default(), wrong, &Configuration::default(), &mut faults);
+        Settings::new(Options::default(), wrong, &Configuration::default(), &mut faults);
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         assert_eq!(
             lines,
@@ -148,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_file_that_is_named_must_exist() {
-        let given = |file: Option<&str>| Given { file: file.map(Into::into), ..Given::default() };
+        let given =
+            |file: Option<&str>| Options { file: file.map(Into::into), ..Options::default() };
         for (argument, variable, expected) in [
             (None, None, (DEFAULT_FILE, false)),
             (None, Some(""), (DEFAULT_FILE, false)),

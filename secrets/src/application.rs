@@ -14,7 +14,8 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// The application's command and how its environment differs from ours.
-#[derive(Debug)]
+///
+/// Not `Debug`: a `Command` would show the values of variables.
 pub(crate) struct Application {
     command: Command,
     program: OsString,

@@ -34,7 +34,7 @@ The manual is secrets/README.md in Esclusa's repository.";
 
 /// Starts a container's application with its secrets from AWS Secrets Manager.
 #[derive(Debug, Parser)]
-#[command(name = "esclusa-secrets", version, after_help = HELP)]
+#[command(name = "esclusa-secrets", bin_name = "esclusa-secrets", version, after_help = HELP)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) verb: Verb,

@@ -1,6 +1,7 @@
 //! What keeps the application from starting, as one line each, and the exit code.
 
 use std::fmt;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 /// How a fault is mended, which decides the exit code.
@@ -93,9 +94,9 @@ pub(crate) fn exit_code(faults: &[Fault]) -> ExitCode {
     worst.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(kind.exit_code()))
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error, where nobody may be there to read.
 pub(crate) fn say(text: &str) {
-    eprintln!("esclusa-secrets: {text}");
+    let _unread = writeln!(io::stderr(), "esclusa-secrets: {text}");
 }
 
 /// A text whose control characters are escaped, so that it cannot break or recolour a line.

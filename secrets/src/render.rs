@@ -138,7 +138,7 @@ impl<'s> Object<'s> {
             }
             values.insert(key, Zeroizing::new(self.value(key)?));
         }
-        Ok(template.fill(|key| values.get(key).cloned().unwrap_or_default()))
+        Ok(template.fill(|key| values.get(key).map_or("", |value| value.as_str())))
     }
 }
 

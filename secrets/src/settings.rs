@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use esclusa_core::configuration::Span;
+use esclusa_core::configuration::{Span, nearest};
 
 use crate::arguments::Options;
 use crate::fault::{Fault, Place};
@@ -23,6 +23,20 @@ const DEFAULT_DIRECTORY: &str = "/run/secrets";
 
 /// Longer than a throttled fleet needs, shorter than health checks wait.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Variables that begin like ours and are none of them.
+pub(crate) fn find_unknown(names: &[String]) -> Vec<Fault> {
+    let known = [FILE, DEADLINE, DIRECTORY];
+    let is_unknown = |name: &&String| name.starts_with(FILE) && !known.contains(&name.as_str());
+    let fault = |name: &String| {
+        let text = match nearest(name, known) {
+            Some(meant) => format!("unknown variable; did you mean `{meant}`?"),
+            None => format!("unknown variable; the variables are `{}`", known.join("`, `")),
+        };
+        Fault::configuration(&Place::Variable(name.clone()), text)
+    };
+    names.iter().filter(is_unknown).map(fault).collect()
+}
 
 /// What holds for this start.
 #[derive(Debug, PartialEq, Eq)]
@@ -136,6 +150,21 @@ mod tests {
                 "variable `ESCLUSA_SECRETS_DEADLINE`: write a duration from `1s` to `10m`, such \
                  as `30s`",
                 "variable `ESCLUSA_SECRETS_DIRECTORY`: write an absolute path without `..`",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_unknown_setting_is_a_fault() {
+        let names = ["HOME", FILE, "ESCLUSA_SECRETS_DEADLIN", "ESCLUSA_SECRETSX"];
+        let faults = find_unknown(&names.map(str::to_owned));
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            [
+                "variable `ESCLUSA_SECRETS_DEADLIN`: unknown variable; did you mean \
+                 `ESCLUSA_SECRETS_DEADLINE`?",
+                "variable `ESCLUSA_SECRETSX`: unknown variable; did you mean `ESCLUSA_SECRETS`?",
             ]
         );
     }

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use zeroize::Zeroizing;
-
 /// How a value is inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -77,18 +75,28 @@ impl Template {
     }
 
     /// Puts the text together; `value` has the value of each key of [`Self::keys`].
-    pub(crate) fn fill(&self, mut value: impl FnMut(&str) -> Zeroizing<String>) -> String {
-        let mut filled = String::new();
+    pub(crate) fn fill<'v>(&self, value: impl Fn(&str) -> &'v str) -> String {
+        // A text that grows would leave pieces of secrets in memory that nobody overwrites.
+        let mut filled = String::with_capacity(self.largest(&value));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => filled.push_str(text),
-                Piece::Key { key, encoding: Encoding::Raw } => filled.push_str(&value(key)),
+                Piece::Key { key, encoding: Encoding::Raw } => filled.push_str(value(key)),
                 Piece::Key { key, encoding: Encoding::Url } => {
-                    percent_encode(&value(key), &mut filled);
+                    percent_encode(value(key), &mut filled);
                 }
             }
         }
         filled
+    }
+
+    /// The length if each byte of each value were encoded.
+    fn largest<'v>(&self, value: impl Fn(&str) -> &'v str) -> usize {
+        let length = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Key { key, .. } => value(key).len().saturating_mul(3),
+        };
+        self.pieces.iter().map(length).fold(0, usize::saturating_add)
     }
 }
 
@@ -125,14 +133,11 @@ mod tests {
 
     fn filled(template: &str) -> Result<String, &'static str> {
         let template = Template::parse(template)?;
-        Ok(template.fill(|key| {
-            let value = match key {
-                "user" => "app",
-                "password" => "p@ss/w:rd %é",
-                "host" => "db.internal",
-                other => other,
-            };
-            Zeroizing::new(value.to_owned())
+        Ok(template.fill(|key| match key {
+            "user" => "app",
+            "password" => "p@ss/w:rd %é",
+            "host" => "db.internal",
+            _ => "a:b",
         }))
     }
 

@@ -30,6 +30,7 @@ impl Wishes {
         let configuration = read_file(&options, &mut faults);
         let variable = |name: &str| std::env::var_os(name);
         let settings = Settings::new(options, variable, &configuration, &mut faults);
+        faults.extend(settings::find_unknown(&environment.kept));
         let mut requests = environment.requests;
         requests.extend(configuration.requests);
         faults.extend(configuration.faults);

@@ -104,11 +104,18 @@ fn explain(what: &str, state: State, instance: &str) -> Failure {
                  of the instance is 1. Run `{modify} {instance} --http-put-response-hop-limit 2`"
             ),
         ),
+        State::Refusing(403) => Failure::new(
+            kind,
+            format!(
+                "no {what}: instance metadata is switched off. Run `{modify} {instance} \
+                 --http-endpoint enabled`"
+            ),
+        ),
         State::Refusing(status) => Failure::new(
             kind,
             format!(
-                "no {what}: instance metadata answers with status {status}. If it is switched \
-                 off, run `{modify} {instance} --http-endpoint enabled`"
+                "no {what} in the environment, and instance metadata refuses to answer (status \
+                 {status}); {variable}"
             ),
         ),
         State::NoRole => Failure::new(
@@ -160,8 +167,7 @@ mod tests {
                  run the container on an instance or task with a role"
             }),
             ("credentials", State::Refusing(403), Kind::Denied, {
-                "no credentials: instance metadata answers with status 403. If it is switched \
-                 off, run `aws ec2 modify-instance-metadata-options --instance-id i-1 \
+                "no credentials: instance metadata is switched off. Run `aws ec2 modify-instance-metadata-options --instance-id i-1 \
                  --http-endpoint enabled`"
             }),
         ] {

@@ -37,7 +37,7 @@ fn explain_refusal(code: &str, message: &str, version: &Version, region: &str) -
     let Version { id, stage } = version;
     let wrong = |text: String| Failure::new(Kind::Configuration, text);
     let denied = |text: String| Failure::new(Kind::Denied, text);
-    let said = format!("AWS says: {code}: {message}");
+    let said = format!("AWS says: {code} {message}");
     let concerns_key = message.contains("KMS") || message.contains("kms:");
     match code {
         "ResourceNotFoundException" if is_about_version(message) && stage != CURRENT => {
@@ -134,7 +134,7 @@ mod tests {
             ("AccessDeniedException", denied, CURRENT, Kind::Denied, {
                 "allow `secretsmanager:GetSecretValue` on \
                  `arn:aws:secretsmanager:eu-south-1:*:secret:db-??????`. AWS says: \
-                 AccessDeniedException: User: arn"
+                 AccessDeniedException User: arn"
             }),
             (
                 "AccessDeniedException",
@@ -145,7 +145,7 @@ mod tests {
             ),
             ("ExpiredTokenException", "", CURRENT, Kind::Denied, "credentials are not valid"),
             ("RequestExpired", "", CURRENT, Kind::Configuration, "clock may be wrong"),
-            ("Odd", "It is.", CURRENT, Kind::Configuration, "AWS says: Odd: It is."),
+            ("Odd", "It is.", CURRENT, Kind::Configuration, "AWS says: Odd It is."),
         ] {
             let version = Version { id: SecretId::parse("db").unwrap(), stage: stage.to_owned() };
             let trouble = Trouble::Refused { code: code.to_owned(), message: message.to_owned() };

@@ -56,14 +56,17 @@ where
         return Trouble::Passing(format!("{status}{code} {message}").trim().to_owned());
     }
     match error {
+        SdkError::ServiceError(_) if code.is_empty() => {
+            let status = status.unwrap_or_default();
+            Trouble::Refused { code: format!("status {status}"), message: message.to_owned() }
+        }
         SdkError::ServiceError(_) => {
             Trouble::Refused { code: code.to_owned(), message: message.to_owned() }
         }
         SdkError::ConstructionFailure(_) => Trouble::Broken(explain_chain(error)),
-        SdkError::TimeoutError(_)
-        | SdkError::DispatchFailure(_)
-        | SdkError::ResponseError(_)
-        | _ => {
+        // Its causes may quote the answer, which holds the secret.
+        SdkError::ResponseError(_) => Trouble::Passing("the answer cannot be read".to_owned()),
+        SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) | _ => {
             let text = explain_chain(error);
             // A certificate stays unknown, however often it is looked at.
             if text.contains("certificate") {
@@ -76,7 +79,7 @@ where
     }
 }
 
-/// An error and its causes, each once. The SDK's own texts hold no values of secrets.
+/// An error and its causes, each once.
 pub(super) fn explain_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -71,9 +71,22 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn the_example_of_the_manual_is_right() {
+    let manual = include_str!("../../README.md");
+    let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let read = Configuration::read("README.md", example.unwrap());
+    assert_eq!((read.faults, read.requests.len()), (vec![], 4));
+}
+
+#[test]
 fn what_is_wrong_is_said_with_its_line() {
     for (text, expected) in [
         ("x", vec!["f, line 1: this is not TOML"]),
+        ("a = hunter2", vec!["f, line 1: this is not TOML"]),
+        ("\na = \"hunter2", vec!["f, line 2: this is not TOML"]),
+        ("a = 'hunter2'x", vec!["f, line 1: this is not TOML"]),
+        ("a = 1\na = \"hunter2\"", vec!["f, line 2: this is not TOML"]),
+        ("a = \"\\hunter2\"", vec!["f, line 1: this is not TOML"]),
         ("[file.a]\n", vec!["f, line 1: `file`: unknown key; did you mean `files`?"]),
         ("\n[files.a]\nsecrt = \"hunter2\"", {
             vec![

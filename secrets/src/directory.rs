@@ -32,40 +32,48 @@ pub(crate) struct Directory {
 ///
 /// # Errors
 ///
-/// When it is not in memory, cannot be written, or is open to others, with what to write into the
-/// Compose file.
+/// When it is not in memory or belongs to another user, with what to write into the Compose file.
 pub(crate) fn check(path: &Path) -> Result<Directory, Fault> {
-    let refuse = |text: String| Fault::configuration(&place(path), text);
-    let plain = || compose_lines(path, "");
+    let user = geteuid();
+    let refuse = |problem: String| {
+        let line = compose_line(path);
+        let text = format!("{problem}; write `{line}` below the service in the Compose file");
+        Fault::configuration(&place(path), text)
+    };
+    // One that is missing is made, in a directory that exists.
     let existing = path.ancestors().find(|it| it.exists()).unwrap_or(Path::new("/"));
-    let system =
-        statfs(existing).map_err(|error| refuse(format!("cannot be examined: {error}")))?;
+    let examined = statfs(existing).map_err(io::Error::from);
+    let examined = examined.and_then(|system| Ok((system, fs::metadata(existing)?)));
+    let (system, metadata) =
+        examined.map_err(|error| refuse(format!("it cannot be examined: {error}")))?;
     let kind = system.filesystem_type();
     if kind != TMPFS_MAGIC && kind != RAMFS_MAGIC {
-        return Err(refuse(format!("it lies on a disk, not in memory; {}", plain())));
+        return Err(refuse("it lies on a disk, not in memory".to_owned()));
     }
-    let metadata = fs::metadata(existing);
-    let metadata = metadata.map_err(|error| refuse(format!("cannot be examined: {error}")))?;
     if !metadata.is_dir() {
-        return Err(refuse(format!("it is not a directory; {}", plain())));
+        return Err(refuse("it is not a directory".to_owned()));
     }
-    let (user, group) = (geteuid(), getegid());
-    let owned = || compose_lines(path, &format!(":uid={user},gid={group},mode=0700"));
+    // Docker mounts a tmpfs that everybody can write at the first start of a container, and one
+    // that only root can write at each later start. Both are refused, so that the first start tells.
+    let owner = metadata.uid();
+    if existing == path && owner != user.as_raw() {
+        return Err(refuse(format!(
+            "it belongs to user {owner}, and the container runs as {user}"
+        )));
+    }
     if access(existing, AccessFlags::W_OK | AccessFlags::X_OK).is_err() {
-        return Err(refuse(format!("user {user} cannot write there; {}", owned())));
-    }
-    let is_own = metadata.uid() == user.as_raw() || existing != path;
-    // In a directory with the sticky bit nobody can replace the files of another user.
-    let is_open = metadata.mode() & 0o022 != 0 && metadata.mode() & 0o1000 == 0;
-    if !is_own && is_open {
-        return Err(refuse(format!("other users can replace files there; {}", owned())));
+        return Err(refuse(format!("user {user} cannot write there")));
     }
     Ok(Directory { path: path.to_owned() })
 }
 
-fn compose_lines(path: &Path, options: &str) -> String {
-    let path = path.display();
-    format!("write `tmpfs: [\"{path}{options}\"]` below the service in the Compose file")
+/// What mounts the directory for the user that this process runs as.
+fn compose_line(path: &Path) -> String {
+    let (path, user, group) = (path.display(), geteuid(), getegid());
+    if user.is_root() {
+        return format!("tmpfs: [{path}]");
+    }
+    format!("tmpfs: [\"{path}:uid={user},gid={group},mode=0700\"]")
 }
 
 fn place(path: &Path) -> Place {
@@ -118,13 +126,10 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes the directory, and closes it to others where it is ours.
+    /// Makes the directory and closes it to others.
     fn prepare(&self) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
-        if fs::metadata(&self.path)?.uid() == geteuid().as_raw() {
-            fs::set_permissions(&self.path, Permissions::from_mode(0o700))?;
-        }
-        Ok(())
+        fs::set_permissions(&self.path, Permissions::from_mode(0o700))
     }
 
     /// Replaces a file at once: readers see the old one or the whole new one.

@@ -35,8 +35,10 @@ fn checkout() -> PathBuf {
 fn ministack() -> PathBuf {
     let venv = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
     let venv = venv.unwrap_or_else(|| checkout().join(".tools/venv"));
-    let installed = venv.join("bin/ministack");
-    if installed.exists() { installed } else { "ministack".into() }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(venv.join("bin")).chain(std::env::split_paths(&path));
+    let mut found = folders.map(|folder| folder.join("ministack")).filter(|it| it.is_file());
+    found.next().expect("MiniStack is installed: run scripts/setup")
 }
 
 fn aws() -> &'static Aws {

@@ -12,12 +12,12 @@ use crate::application::Application;
 use crate::arguments::{Arguments, Options, Verb};
 use crate::directory::{self, Directory};
 use crate::fault::{Fault, Place, exit_code, say};
+use crate::inputs::Inputs;
 use crate::plan;
 use crate::request::{FileName, Target};
 use crate::resolve::{Resolved, resolve};
 use crate::secret::Secret;
 use crate::signals::Signals;
-use crate::wishes::Wishes;
 
 /// The code of `sysexits.h` for a command line that cannot be read.
 const USAGE: u8 = 64;
@@ -25,8 +25,10 @@ const USAGE: u8 = 64;
 /// Does what was asked for; returns only when this process did not become the application.
 pub(crate) fn run() -> ExitCode {
     match Arguments::try_parse() {
-        Ok(Arguments { verb: Verb::Exec { options, command } }) => exec(options, command),
-        Ok(Arguments { verb: Verb::Check { options } }) => check(options),
+        Ok(Arguments { verb: Verb::Exec { options, command } }) => {
+            exec_application(options, command)
+        }
+        Ok(Arguments { verb: Verb::Check { options } }) => check_references(options),
         Err(answer) => {
             // Help and versions are answers, too. Nobody may be there to read.
             let _unread = answer.print();
@@ -43,29 +45,33 @@ struct Outcome {
     faults: Vec<Fault>,
 }
 
-fn exec(options: Options, command: Vec<OsString>) -> ExitCode {
+fn exec_application(options: Options, command: Vec<OsString>) -> ExitCode {
     let Some(mut application) = Application::new(command) else {
         say("no command to run; give the image a CMD, or the service a `command:` in Compose");
         return ExitCode::from(USAGE);
     };
-    let wishes = Wishes::gather(options);
-    if wishes.requests.is_empty() && wishes.faults.is_empty() {
+    let inputs = Inputs::read(options);
+    if inputs.requests.is_empty() && inputs.faults.is_empty() {
         return application.start();
     }
-    for name in &wishes.references {
+    for name in &inputs.references {
         application.remove(name);
     }
     run_until_signal(async |mut signals| {
-        let outcome = match signals.interrupt(find_values(wishes)).await {
+        let outcome = match signals.interrupt(resolve_inputs(inputs)).await {
             Ok(outcome) => outcome,
             Err(code) => return ExitCode::from(code),
         };
-        start(application, outcome, signals).await
+        start_application(application, outcome, signals).await
     })
 }
 
 /// Writes the files and becomes the application, if nothing is at fault.
-async fn start(mut application: Application, outcome: Outcome, mut signals: Signals) -> ExitCode {
+async fn start_application(
+    mut application: Application,
+    outcome: Outcome,
+    mut signals: Signals,
+) -> ExitCode {
     let Outcome { resolved, directory, mut faults } = outcome;
     let mut files: BTreeMap<FileName, Secret> = BTreeMap::new();
     for Resolved { request, value } in resolved {
@@ -94,7 +100,7 @@ async fn start(mut application: Application, outcome: Outcome, mut signals: Sign
         faults.extend(directory.write(&files).err());
     }
     if !faults.is_empty() {
-        return refuse(&faults);
+        return report_faults(&faults);
     }
     let code = match signals.pending().await {
         Some(code) => ExitCode::from(code),
@@ -106,7 +112,7 @@ async fn start(mut application: Application, outcome: Outcome, mut signals: Sign
     code
 }
 
-fn refuse(faults: &[Fault]) -> ExitCode {
+fn report_faults(faults: &[Fault]) -> ExitCode {
     for fault in faults {
         say(&fault.to_string());
     }
@@ -119,11 +125,11 @@ fn refuse(faults: &[Fault]) -> ExitCode {
 }
 
 /// Prints a line for each reference and each fault, and never a value.
-fn check(options: Options) -> ExitCode {
-    let wishes = Wishes::gather(options);
-    let asked: Vec<Place> = wishes.requests.iter().map(|it| it.place.clone()).collect();
+fn check_references(options: Options) -> ExitCode {
+    let inputs = Inputs::read(options);
+    let asked: Vec<Place> = inputs.requests.iter().map(|it| it.place.clone()).collect();
     run_until_signal(async |mut signals| {
-        let outcome = match signals.interrupt(find_values(wishes)).await {
+        let outcome = match signals.interrupt(resolve_inputs(inputs)).await {
             Ok(outcome) => outcome,
             Err(code) => return ExitCode::from(code),
         };
@@ -150,8 +156,8 @@ fn check(options: Options) -> ExitCode {
 }
 
 /// Looks at the directory and fetches, whatever is at fault: all faults are told at once.
-async fn find_values(wishes: Wishes) -> Outcome {
-    let Wishes { requests, settings, mut faults, .. } = wishes;
+async fn resolve_inputs(inputs: Inputs) -> Outcome {
+    let Inputs { requests, settings, mut faults, .. } = inputs;
     let directory = plan::makes_files(&requests).then(|| directory::check(&settings.directory));
     let directory = match directory.transpose() {
         Ok(directory) => directory,

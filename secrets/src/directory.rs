@@ -53,8 +53,8 @@ pub(crate) fn check(path: &Path) -> Result<Directory, Fault> {
     if !metadata.is_dir() {
         return Err(refuse("it is not a directory".to_owned()));
     }
-    // Docker mounts a tmpfs that everybody can write at the first start of a container, and one
-    // that only root can write at each later start. Both are refused, so that the first start tells.
+    // Without `uid` Docker mounts a tmpfs that everybody can write at the first start of a
+    // container, and one that only root can write at each later start. The first start is refused.
     let owner = metadata.uid();
     if existing == path && owner != user.as_raw() {
         return Err(refuse(format!(

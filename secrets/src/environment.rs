@@ -19,7 +19,7 @@ pub(crate) struct Environment {
     /// Variables that hold a reference: the application does not get them.
     pub(crate) references: Vec<OsString>,
     /// Names of all other variables: nothing may overwrite them.
-    pub(crate) kept: Vec<String>,
+    pub(crate) others: Vec<String>,
     pub(crate) faults: Vec<Fault>,
 }
 
@@ -29,12 +29,12 @@ impl Environment {
         let mut environment = Self::default();
         let sorted: BTreeMap<OsString, OsString> = variables.into_iter().collect();
         for (name, value) in sorted {
-            environment.read_one(name, &value);
+            environment.read_variable(name, &value);
         }
         environment
     }
 
-    fn read_one(&mut self, name: OsString, value: &OsStr) {
+    fn read_variable(&mut self, name: OsString, value: &OsStr) {
         let text = value.to_str();
         let shown = name.to_string_lossy();
         match text.and_then(|text| reference::read(&shown, text)) {
@@ -48,7 +48,7 @@ impl Environment {
                     let place = Place::Variable(shown.clone().into_owned());
                     self.faults.push(Fault::configuration(&place, "the reference is not UTF-8"));
                 }
-                self.kept.push(shown.into_owned());
+                self.others.push(shown.into_owned());
             }
         }
     }
@@ -77,7 +77,7 @@ mod tests {
             environment.requests.iter().map(|it| it.place.to_string()).collect();
         assert_eq!(places, ["variable `A`", "variable `B`"]);
         assert_eq!(environment.references, ["A", "B"]);
-        assert_eq!(environment.kept, ["C", "E", "F"]);
+        assert_eq!(environment.others, ["C", "E", "F"]);
         let faulty: Vec<String> =
             environment.faults.iter().map(|it| it.place.to_string()).collect();
         assert_eq!(faulty, ["variable `D`", "variable `D`", "variable `E`"]);

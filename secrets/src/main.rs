@@ -10,6 +10,7 @@ mod command;
 mod directory;
 mod environment;
 mod fault;
+mod inputs;
 mod pem;
 mod plan;
 mod reference;
@@ -21,7 +22,6 @@ mod secrets_toml;
 mod settings;
 mod signals;
 mod template;
-mod wishes;
 
 use std::process::ExitCode;
 

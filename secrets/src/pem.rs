@@ -70,11 +70,11 @@ fn read_labels(text: &str) -> Result<Vec<&str>, String> {
     let mut lines = text.lines().map(str::trim_end);
     while let Some(line) = lines.next() {
         // RFC 7468 lets explanations stand between blocks; OpenSSL writes them.
-        let Some(label) = boundary(line, "-----BEGIN ") else { continue };
+        let Some(label) = strip_boundary(line, "-----BEGIN ") else { continue };
         let mut letters: usize = 0;
         loop {
             let line = lines.next().ok_or("its last block has no `-----END …-----` line")?;
-            if let Some(end) = boundary(line, "-----END ") {
+            if let Some(end) = strip_boundary(line, "-----END ") {
                 if end != label {
                     return Err("a block ends with another label than it begins with".to_owned());
                 }
@@ -98,7 +98,7 @@ fn read_labels(text: &str) -> Result<Vec<&str>, String> {
     Ok(labels)
 }
 
-fn boundary<'t>(line: &'t str, begin: &str) -> Option<&'t str> {
+fn strip_boundary<'t>(line: &'t str, begin: &str) -> Option<&'t str> {
     line.strip_prefix(begin)?.strip_suffix("-----")
 }
 

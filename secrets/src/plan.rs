@@ -16,7 +16,7 @@ pub(crate) fn makes_files(requests: &[Request]) -> bool {
 }
 
 /// Requests for a file or variable that another request makes, or that the environment has.
-pub(crate) fn find_conflicts(requests: &[Request], kept: &[String]) -> Vec<Fault> {
+pub(crate) fn find_conflicts(requests: &[Request], others: &[String]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut files: BTreeMap<&str, &Place> = BTreeMap::new();
     let mut variables: BTreeMap<&str, &Place> = BTreeMap::new();
@@ -37,7 +37,7 @@ pub(crate) fn find_conflicts(requests: &[Request], kept: &[String]) -> Vec<Fault
             let text = format!("{other} sets the variable `{variable}`, too; remove one of them");
             faults.push(Fault::configuration(place, text));
         }
-        if kept.contains(variable) {
+        if others.contains(variable) {
             let text = format!(
                 "it sets the variable `{variable}`, which the environment has already; remove one \
                  of them"
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn requests_must_not_exclude_each_other() {
-        let kept = ["HOME".to_owned(), "D_FILE".to_owned()];
+        let others = ["HOME".to_owned(), "D_FILE".to_owned()];
         for (variables, expected) in [
             (vec![("A", "a"), ("B", "a?as=env"), ("C", "c")], vec![]),
             (
@@ -72,19 +72,19 @@ mod tests {
             (
                 vec![("A", "a?file=x"), ("A_FILE", "b?file=y")],
                 vec![
-                    "variable `A_FILE`: variable `A` sets the variable `A_FILE`, too; remove one of \
-                 them",
+                    "variable `A_FILE`: variable `A` sets the variable `A_FILE`, too; remove one \
+                 of them",
                 ],
             ),
             (
                 vec![("D", "a")],
                 vec![
-                    "variable `D`: it sets the variable `D_FILE`, which the environment has already; \
-                 remove one of them",
+                    "variable `D`: it sets the variable `D_FILE`, which the environment has \
+                 already; remove one of them",
                 ],
             ),
         ] {
-            let faults = find_conflicts(&requests(&variables), &kept);
+            let faults = find_conflicts(&requests(&variables), &others);
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
             assert_eq!(lines, expected, "{variables:?}");
         }

@@ -54,7 +54,7 @@ pub(crate) fn read(name: &str, value: &str) -> Option<Result<Request, Vec<Fault>
     }
     let (options, wrong) = options.map(read_options).unwrap_or_default();
     problems.extend(wrong);
-    let target = target_of(name, &options).map_err(|problem| problems.push(problem)).ok();
+    let target = read_target(name, &options).map_err(|problem| problems.push(problem)).ok();
     if problems.is_empty()
         && let (Some(id), Some(target)) = (id, target)
     {
@@ -124,7 +124,7 @@ fn unknown_option(name: &str) -> String {
 }
 
 /// Where the value goes: a file that is named after the variable unless the options say otherwise.
-fn target_of(name: &str, options: &Options) -> Result<Target, String> {
+fn read_target(name: &str, options: &Options) -> Result<Target, String> {
     let name = parse_variable(name)?;
     if options.as_variable {
         if options.file.is_some() {

@@ -1,4 +1,4 @@
-//! How long resolving may take and where files go: by argument, variable, `secrets.toml` or default.
+//! How long resolving may take and where files go, by the strongest of what says so.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};

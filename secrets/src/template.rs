@@ -178,7 +178,8 @@ mod tests {
         fn what_is_encoded_decodes_to_the_value(value in any::<String>()) {
             let mut encoded = String::new();
             percent_encode(&value, &mut encoded);
-            prop_assert!(encoded.bytes().all(|it| it.is_ascii_alphanumeric() || b"-._~%".contains(&it)));
+            let is_allowed = |it: u8| it.is_ascii_alphanumeric() || b"-._~%".contains(&it);
+            prop_assert!(encoded.bytes().all(is_allowed));
             let mut bytes = Vec::new();
             let mut rest = encoded.as_str();
             while let Some(first) = rest.chars().next() {

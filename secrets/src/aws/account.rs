@@ -14,6 +14,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::Client;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -40,7 +41,6 @@ const TASK_CREDENTIALS: [&str; 3] = [
 ];
 
 /// Who calls Secrets Manager.
-#[derive(Debug)]
 pub(crate) struct Account {
     /// The region of secrets that are named without one.
     pub(crate) region: String,
@@ -77,7 +77,7 @@ impl Account {
             None => find_region(&provider, &imds).await,
         };
         let Some(region) = region else {
-            return Err(metadata::explain_missing("region").await);
+            return Err(metadata::explain_missing("region", None).await);
         };
         let chain = DefaultCredentialsChain::builder()
             .configure(provider)
@@ -94,7 +94,13 @@ impl Account {
                     format!("no credentials from the task's role: {}", explain_chain(&error));
                 Err(Failure::new(Kind::Denied, text))
             }
-            Err(_) => Err(metadata::explain_missing("credentials").await),
+            Err(CredentialsError::CredentialsNotLoaded(_)) => {
+                Err(metadata::explain_missing("credentials", None).await)
+            }
+            Err(error) => {
+                let cause = explain_chain(&error);
+                Err(metadata::explain_missing("credentials", Some(cause)).await)
+            }
         }
     }
 

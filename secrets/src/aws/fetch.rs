@@ -82,7 +82,7 @@ impl Store {
                 call = call.version_stage(&version.stage);
             }
             let answer = call.send().await.map_err(|error| read_error(&error))?;
-            let value = value_of(answer.secret_string, answer.secret_binary);
+            let value = read_value(answer.secret_string, answer.secret_binary);
             value.ok_or_else(|| Trouble::Broken("an answer holds no value".to_owned()))
         });
         answer.await.map_err(|trouble| explain(trouble, version, &self.region))
@@ -142,14 +142,14 @@ impl Store {
 /// The versions that an entry of a batch is the value of.
 fn read_entry(versions: &[Version], entry: SecretValueEntry) -> Fetched {
     let (arn, name) = (entry.arn.unwrap_or_default(), entry.name.unwrap_or_default());
-    let Some(value) = value_of(entry.secret_string, entry.secret_binary) else {
+    let Some(value) = read_value(entry.secret_string, entry.secret_binary) else {
         return Fetched::new();
     };
     let answered = versions.iter().filter(|version| version.id.is_answered_by(&arn, &name));
     answered.map(|version| (version.clone(), Ok(value.clone()))).collect()
 }
 
-fn value_of(text: Option<String>, binary: Option<Blob>) -> Option<Value> {
+fn read_value(text: Option<String>, binary: Option<Blob>) -> Option<Value> {
     let text = text.map(|text| Value::Text(Secret::from(text)));
     text.or_else(|| binary.map(|blob| Value::Binary(Secret::from(blob.into_inner()))))
 }

@@ -39,12 +39,18 @@ enum State {
     Working,
 }
 
-/// Says why there is no `what` (the region or credentials), and what to do.
-pub(super) async fn explain_missing(what: &str) -> Failure {
+/// Says why there is no `what` (the region or credentials), and what to do. A cause that the SDK
+/// gave is the answer unless instance metadata itself is what fails.
+pub(super) async fn explain_missing(what: &str, cause: Option<String>) -> Failure {
     let instance = std::fs::read_to_string(ASSET_TAG).unwrap_or_default();
     let instance = instance.trim();
     let instance = if instance.starts_with("i-") { instance } else { "<instance>" };
-    explain(what, examine().await, instance)
+    let state = examine().await;
+    let is_elsewhere = matches!(state, State::Absent | State::SwitchedOff | State::Working);
+    match cause {
+        Some(cause) if is_elsewhere => Failure::new(Kind::Denied, format!("no {what}: {cause}")),
+        _ => explain(what, state, instance),
+    }
 }
 
 async fn examine() -> State {
@@ -167,8 +173,8 @@ mod tests {
                  run the container on an instance or task with a role"
             }),
             ("credentials", State::Refusing(403), Kind::Denied, {
-                "no credentials: instance metadata is switched off. Run `aws ec2 modify-instance-metadata-options --instance-id i-1 \
-                 --http-endpoint enabled`"
+                "no credentials: instance metadata is switched off. Run `aws ec2 \
+                 modify-instance-metadata-options --instance-id i-1 --http-endpoint enabled`"
             }),
         ] {
             assert_eq!(explain(what, state, "i-1"), Failure::new(kind, expected));

@@ -126,7 +126,8 @@ mod tests {
             }),
             (
                 "InvalidRequestException",
-                "You can't perform this operation on the secret because it was marked for deletion.",
+                "You can't perform this operation on the secret because it was marked for \
+                 deletion.",
                 CURRENT,
                 Kind::Configuration,
                 "run `aws secretsmanager restore-secret --region eu-south-1 --secret-id db`",

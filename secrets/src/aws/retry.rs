@@ -115,7 +115,7 @@ pub(super) async fn repeat<T>(
                 format!("no answer within {:.0} s", waited.as_secs_f64())
             }
         };
-        let next = Instant::now().checked_add(pause(calls)).unwrap_or(deadline);
+        let next = Instant::now().checked_add(pause_after(calls)).unwrap_or(deadline);
         if next >= deadline {
             let times = if calls == 1 { "call" } else { "calls" };
             return Err(Trouble::Passing(format!("{trouble} ({calls} {times})")));
@@ -125,7 +125,7 @@ pub(super) async fn repeat<T>(
 }
 
 /// Between half and all of the doubled pause: machines that start at once do not call at once.
-fn pause(calls: u32) -> Duration {
+fn pause_after(calls: u32) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(calls.saturating_sub(1).min(8)));
     doubled.min(LONGEST_PAUSE).mul_f64(0.5 + fastrand::f64() / 2.0)
 }
@@ -138,7 +138,7 @@ mod tests {
     fn pauses_grow_up_to_a_limit() {
         for (calls, least, most) in [(1, 100, 200), (2, 200, 400), (4, 800, 1600), (99, 2500, 5000)]
         {
-            let pause = pause(calls).as_millis();
+            let pause = pause_after(calls).as_millis();
             assert!((least..=most).contains(&pause), "{calls}: {pause}");
         }
     }

@@ -1,5 +1,6 @@
 //! Region and credentials from instance metadata, and what is said where there are none.
 
+use std::fs;
 use std::process::Command;
 
 use serde_json::json;
@@ -67,6 +68,12 @@ fn what_is_missing_is_said() {
                      instance is 1. Run `aws ec2 modify-instance-metadata-options --instance-id \
                      <instance> --http-put-response-hop-limit 2`";
     let region = ("AWS_REGION", REGION);
+    let world = World::new();
+    let profile = world.directory.with_extension("profile");
+    let text = "[profile tickets]\nrole_arn = arn:aws:iam::123456789012:role/x\n\
+                credential_source = Bogus\n";
+    fs::write(&profile, text).unwrap();
+    let profile = profile.to_str().unwrap();
     for (metadata, variables, code, reason) in [
         (silence(), vec![], 78, hop_limit),
         (silence(), vec![region], 78, hop_limit),
@@ -79,6 +86,9 @@ fn what_is_missing_is_said() {
             77,
             "no credentials: instance metadata is switched off",
         ),
+        (1, vec![region, ("AWS_CONFIG_FILE", profile), ("AWS_PROFILE", "tickets")], 77, {
+            "no credentials: the credentials provider was not properly configured"
+        }),
         (1, vec![("AWS_EC2_METADATA_DISABLED", "true")], 78, "forbids to ask instance metadata"),
     ] {
         let ended = run(unknown(metadata, &variables));
@@ -90,6 +100,7 @@ fn what_is_missing_is_said() {
         let stderr = said.collect::<Vec<_>>().join(" ");
         Ended { stderr, ..ended }.is_refused(code, &[reason]);
     }
+    fs::remove_file(profile).unwrap();
 }
 
 #[test]

@@ -14,8 +14,10 @@ const HASH: &str = "hash() { sha256sum <\"$1\" | cut -d ' ' -f 1; }; ";
 
 const JSON: &str = r#"{"password": "hunter2@/ü", "port": 5432, "tls": true, "user": "app"}"#;
 
-const PEM: &str = r#"{"certificate": "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n",
-    "private_key": "-----BEGIN PRIVATE KEY-----\nSGkh\n-----END PRIVATE KEY-----\n"}"#;
+const PEM: &str = r#"{
+    "certificate": "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n",
+    "private_key": "-----BEGIN PRIVATE KEY-----\nSGkh\n-----END PRIVATE KEY-----\n"
+}"#;
 
 #[test]
 fn a_reference_becomes_a_file_in_memory() {

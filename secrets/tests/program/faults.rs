@@ -164,3 +164,19 @@ fn a_role_that_may_not_batch_reads_one_by_one() {
     let expected = [("BatchGetSecretValue".to_owned(), 1), ("GetSecretValue".to_owned(), 2)];
     assert_eq!(world.calls(), expected.into());
 }
+
+#[test]
+fn a_secret_that_a_batch_postpones_is_fetched_alone() {
+    let world = World::new();
+    create("postponed/a", "a");
+    create("postponed/b", "b");
+    world.relay.fail(|action, _| {
+        let error = |name: &str| json!({"SecretId": name, "ErrorCode": "InternalServiceError"});
+        let errors = json!([error("postponed/a"), error("postponed/b")]);
+        let page = json!({"SecretValues": [], "Errors": errors}).to_string();
+        (action == "BatchGetSecretValue").then(|| answer(200, &page))
+    });
+    let variables =
+        [("A", "secretsmanager:postponed/a?as=env"), ("B", "secretsmanager:postponed/b?as=env")];
+    assert_eq!(world.exec("echo $A $B", &variables).lines(), ["a b"]);
+}

@@ -139,6 +139,14 @@ fn explain(what: &str, state: State, instance: &str) -> Failure {
                  metadata; {variable}, or remove {DISABLED}"
             ),
         ),
+        State::Absent if instance.starts_with("i-") => Failure::new(
+            Kind::Configuration,
+            format!(
+                "no {what}: this container cannot reach instance metadata at {ADDRESS}. Run \
+                 `{modify} {instance} --http-put-response-hop-limit 2`; if that is so already, a \
+                 firewall or the container's network is in the way"
+            ),
+        ),
         State::Absent => Failure::new(
             kind,
             format!(
@@ -158,26 +166,32 @@ mod tests {
 
     #[test]
     fn each_state_says_what_to_do() {
-        for (what, state, kind, expected) in [
-            ("credentials", State::Silent, Kind::Configuration, {
+        for (instance, what, state, kind, expected) in [
+            ("i-1", "credentials", State::Silent, Kind::Configuration, {
                 "no credentials: this container cannot reach instance metadata, because the hop \
                  limit of the instance is 1. Run `aws ec2 modify-instance-metadata-options \
                  --instance-id i-1 --http-put-response-hop-limit 2`"
             }),
-            ("region", State::Absent, Kind::Configuration, {
+            ("i-1", "region", State::Absent, Kind::Configuration, {
+                "no region: this container cannot reach instance metadata at 169.254.169.254. Run \
+                 `aws ec2 modify-instance-metadata-options --instance-id i-1 \
+                 --http-put-response-hop-limit 2`; if that is so already, a firewall or the \
+                 container's network is in the way"
+            }),
+            ("<instance>", "region", State::Absent, Kind::Configuration, {
                 "no region in the environment, and no instance metadata at 169.254.169.254; set \
                  AWS_REGION"
             }),
-            ("credentials", State::Absent, Kind::Denied, {
+            ("<instance>", "credentials", State::Absent, Kind::Denied, {
                 "no credentials in the environment, and no instance metadata at 169.254.169.254; \
                  run the container on an instance or task with a role"
             }),
-            ("credentials", State::Refusing(403), Kind::Denied, {
+            ("i-1", "credentials", State::Refusing(403), Kind::Denied, {
                 "no credentials: instance metadata is switched off. Run `aws ec2 \
                  modify-instance-metadata-options --instance-id i-1 --http-endpoint enabled`"
             }),
         ] {
-            assert_eq!(explain(what, state, "i-1"), Failure::new(kind, expected));
+            assert_eq!(explain(what, state, instance), Failure::new(kind, expected));
         }
     }
 }

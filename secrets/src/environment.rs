@@ -5,11 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::fault::{Fault, Place};
-use crate::reference;
+use crate::reference::{self, PREFIX};
 use crate::request::Request;
-
-/// What every reference begins with.
-const SCHEME: &[u8] = b"secretsmanager:";
 
 /// The environment, read.
 #[derive(Debug, Default)]
@@ -44,7 +41,7 @@ impl Environment {
             }
             Some(Err(faults)) => self.faults.extend(faults),
             None => {
-                if text.is_none() && value.as_bytes().starts_with(SCHEME) {
+                if text.is_none() && value.as_bytes().starts_with(PREFIX.as_bytes()) {
                     let place = Place::Variable(shown.clone().into_owned());
                     self.faults.push(Fault::configuration(&place, "the reference is not UTF-8"));
                 }

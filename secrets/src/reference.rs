@@ -10,7 +10,10 @@ use crate::request::{
     CURRENT, FileName, Part, Request, SecretId, Target, Version, parse_stage, parse_variable,
 };
 
-/// What a reference begins with.
+/// What every reference begins with.
+pub(crate) const PREFIX: &str = "secretsmanager:";
+
+/// The prefix without its colon.
 const SCHEME: &str = "secretsmanager";
 
 /// What the variable that gets a file's path ends with, as Docker's official images have it.
@@ -34,7 +37,7 @@ struct Options {
 /// Each thing that is wrong. No message repeats the value, which may be a secret.
 pub(crate) fn read(name: &str, value: &str) -> Option<Result<Request, Vec<Fault>>> {
     let place = Place::Variable(name.to_owned());
-    let Some(rest) = value.strip_prefix(SCHEME).and_then(|rest| rest.strip_prefix(':')) else {
+    let Some(rest) = value.strip_prefix(PREFIX) else {
         let text = looks_like_reference(value)?;
         return Some(Err(vec![Fault::configuration(&place, text)]));
     };

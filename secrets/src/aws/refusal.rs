@@ -57,19 +57,17 @@ fn explain_refusal(code: &str, message: &str, version: &Version, region: &str) -
             "secret `{id}` is scheduled for deletion; run `aws secretsmanager restore-secret \
              --region {region} --secret-id {id}` to keep it"
         )),
-        "AccessDeniedException" | "AccessDenied" | "DecryptionFailure" if concerns_key => {
-            denied(format!(
-                "the role may not decrypt secret `{id}`; allow `kms:Decrypt` on the secret's key \
+        "AccessDeniedException" | "AccessDenied" if concerns_key => denied(format!(
+            "the role may not decrypt secret `{id}`; allow `kms:Decrypt` on the secret's key \
                  in the role's policy and the key's policy. {said}"
-            ))
-        }
+        )),
         "AccessDeniedException" | "AccessDenied" => denied(format!(
             "the role may not read secret `{id}`; allow `secretsmanager:GetSecretValue` on `{}`. \
              {said}",
             resource(version, region)
         )),
         "DecryptionFailure" => wrong(format!(
-            "the key of secret `{id}` cannot decrypt it; is the key switched on? {said}"
+            "the key of secret `{id}` cannot decrypt it; check that the key is enabled. {said}"
         )),
         _ if CLOCK.contains(&code) => {
             wrong(format!("this machine's clock may be wrong; check its time service. {said}"))
@@ -143,6 +141,14 @@ mod tests {
                 CURRENT,
                 Kind::Denied,
                 "allow `kms:Decrypt` on the secret's key",
+            ),
+            (
+                "DecryptionFailure",
+                "Secrets Manager can't decrypt the protected secret text using the provided KMS \
+                 key.",
+                CURRENT,
+                Kind::Configuration,
+                "check that the key is enabled",
             ),
             ("ExpiredTokenException", "", CURRENT, Kind::Denied, "credentials are not valid"),
             ("RequestExpired", "", CURRENT, Kind::Configuration, "clock may be wrong"),

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, ExitCode};
 
-use crate::fault::say;
+use crate::fault::print_line;
 use crate::secret::Secret;
 
 /// The codes of a shell that cannot run a program.
@@ -57,7 +57,7 @@ impl Application {
         } else {
             (NOT_EXECUTABLE, "is it a program for this machine?")
         };
-        say(&format!("cannot run `{program}`: {error}; {hint}"));
+        print_line(&format!("cannot run `{program}`: {error}; {hint}"));
         ExitCode::from(code)
     }
 }

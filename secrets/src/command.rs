@@ -11,11 +11,11 @@ use tokio::runtime::Builder;
 use crate::application::Application;
 use crate::arguments::{Arguments, Options, Verb};
 use crate::directory::{self, Directory};
-use crate::fault::{Fault, Place, exit_code, say};
+use crate::fault::{Fault, Place, exit_code, print_line};
 use crate::inputs::Inputs;
 use crate::plan;
 use crate::request::{FileName, Target};
-use crate::resolve::{Resolved, resolve};
+use crate::resolve::{Resolved, resolve_requests};
 use crate::secret::Secret;
 use crate::signals::Signals;
 
@@ -47,7 +47,9 @@ struct Outcome {
 
 fn exec_application(options: Options, command: Vec<OsString>) -> ExitCode {
     let Some(mut application) = Application::new(command) else {
-        say("no command to run; give the image a CMD, or the service a `command:` in Compose");
+        print_line(
+            "no command to run; give the image a CMD, or the service a `command:` in Compose",
+        );
         return ExitCode::from(USAGE);
     };
     let inputs = Inputs::read(options);
@@ -114,13 +116,13 @@ async fn start_application(
 
 fn report_faults(faults: &[Fault]) -> ExitCode {
     for fault in faults {
-        say(&fault.to_string());
+        print_line(&fault.to_string());
     }
     let count = match faults.len() {
         1 => "1 fault".to_owned(),
         many => format!("{many} faults"),
     };
-    say(&format!("the application is not started: {count}"));
+    print_line(&format!("the application is not started: {count}"));
     exit_code(faults)
 }
 
@@ -166,7 +168,7 @@ async fn resolve_inputs(inputs: Inputs) -> Outcome {
             None
         }
     };
-    let resolved = match resolve(requests, settings.deadline).await {
+    let resolved = match resolve_requests(requests, settings.deadline).await {
         Ok(resolved) => resolved,
         Err(fault) => {
             faults.push(fault);
@@ -179,7 +181,7 @@ async fn resolve_inputs(inputs: Inputs) -> Outcome {
 /// Runs what waits for AWS, with handlers for the signals that stop a container.
 fn run_until_signal(work: impl AsyncFnOnce(Signals) -> ExitCode) -> ExitCode {
     let failed = |error| {
-        say(&format!("cannot wait for signals or connections: {error}"));
+        print_line(&format!("cannot wait for signals or connections: {error}"));
         ExitCode::FAILURE
     };
     let runtime = match Builder::new_current_thread().enable_all().build() {

@@ -118,10 +118,10 @@ impl Directory {
         }
         // The list comes first: whatever a start that is cut off leaves is on it.
         let names: Vec<&str> = files.keys().map(FileName::as_str).collect();
-        self.replace(&list, names.join("\n").as_bytes()).map_err(at(list))?;
+        self.replace_file(&list, names.join("\n").as_bytes()).map_err(at(list))?;
         for (name, value) in files {
             let path = self.path_of(name);
-            self.replace(&path, value.as_bytes()).map_err(at(path))?;
+            self.replace_file(&path, value.as_bytes()).map_err(at(path))?;
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Directory {
     }
 
     /// Replaces a file at once: readers see the old one or the whole new one.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn replace_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let unfinished = self.path.join(UNFINISHED);
         remove_file(&unfinished)?;
         // `create_new` follows no link that somebody put there.

@@ -95,7 +95,7 @@ pub(crate) fn exit_code(faults: &[Fault]) -> ExitCode {
 }
 
 /// Writes a line to standard error, where nobody may be there to read.
-pub(crate) fn say(text: &str) {
+pub(crate) fn print_line(text: &str) {
     let _unread = writeln!(io::stderr(), "esclusa-secrets: {text}");
 }
 

@@ -6,7 +6,7 @@ use crate::fault::{Fault, Place};
 use crate::request::{Request, Target, Version};
 
 /// Each version once, however many requests name it.
-pub(crate) fn versions(requests: &[Request]) -> BTreeSet<Version> {
+pub(crate) fn list_versions(requests: &[Request]) -> BTreeSet<Version> {
     requests.iter().map(|request| request.version.clone()).collect()
 }
 
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_version_is_fetched_once() {
         let requests = requests(&[("A", "a"), ("B", "a#k"), ("C", "a?stage=X"), ("D", "a?as=env")]);
-        let shown: Vec<String> = versions(&requests).iter().map(ToString::to_string).collect();
+        let shown: Vec<String> = list_versions(&requests).iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["a", "a, stage X"]);
     }
 }

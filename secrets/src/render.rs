@@ -33,14 +33,14 @@ struct Object<'s> {
 /// # Errors
 ///
 /// Why the secret cannot be what the request wants; never with anything of its value.
-pub(crate) fn render(request: &Request, fetched: &Value) -> Result<Secret, Failure> {
+pub(crate) fn render_value(request: &Request, fetched: &Value) -> Result<Secret, Failure> {
     let Request { version, part, target, pem, .. } = request;
     let value = match (part, fetched) {
         (Part::Whole, Value::Text(value) | Value::Binary(value)) => value.clone(),
         (Part::Key(_) | Part::Template(_), Value::Binary(_)) => {
             return Err(wrong(format!("the secret `{version}` is binary and has no JSON keys")));
         }
-        (Part::Key(key), Value::Text(text)) => Object::read(version, text)?.value(key)?.into(),
+        (Part::Key(key), Value::Text(text)) => Object::read(version, text)?.read_value(key)?.into(),
         (Part::Template(template), Value::Text(text)) => {
             Object::read(version, text)?.fill(template)?.into()
         }
@@ -98,7 +98,7 @@ impl<'s> Object<'s> {
         Ok(Self { version, entries })
     }
 
-    fn entry(&self, key: &str) -> Result<&'s RawValue, Failure> {
+    fn find_entry(&self, key: &str) -> Result<&'s RawValue, Failure> {
         if let Some(entry) = self.entries.get(key) {
             return Ok(entry);
         }
@@ -111,8 +111,8 @@ impl<'s> Object<'s> {
     }
 
     /// A string as it is, anything else as its JSON text.
-    fn value(&self, key: &str) -> Result<String, Failure> {
-        let text = self.entry(key)?.get();
+    fn read_value(&self, key: &str) -> Result<String, Failure> {
+        let text = self.find_entry(key)?.get();
         let problem = |what: &str| {
             wrong(format!("the JSON key `{key}` of secret `{}` is {what}", self.version))
         };
@@ -129,14 +129,14 @@ impl<'s> Object<'s> {
     fn fill(&self, template: &Template) -> Result<String, Failure> {
         let mut values = BTreeMap::new();
         for key in template.keys() {
-            if self.entry(key)?.get().starts_with(['{', '[']) {
+            if self.find_entry(key)?.get().starts_with(['{', '[']) {
                 return Err(wrong(format!(
                     "the JSON key `{key}` of secret `{}` is an object or array and cannot be part \
                      of a template",
                     self.version
                 )));
             }
-            values.insert(key, Zeroizing::new(self.value(key)?));
+            values.insert(key, Zeroizing::new(self.read_value(key)?));
         }
         Ok(template.fill(|key| values.get(key).map_or("", |value| value.as_str())))
     }
@@ -187,7 +187,7 @@ mod tests {
             (key("e"), &json, ""),
             (template("x://{p@}:{n}"), &json, "x://p%40%2F:1.10"),
         ] {
-            let rendered = render(&request(part.clone(), false, None), fetched).unwrap();
+            let rendered = render_value(&request(part.clone(), false, None), fetched).unwrap();
             assert_eq!(rendered.as_text(), Some(expected), "{part:?}");
         }
     }
@@ -216,7 +216,7 @@ mod tests {
             (Part::Whole, false, Some(Pem::Certificate), &text("hunter2"), "it is not PEM"),
             (Part::Whole, false, None, &large, "the value has 70000 bytes, more than 65536"),
         ] {
-            let failure = render(&request(part.clone(), variable, pem), fetched).unwrap_err();
+            let failure = render_value(&request(part.clone(), variable, pem), fetched).unwrap_err();
             assert!(failure.text.contains(expected), "{part:?}: {}", failure.text);
             assert!(!failure.text.contains("hunter2"), "{}", failure.text);
         }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::aws::{Account, fetch};
+use crate::aws::{Account, fetch_versions};
 use crate::fault::{Failure, Fault, Kind, Place};
 use crate::plan;
-use crate::render::render;
+use crate::render::render_value;
 use crate::request::{Request, Version};
 use crate::secret::Secret;
 
@@ -23,7 +23,7 @@ pub(crate) struct Resolved {
 /// # Errors
 ///
 /// Why Secrets Manager could not be asked at all.
-pub(crate) async fn resolve(
+pub(crate) async fn resolve_requests(
     requests: Vec<Request>,
     time: Duration,
 ) -> Result<Vec<Resolved>, Fault> {
@@ -32,14 +32,14 @@ pub(crate) async fn resolve(
     }
     let started = Instant::now();
     let deadline = started.checked_add(time).unwrap_or(started);
-    let versions = plan::versions(&requests);
+    let versions = plan::list_versions(&requests);
     let region = known_region(versions.iter());
     let account = Account::find(region, deadline).await;
     let account = account.map_err(|it| it.at(&Place::Thing("Secrets Manager".to_owned())))?;
-    let fetched = fetch(&account, versions, deadline).await;
+    let fetched = fetch_versions(&account, versions, deadline).await;
     let resolved = requests.into_iter().map(|request| {
         let value = match fetched.get(&request.version) {
-            Some(Ok(value)) => render(&request, value),
+            Some(Ok(value)) => render_value(&request, value),
             Some(Err(failure)) => Err(failure.clone()),
             None => Err(Failure::new(
                 Kind::Temporary,

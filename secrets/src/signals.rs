@@ -45,13 +45,13 @@ impl Signals {
     pub(crate) async fn interrupt<T>(&mut self, work: impl Future<Output = T>) -> Result<T, u8> {
         tokio::select! {
             biased;
-            code = self.wait() => Err(code),
+            code = self.wait_for_signal() => Err(code),
             done = work => Ok(done),
         }
     }
 
     /// Waits for a signal and returns the exit code that belongs to it.
-    async fn wait(&mut self) -> u8 {
+    async fn wait_for_signal(&mut self) -> u8 {
         let waiting = self.handlers.iter_mut().map(|(code, handler)| {
             Box::pin(async {
                 handler.recv().await;
@@ -66,6 +66,6 @@ impl Signals {
     pub(crate) async fn pending(&mut self) -> Option<u8> {
         // Gives the runtime a turn to see what came.
         tokio::task::yield_now().await;
-        self.wait().now_or_never()
+        self.wait_for_signal().now_or_never()
     }
 }

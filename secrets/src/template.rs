@@ -77,7 +77,7 @@ impl Template {
     /// Puts the text together; `value` has the value of each key of [`Self::keys`].
     pub(crate) fn fill<'v>(&self, value: impl Fn(&str) -> &'v str) -> String {
         // A text that grows would leave pieces of secrets in memory that nobody overwrites.
-        let mut filled = String::with_capacity(self.largest(&value));
+        let mut filled = String::with_capacity(self.longest_length(&value));
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => filled.push_str(text),
@@ -91,7 +91,7 @@ impl Template {
     }
 
     /// The length if each byte of each value were encoded.
-    fn largest<'v>(&self, value: impl Fn(&str) -> &'v str) -> usize {
+    fn longest_length<'v>(&self, value: impl Fn(&str) -> &'v str) -> usize {
         let length = |piece: &Piece| match piece {
             Piece::Text(text) => text.len(),
             Piece::Key { key, .. } => value(key).len().saturating_mul(3),

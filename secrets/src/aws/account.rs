@@ -65,7 +65,7 @@ impl Account {
 
     async fn find_all(region: Option<String>) -> Result<Self, Failure> {
         // Metadata and container credentials are asked directly, whatever proxy there is for AWS.
-        let provider = ProviderConfig::without_region().with_http_client(connections(false)?);
+        let provider = ProviderConfig::without_region().with_http_client(make_connections(false)?);
         let imds = imds::Client::builder()
             .configure(&provider)
             .max_attempts(2)
@@ -87,7 +87,7 @@ impl Account {
         match chain.provide_credentials().await {
             Ok(credentials) => {
                 let region = region.as_ref().to_owned();
-                Ok(Self { region, credentials, https: connections(true)? })
+                Ok(Self { region, credentials, https: make_connections(true)? })
             }
             Err(error) if TASK_CREDENTIALS.iter().any(|it| std::env::var_os(it).is_some()) => {
                 let text =
@@ -105,7 +105,7 @@ impl Account {
     }
 
     /// A client for one region. It makes each call once: retries are ours, up to the deadline.
-    pub(crate) async fn client(&self, region: &str) -> Client {
+    pub(crate) async fn make_client(&self, region: &str) -> Client {
         let timeouts = TimeoutConfig::builder().connect_timeout(ATTEMPT).build();
         let configuration = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
@@ -131,8 +131,8 @@ async fn find_region(provider: &ProviderConfig, imds: &imds::Client) -> Option<R
 }
 
 /// Connections to HTTP servers.
-fn connections(through_proxy: bool) -> Result<SharedHttpClient, Failure> {
-    let context = TlsContext::builder().with_trust_store(trust()).build();
+fn make_connections(through_proxy: bool) -> Result<SharedHttpClient, Failure> {
+    let context = TlsContext::builder().with_trust_store(trust_store()).build();
     let context = context.map_err(|error| {
         let text = format!("the certificates of `{CERTIFICATES}` cannot be used: {error}");
         Failure::new(Kind::Configuration, text)
@@ -151,7 +151,7 @@ fn connections(through_proxy: bool) -> Result<SharedHttpClient, Failure> {
 }
 
 /// Amazon's own roots, which sign every endpoint of AWS: small images have no certificates.
-fn trust() -> TrustStore {
+fn trust_store() -> TrustStore {
     if std::env::var_os(CERTIFICATES).is_some() {
         return TrustStore::default();
     }

@@ -10,8 +10,8 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::account::Account;
-use super::refusal::explain;
-use super::retry::{Trouble, is_passing, read_error, repeat};
+use super::refusal::explain_trouble;
+use super::retry::{Trouble, call_until, is_passing, read_error};
 use crate::fault::Failure;
 use crate::render::Value;
 use crate::request::{CURRENT, Version};
@@ -37,7 +37,7 @@ struct Store {
 }
 
 /// Fetches each version once.
-pub(crate) async fn fetch(
+pub(crate) async fn fetch_versions(
     account: &Account,
     versions: BTreeSet<Version>,
     deadline: Instant,
@@ -48,7 +48,7 @@ pub(crate) async fn fetch(
         regions.entry(region).or_default().push(version);
     }
     let fetching = regions.into_iter().map(async |(region, versions)| {
-        let store = Store { client: account.client(&region).await, region, deadline };
+        let store = Store { client: account.make_client(&region).await, region, deadline };
         store.fetch_all(versions).await
     });
     join_all(fetching).await.into_iter().flatten().collect()
@@ -76,7 +76,7 @@ impl Store {
     }
 
     async fn fetch_one(&self, version: &Version) -> Result<Value, Failure> {
-        let answer = repeat(self.deadline, async || {
+        let answer = call_until(self.deadline, async || {
             let mut call = self.client.get_secret_value().secret_id(version.id.as_str());
             if version.stage != CURRENT {
                 call = call.version_stage(&version.stage);
@@ -85,7 +85,7 @@ impl Store {
             let value = read_value(answer.secret_string, answer.secret_binary);
             value.ok_or_else(|| Trouble::Broken("an answer holds no value".to_owned()))
         });
-        answer.await.map_err(|trouble| explain(trouble, version, &self.region))
+        answer.await.map_err(|trouble| explain_trouble(trouble, version, &self.region))
     }
 
     /// Fetches current versions. What is missing in the result is to be fetched alone: then the
@@ -94,7 +94,7 @@ impl Store {
         let mut fetched = Fetched::new();
         let mut token: Option<String> = None;
         for _page in 0..PAGES {
-            let page = repeat(self.deadline, async || {
+            let page = call_until(self.deadline, async || {
                 let ids = versions.iter().map(|version| version.id.as_str().to_owned()).collect();
                 let call = self.client.batch_get_secret_value().set_secret_id_list(Some(ids));
                 let call = call.set_next_token(token.clone());
@@ -105,7 +105,8 @@ impl Store {
                 Err(Trouble::Refused { .. }) => break,
                 Err(trouble) => {
                     for version in versions {
-                        let failure = || Err(explain(trouble.clone(), version, &self.region));
+                        let failure =
+                            || Err(explain_trouble(trouble.clone(), version, &self.region));
                         fetched.entry(version.clone()).or_insert_with(failure);
                     }
                     break;
@@ -135,7 +136,9 @@ impl Store {
         }
         let concerned = versions.iter().filter(|version| version.id.is_answered_by(&id, &id));
         let trouble = Trouble::Refused { code, message };
-        concerned.map(|it| (it.clone(), Err(explain(trouble.clone(), it, &self.region)))).collect()
+        concerned
+            .map(|it| (it.clone(), Err(explain_trouble(trouble.clone(), it, &self.region))))
+            .collect()
     }
 }
 

@@ -45,15 +45,15 @@ pub(super) async fn explain_missing(what: &str, cause: Option<String>) -> Failur
     let instance = std::fs::read_to_string(ASSET_TAG).unwrap_or_default();
     let instance = instance.trim();
     let instance = if instance.starts_with("i-") { instance } else { "<instance>" };
-    let state = examine().await;
+    let state = examine_metadata().await;
     let is_elsewhere = matches!(state, State::Absent | State::SwitchedOff | State::Working);
     match cause {
         Some(cause) if is_elsewhere => Failure::new(Kind::Denied, format!("no {what}: {cause}")),
-        _ => explain(what, state, instance),
+        _ => explain_state(what, state, instance),
     }
 }
 
-async fn examine() -> State {
+async fn examine_metadata() -> State {
     if std::env::var(DISABLED).is_ok_and(|it| it.eq_ignore_ascii_case("true")) {
         return State::SwitchedOff;
     }
@@ -62,13 +62,13 @@ async fn examine() -> State {
     let host = if host.is_empty() { ADDRESS } else { host };
     let asked = "PUT /latest/api/token HTTP/1.0\r\n\
                  X-aws-ec2-metadata-token-ttl-seconds: 60\r\nContent-Length: 0\r\n\r\n";
-    let token = match ask(host, asked).await {
+    let token = match ask_metadata(host, asked).await {
         Ok((200, token)) => token,
         Ok((status, _)) => return State::Refusing(status),
         Err(state) => return state,
     };
     let role = "GET /latest/meta-data/iam/security-credentials/ HTTP/1.0\r\n";
-    match ask(host, &format!("{role}X-aws-ec2-metadata-token: {token}\r\n\r\n")).await {
+    match ask_metadata(host, &format!("{role}X-aws-ec2-metadata-token: {token}\r\n\r\n")).await {
         Ok((404, _)) => State::NoRole,
         Ok(_) => State::Working,
         Err(state) => state,
@@ -76,7 +76,7 @@ async fn examine() -> State {
 }
 
 /// The status and body of an answer.
-async fn ask(host: &str, request: &str) -> Result<(u16, String), State> {
+async fn ask_metadata(host: &str, request: &str) -> Result<(u16, String), State> {
     let is_port = |port: &str| !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit());
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| is_port(port));
     let address = if has_port { host.to_owned() } else { format!("{host}:80") };
@@ -95,69 +95,51 @@ async fn ask(host: &str, request: &str) -> Result<(u16, String), State> {
     Ok((status.ok_or(State::Silent)?, body.unwrap_or_default()))
 }
 
-fn explain(what: &str, state: State, instance: &str) -> Failure {
-    let modify = "aws ec2 modify-instance-metadata-options --instance-id";
-    let variable = match what {
-        "region" => "set AWS_REGION".to_owned(),
-        _ => "run the container on an instance or task with a role".to_owned(),
+fn explain_state(what: &str, state: State, instance: &str) -> Failure {
+    let is_on_instance = instance.starts_with("i-");
+    let kind = match state {
+        State::Working => Kind::Temporary,
+        State::Silent => Kind::Configuration,
+        State::Absent if is_on_instance => Kind::Configuration,
+        _ if what == "region" => Kind::Configuration,
+        State::Absent | State::NoRole | State::Refusing(_) | State::SwitchedOff => Kind::Denied,
     };
-    let kind = if what == "region" { Kind::Configuration } else { Kind::Denied };
-    match state {
-        State::Silent => Failure::new(
-            Kind::Configuration,
-            format!(
-                "no {what}: this container cannot reach instance metadata, because the hop limit \
-                 of the instance is 1. Run `{modify} {instance} --http-put-response-hop-limit 2`"
-            ),
+    let modify = format!("aws ec2 modify-instance-metadata-options --instance-id {instance}");
+    let instead = match what {
+        "region" => "set AWS_REGION",
+        _ => "run the container on an instance or task with a role",
+    };
+    let text = match state {
+        State::Silent => format!(
+            ": this container cannot reach instance metadata, because the hop limit of the \
+             instance is 1. Run `{modify} --http-put-response-hop-limit 2`"
         ),
-        State::Refusing(403) => Failure::new(
-            kind,
-            format!(
-                "no {what}: instance metadata is switched off. Run `{modify} {instance} \
-                 --http-endpoint enabled`"
-            ),
+        State::Absent if is_on_instance => format!(
+            ": this container cannot reach instance metadata at {ADDRESS}. Run `{modify} \
+             --http-put-response-hop-limit 2`; if that is so already, a firewall or the \
+             container's network is in the way"
         ),
-        State::Refusing(status) => Failure::new(
-            kind,
-            format!(
-                "no {what} in the environment, and instance metadata refuses to answer (status \
-                 {status}); {variable}"
-            ),
+        State::Absent => {
+            format!(" in the environment, and no instance metadata at {ADDRESS}; {instead}")
+        }
+        State::Refusing(403) => {
+            format!(": instance metadata is switched off. Run `{modify} --http-endpoint enabled`")
+        }
+        State::Refusing(status) => format!(
+            " in the environment, and instance metadata refuses to answer (status {status}); \
+             {instead}"
         ),
-        State::NoRole => Failure::new(
-            kind,
-            format!(
-                "no {what}: the instance has no role. Run `aws ec2 \
-                 associate-iam-instance-profile --instance-id {instance} --iam-instance-profile \
-                 Name=<profile>`"
-            ),
+        State::NoRole => format!(
+            ": the instance has no role. Run `aws ec2 associate-iam-instance-profile \
+             --instance-id {instance} --iam-instance-profile Name=<profile>`"
         ),
-        State::SwitchedOff => Failure::new(
-            kind,
-            format!(
-                "no {what} in the environment, and the variable {DISABLED} forbids to ask instance \
-                 metadata; {variable}, or remove {DISABLED}"
-            ),
+        State::SwitchedOff => format!(
+            " in the environment, and the variable {DISABLED} forbids to ask instance metadata; \
+             {instead}, or remove {DISABLED}"
         ),
-        State::Absent if instance.starts_with("i-") => Failure::new(
-            Kind::Configuration,
-            format!(
-                "no {what}: this container cannot reach instance metadata at {ADDRESS}. Run \
-                 `{modify} {instance} --http-put-response-hop-limit 2`; if that is so already, a \
-                 firewall or the container's network is in the way"
-            ),
-        ),
-        State::Absent => Failure::new(
-            kind,
-            format!(
-                "no {what} in the environment, and no instance metadata at {ADDRESS}; {variable}"
-            ),
-        ),
-        State::Working => Failure::new(
-            Kind::Temporary,
-            format!("no {what}: instance metadata did not answer in time, and answers now"),
-        ),
-    }
+        State::Working => ": instance metadata did not answer in time, and answers now".to_owned(),
+    };
+    Failure::new(kind, format!("no {what}{text}"))
 }
 
 #[cfg(test)]
@@ -191,7 +173,7 @@ mod tests {
                  modify-instance-metadata-options --instance-id i-1 --http-endpoint enabled`"
             }),
         ] {
-            assert_eq!(explain(what, state, instance), Failure::new(kind, expected));
+            assert_eq!(explain_state(what, state, instance), Failure::new(kind, expected));
         }
     }
 }

@@ -7,4 +7,4 @@ mod refusal;
 mod retry;
 
 pub(crate) use account::Account;
-pub(crate) use fetch::fetch;
+pub(crate) use fetch::fetch_versions;

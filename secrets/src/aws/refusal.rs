@@ -16,7 +16,7 @@ const CREDENTIALS: [&str; 4] = [
 const CLOCK: [&str; 3] = ["InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"];
 
 /// Why a secret was not fetched, for somebody who is to mend it.
-pub(super) fn explain(trouble: Trouble, version: &Version, region: &str) -> Failure {
+pub(super) fn explain_trouble(trouble: Trouble, version: &Version, region: &str) -> Failure {
     match trouble {
         Trouble::Passing(text) => Failure::new(
             Kind::Temporary,
@@ -64,7 +64,7 @@ fn explain_refusal(code: &str, message: &str, version: &Version, region: &str) -
         "AccessDeniedException" | "AccessDenied" => denied(format!(
             "the role may not read secret `{id}`; allow `secretsmanager:GetSecretValue` on `{}`. \
              {said}",
-            resource(version, region)
+            policy_resource(version, region)
         )),
         "DecryptionFailure" => wrong(format!(
             "the key of secret `{id}` cannot decrypt it; check that the key is enabled. {said}"
@@ -87,7 +87,7 @@ fn is_about_version(message: &str) -> bool {
 }
 
 /// The resource for an IAM policy. Secrets Manager adds six characters to each name.
-fn resource(version: &Version, region: &str) -> String {
+fn policy_resource(version: &Version, region: &str) -> String {
     let id = version.id.as_str();
     if version.id.region().is_some() {
         return id.to_owned();
@@ -156,7 +156,7 @@ mod tests {
         ] {
             let version = Version { id: SecretId::parse("db").unwrap(), stage: stage.to_owned() };
             let trouble = Trouble::Refused { code: code.to_owned(), message: message.to_owned() };
-            let failure = explain(trouble, &version, "eu-south-1");
+            let failure = explain_trouble(trouble, &version, "eu-south-1");
             assert!(failure.text.contains(expected), "{code}: {}", failure.text);
             assert_eq!(failure.kind, kind, "{code}");
         }

@@ -98,7 +98,7 @@ pub(super) fn explain_chain(error: &dyn Error) -> String {
 /// # Errors
 ///
 /// The last trouble; a passing one tells how often the call was made.
-pub(super) async fn repeat<T>(
+pub(super) async fn call_until<T>(
     deadline: Instant,
     mut call: impl AsyncFnMut() -> Result<T, Trouble>,
 ) -> Result<T, Trouble> {
@@ -148,7 +148,7 @@ mod tests {
         runtime.block_on(async {
             let deadline = Instant::now().checked_add(Duration::from_secs(seconds)).unwrap();
             let (mut answers, mut calls) = (answers.into_iter(), 0_usize);
-            let answer = repeat(deadline, async || {
+            let answer = call_until(deadline, async || {
                 calls = calls.saturating_add(1);
                 answers.next().unwrap()
             });

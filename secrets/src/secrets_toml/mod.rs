@@ -52,19 +52,19 @@ impl Configuration {
 
     fn read_root(&mut self, root: &Table<'_>) {
         root.check_keys(&ROOT);
-        self.deadline = root.optional("deadline", parse_deadline).ok().flatten();
-        self.directory = root.optional("directory", parse_directory).ok().flatten();
-        for (name, table) in root.named("files") {
+        self.deadline = root.read_optional("deadline", parse_deadline).ok().flatten();
+        self.directory = root.read_optional("directory", parse_directory).ok().flatten();
+        for (name, table) in root.read_tables("files") {
             table.check_keys(&FILE);
             self.requests.extend(read_file(&name, &table));
         }
-        for (name, table) in root.named("env") {
+        for (name, table) in root.read_tables("env") {
             table.check_keys(&VARIABLE);
             let target = parse_variable(&name).map_err(|problem| table.report(problem));
             let request = read_request(&table, target.map(Target::Variable), None);
             self.requests.extend(request);
         }
-        for (name, table) in root.named("key_pairs") {
+        for (name, table) in root.read_tables("key_pairs") {
             table.check_keys(&KEY_PAIR);
             self.requests.extend(read_key_pair(&name, &table).into_iter().flatten());
         }
@@ -73,8 +73,8 @@ impl Configuration {
 
 fn read_file(name: &str, table: &Table<'_>) -> Result<Request, Reported> {
     let name = FileName::parse(name).map_err(|problem| table.report(problem));
-    let variable = table.optional("variable", parse_variable);
-    let pem = table.optional("pem", |text| {
+    let variable = table.read_optional("variable", parse_variable);
+    let pem = table.read_optional("pem", |text| {
         let word = pem::WORDS.iter().find(|(word, _)| *word == text);
         word.map(|(_, pem)| *pem).ok_or("write `certificate`, `private-key` or `key-pair`")
     });
@@ -89,8 +89,8 @@ fn read_request(
     pem: Option<Pem>,
 ) -> Result<Request, Reported> {
     let version = read_version(table);
-    let key = table.optional("key", parse_key);
-    let template = table.optional("template", Template::parse);
+    let key = table.read_optional("key", parse_key);
+    let template = table.read_optional("template", Template::parse);
     let part = match (key?, template?) {
         (None, None) => Part::Whole,
         (Some(key), None) => Part::Key(key),
@@ -103,8 +103,8 @@ fn read_request(
 }
 
 fn read_version(table: &Table<'_>) -> Result<Version, Reported> {
-    let id = table.required("secret", SECRET, SecretId::parse);
-    let stage = table.optional("stage", parse_stage);
+    let id = table.read_required("secret", SECRET, SecretId::parse);
+    let stage = table.read_optional("stage", parse_stage);
     Ok(Version { id: id?, stage: stage?.unwrap_or_else(|| CURRENT.to_owned()) })
 }
 
@@ -116,7 +116,7 @@ fn read_key_pair(name: &str, table: &Table<'_>) -> Result<[Request; 2], Reported
     let [certificate, private_key] = keys.map(|(key, pem, ending)| {
         let file = FileName::parse(&format!("{name}{ending}"));
         let file = file.map_err(|problem| table.report(problem));
-        let json_key = table.optional(key, parse_key)?.unwrap_or_else(|| key.to_owned());
+        let json_key = table.read_optional(key, parse_key)?.unwrap_or_else(|| key.to_owned());
         Ok((Part::Key(json_key), Target::File { name: file?, variable: None }, pem))
     });
     let version = version?;

@@ -89,7 +89,7 @@ impl<'t> Table<'t> {
     /// # Errors
     ///
     /// When it is no text or `read` refuses it, which is reported.
-    pub(super) fn optional<T, E: Display>(
+    pub(super) fn read_optional<T, E: Display>(
         &self,
         name: &str,
         read: impl FnOnce(&str) -> Result<T, E>,
@@ -106,20 +106,20 @@ impl<'t> Table<'t> {
     ///
     /// # Errors
     ///
-    /// As [`Self::optional`], and when it is absent.
-    pub(super) fn required<T, E: Display>(
+    /// As [`Self::read_optional`], and when it is absent.
+    pub(super) fn read_required<T, E: Display>(
         &self,
         name: &str,
         example: &str,
         read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Result<T, Reported> {
-        let value = self.optional(name, read)?;
+        let value = self.read_optional(name, read)?;
         let missing = || self.report(format!("`{name}` is missing; add `{name} = \"{example}\"`"));
         value.ok_or_else(missing)
     }
 
     /// The tables below a key, by their names.
-    pub(super) fn named(&self, name: &str) -> Vec<(String, Self)> {
+    pub(super) fn read_tables(&self, name: &str) -> Vec<(String, Self)> {
         let Some(value) = self.entries.get(name) else { return Vec::new() };
         let path = self.path_of(name);
         let wanted = |path: &str| format!("write a table, such as `[{path}]`");

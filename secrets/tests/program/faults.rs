@@ -134,7 +134,7 @@ fn what_does_not_pass_ends_at_the_deadline() {
         &[&reason("a"), &reason("b"), "status 503 ServiceUnavailable Slow down"][..2],
     );
     assert!(ended.stderr.contains("status 503 ServiceUnavailable Slow down ("), "{ended:?}");
-    assert!(started.elapsed() < Duration::from_millis(2500), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
 }
 
 #[test]

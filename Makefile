@@ -36,7 +36,7 @@ build: tools ## build the functions in release, as they run on AWS: target/lambd
 	scripts/programs
 
 .PHONY: programs
-programs: tools ## build what runs on hosts, for each architecture: target/hosts/<architecture>/esclusa-host
+programs: tools ## build what runs on hosts and in containers: target/hosts/<architecture>/esclusa-{host,secrets}
 	scripts/programs
 
 .PHONY: package

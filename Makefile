@@ -73,6 +73,10 @@ soak: tools ## the simulation for long, on all cores: SEEDS=500000 fresh histori
 	cargo run --profile simulation --locked --package esclusa-sim --example search -- \
 	  $(or $(FIRST),$(shell date +%s)00000) $(or $(SEEDS),50000)
 
+.PHONY: mutations
+mutations: tools ## each guarantee switched off in turn: the simulation must miss every one
+	MUTATIONS=all cargo test --locked --package esclusa-tests --test mutations -- --nocapture
+
 .PHONY: fuzz
 fuzz: tools ## try to have messages misread, on all cores: INPUTS=10000000 of a new SEED, or yours
 	ESCLUSA_FUZZ=$(or $(INPUTS),10000000) ESCLUSA_FUZZ_SEED=$(or $(SEED),$(shell date +%s)) \
@@ -85,6 +89,8 @@ bench: build ## measure: ratios to a bare function, of one run; nothing is judge
 	cargo bench --profile dev --locked --package esclusa-tests --bench hosts \
 	  --config 'target."cfg(unix)".runner = ["$(CURDIR)/scripts/as_root"]'
 	cargo bench --profile simulation --locked --package esclusa-sim
+	cargo test --profile simulation --locked --package esclusa-secrets --test program -- \
+	  --ignored --nocapture
 
 .PHONY: test
 test: setup check package ## check, then every test; those with hosts run with sudo

@@ -1,6 +1,6 @@
-//! The workflow of a service's repository, as act runs it: from a commit to what runs on the hosts.
-//! What it pushed is asked of ECR and the registry, what it reported of CloudWatch, what runs of each
-//! host's Docker.
+//! The workflow of a service's repository, as act runs it: from a commit to what runs on the
+//! hosts. What it pushed is asked of ECR and the registry, what it reported of CloudWatch, what
+//! runs of each host's Docker.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,8 +1,10 @@
 //! Secrets and alarms: what they say decides whether a release goes out, and whether it stays.
 
+use std::env::consts::ARCH;
 use std::time::Duration;
 
-use esclusa_local::stage::Stage;
+use esclusa_local::places::tested_checkout;
+use esclusa_local::stage::{SERVICE, Stage, digest_of};
 use serde_json::json;
 
 use crate::{eventually, on_stage, until_kept_back};
@@ -50,10 +52,64 @@ async fn configure(stage: &Stage) {
     stage.configure_as(edit).await.unwrap();
 }
 
-/// Staging runs something before the secret is rotated.
+/// Staging runs something before the secret is rotated: what `esclusa-secrets` starts, and which
+/// tells the digest of the secret's value.
 async fn staging_has_the_first_value(stage: &Stage) {
-    stage.push("v0.9.0", &["staging"]).await.unwrap();
+    stage.environment.let_hosts_read(&format!("{SECRET}-??????")).await.unwrap();
+    let port = stage.environment.record().aws_port;
+    let wants = format!(
+        "    network_mode: host\n    tmpfs: [/run/secrets]\n    environment:\n      \
+         DB_PASSWORD: secretsmanager:{SECRET}\n      AWS_REGION: {}\n      \
+         AWS_ENDPOINT_URL: http://127.0.0.1:{port}\n",
+        stage.environment.record().region
+    );
+    let path = "/srv/tickets/docker-compose.yml";
+    for (host, file) in stage.of_each("staging", &format!("cat {path}")).unwrap() {
+        let file = file.replace("    ports: [\"8080:8080\"]\n", "");
+        let file = file.replace("    environment:\n", &wants);
+        stage.on(&host, &format!("cat > {path}"), &file).unwrap();
+    }
+    let program = tested_checkout().join("target/hosts").join(ARCH).join("esclusa-secrets");
+    let starts = |text: String| {
+        let others =
+            text.lines().filter(|it| !it.starts_with("CMD ")).collect::<Vec<_>>().join("\n");
+        format!(
+            "{others}\nCOPY esclusa-secrets /esclusa-secrets\n\
+             ENTRYPOINT [\"/esclusa-secrets\", \"exec\", \"--\"]\n\
+             CMD [\"sh\", \"-c\", \"sha256sum <$DB_PASSWORD_FILE >/site/index.html; \
+             exec httpd -f -p 8080 -h /site\"]\n"
+        )
+    };
+    stage.push_with(&[&program], SERVICE, "v0.9.0", &["staging"], starts).await.unwrap();
     stage.until_current("staging").await.unwrap();
+    containers_have(stage, VALUES[0]);
+}
+
+/// Every container of staging has this value, and whoever looks at it from the host has not.
+fn containers_have(stage: &Stage, value: &str) {
+    let expected = format!("{}  -", sha256(value));
+    let page = "docker exec $(docker ps --quiet) wget -qO- http://127.0.0.1:8080/";
+    for (host, page) in stage.of_each("staging", page).unwrap() {
+        assert_eq!(page, expected, "{host}");
+    }
+    let look = r"all=$(docker ps --all --quiet); docker inspect $all
+        for one in $all; do docker logs $one 2>&1; done
+        cd /srv/tickets; docker compose config
+        cat /proc/$(docker inspect --format '{{.State.Pid}}' $(docker ps --quiet))/environ
+        grep -rls -e the-first-value-of-it -e the-second-value-of-it /srv /var/lib /root || :";
+    for (host, seen) in stage.of_each("staging", look).unwrap() {
+        assert!(seen.contains(&format!("secretsmanager:{SECRET}")), "{host}: {seen}");
+        for value in VALUES {
+            assert!(!seen.contains(value), "{value} on {host}: {seen}");
+        }
+        let files =
+            seen.lines().filter(|line| line.starts_with("/var/lib/") || line.starts_with("/srv/"));
+        assert_eq!(files.collect::<Vec<_>>(), Vec::<&str>::new(), "{host}");
+    }
+}
+
+fn sha256(text: &str) -> String {
+    digest_of(text.as_bytes()).trim_start_matches("sha256:").to_owned()
 }
 
 async fn until_phase(stage: &Stage, word: &str) {
@@ -131,6 +187,7 @@ async fn a_rotated_secret_reaches_new_containers(stage: &Stage) {
         (&last["end"], &last["candidate"]["label"]),
         (&json!("succeeded"), &json!("staging"))
     );
+    containers_have(stage, VALUES[1]);
 }
 
 fn no_value_was_written_anywhere(stage: &Stage) {

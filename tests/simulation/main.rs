@@ -47,6 +47,7 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         17_960_000_495_322,
         "a configuration that was written while a rollout began is a reason to try again",
     ),
+    (113_045, "a host that was draining and was changed in place was not registered again"),
 ];
 
 fn number(name: &str) -> Option<u64> {

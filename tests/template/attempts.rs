@@ -307,9 +307,9 @@ fn on_the_rest(world: &World) -> Vec<Attempt> {
     let role = json!({ "RoleName": "acme", "AssumeRolePolicyDocument": "{}" });
     let function = |name: &str| json!({ "FunctionName": format!("{}-{name}", world.stack) });
     let alias = |service: &str| format!("for-{}", service.replace('/', "__"));
-    let by_alias = |service: &str| json!({ "FunctionName": format!("{}-operator", world.stack), "Qualifier": alias(service) });
-    let by_name = json!({ "FunctionName": format!("{}-operator", world.stack),
-        "Name": alias(crate::PUSHED) });
+    let operator = format!("{}-operator", world.stack);
+    let by_alias = |service: &str| json!({ "FunctionName": operator, "Qualifier": alias(service) });
+    let by_name = json!({ "FunctionName": operator, "Name": alias(crate::PUSHED) });
     let assume =
         json!({ "RoleArn": "arn:aws:iam::000000000000:role/acme", "RoleSessionName": "tried" });
     let group = json!({ "logGroupName": "/aws/lambda/esclusa-rollout" });

@@ -2,5 +2,6 @@
 
 mod directions;
 mod limits;
+mod standard;
 mod template;
 mod tree;

@@ -82,7 +82,8 @@ pub(crate) struct Refused {
     /// Always false.
     #[cfg_attr(test, schemars(extend("const" = false)))]
     pub(crate) ok: bool,
-    /// Why: `question.invalid`, `caller.refused`, `lane.unknown`, `release.deleting`, or a reason code of the lane.
+    /// Why: `question.invalid`, `caller.refused`, `lane.unknown`, `release.deleting`, or a reason
+    /// code of the lane.
     pub(crate) code: String,
     /// Why, for a person.
     pub(crate) text: String,

@@ -203,6 +203,21 @@ impl Environment {
         calls::json(&self.record, "ssm", "AmazonSSM.PutParameter", &request).await.map(drop)
     }
 
+    /// Lets what runs on hosts read the values of these secrets, as a team's own policy does.
+    ///
+    /// # Errors
+    ///
+    /// When IAM refuses it.
+    pub async fn let_hosts_read(&self, secrets: &str) -> Result<(), EnvironmentError> {
+        let Record { region, account, .. } = &self.record;
+        let document = serde_json::json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Action": "secretsmanager:GetSecretValue",
+            "Resource": format!("arn:aws:secretsmanager:{region}:{account}:secret:{secrets}"),
+        }] });
+        services::grant(&self.record, "secrets", &document.to_string()).await
+    }
+
     /// Subscribes a queue to a topic; it gets each message as it is, without an envelope.
     ///
     /// # Errors

@@ -77,6 +77,26 @@ async fn make_host_role(record: &Record) -> Result<(), EnvironmentError> {
         .map(drop)
 }
 
+/// Gives the hosts' role a policy of a team's own.
+///
+/// # Errors
+///
+/// When IAM refuses it.
+pub(super) async fn grant(
+    record: &Record,
+    name: &str,
+    document: &str,
+) -> Result<(), EnvironmentError> {
+    let put = [
+        ("Action", "PutRolePolicy"),
+        ("Version", "2010-05-08"),
+        ("RoleName", HOST_ROLE),
+        ("PolicyName", name),
+        ("PolicyDocument", document),
+    ];
+    calls::query(record, "iam", &put).await.map(drop)
+}
+
 async fn make_repository(record: &Record, service: &ServiceRecord) -> Result<(), EnvironmentError> {
     let target = "AmazonEC2ContainerRegistry_V20150921.CreateRepository";
     let request = json!({ "repositoryName": service.name });

@@ -37,7 +37,11 @@ impl Stage {
     }
 
     /// Runs a script on a host, and returns what it printed.
-    fn on(&self, host: &str, script: &str, input: &str) -> Result<String, StageError> {
+    ///
+    /// # Errors
+    ///
+    /// When the host does not run, or the script fails.
+    pub fn on(&self, host: &str, script: &str, input: &str) -> Result<String, StageError> {
         let opened = self.environment.host(host)?;
         let limits = Limits::seconds(60);
         let done = opened.exec(&["sh", "-c", script], &[], input.as_bytes(), limits);
@@ -82,7 +86,12 @@ impl Stage {
         self.of_each(environment, CONTAINERS)
     }
 
-    fn of_each(
+    /// What a script prints on each host of an environment that runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::on`].
+    pub fn of_each(
         &self,
         environment: &str,
         script: &str,

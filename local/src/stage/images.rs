@@ -86,7 +86,26 @@ impl Stage {
         tags: &[&str],
         edit: impl FnOnce(String) -> String,
     ) -> Result<(), StageError> {
+        self.push_with(&[], service, version, tags, edit).await
+    }
+
+    /// The same with more files beside the Dockerfile, each by its own name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stage::push_as`].
+    pub async fn push_with(
+        &self,
+        files: &[&Path],
+        service: &str,
+        version: &str,
+        tags: &[&str],
+        edit: impl FnOnce(String) -> String,
+    ) -> Result<(), StageError> {
         let context = self.work.join(format!("{service}-{version}"));
+        for file in files {
+            copy(file, &context.join(file.file_name().unwrap_or_default()))?;
+        }
         copy(&self.example.join("site/health"), &context.join("site/health"))?;
         write(&context.join("Dockerfile"), &edit(self.dockerfile(version)?))?;
         Ok(self.environment.push(&context, service, tags).await?)

@@ -1,15 +1,15 @@
-//! A runner of GitHub's on a host of its own: act runs the workflow of the example's repository there,
-//! with the newest engine, the real AWS CLI, and tokens that STS trades for the roles' keys.
+//! A runner of GitHub's on a host of its own: act runs the workflow of the example's repository
+//! there, with the newest engine, the real AWS CLI, and tokens that STS trades for the roles' keys.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::queue::refused;
 use super::{SERVICE, Stage, StageError, read};
 use crate::environment::EnvironmentError;
 use crate::host::{Engine, Finished, Host, HostOptions, Limits};
+use crate::programs;
 
 /// Higher than those of any environment's hosts.
 const NUMBER: u8 = 9;
@@ -48,8 +48,8 @@ pub struct Ran {
 }
 
 impl Stage {
-    /// Makes a runner for the example's repository, and the stack that a team makes for its service.
-    /// Nothing where `scripts/setup engine` found no newer engine.
+    /// Makes a runner for the example's repository, and the stack that a team makes for its
+    /// service. Nothing where `scripts/setup engine` found no newer engine.
     ///
     /// # Errors
     ///
@@ -101,7 +101,8 @@ impl Stage {
 }
 
 impl Runner {
-    /// Commits files to a branch, which begins where the repository is; one without text is removed.
+    /// Commits files to a branch, which begins where the repository is; one without text is
+    /// removed.
     ///
     /// # Errors
     ///
@@ -227,7 +228,7 @@ impl Runner {
         let to = format!("/root/{to}");
         self.run(&["mkdir", "--parents", &to], b"")?;
         let packed =
-            Command::new("tar").arg("--directory").arg(from).arg("-ch").args(what).output();
+            programs::command("tar").arg("--directory").arg(from).arg("-ch").args(what).output();
         let packed = packed.map_err(|it| failed("run", "tar".to_owned(), it))?;
         if !packed.status.success() {
             let output = String::from_utf8_lossy(&packed.stderr).into_owned();

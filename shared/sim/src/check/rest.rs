@@ -58,8 +58,8 @@ impl World {
         }
     }
 
-    /// Containers were started after their secret was rotated (they read it whenever they start), or
-    /// a restart is known to be due.
+    /// Containers were started after their secret was rotated (they read it whenever they start),
+    /// or a restart is known to be due.
     fn check_rotated(&mut self, lane: &Lane) {
         let rotated = self.signals.as_ref().and_then(|it| it.rotated_at);
         let (Some(rotated), Some(current)) = (rotated, &lane.current) else { return };

@@ -143,7 +143,7 @@ impl Team {
     /// Every build was counted, as it ended.
     async fn counted(&self) {
         for (metric, count) in [("BuildSucceeded", 5.0), ("BuildFailed", 4.0)] {
-            let counted = eventually(metric, Duration::from_secs(60), async || {
+            let counted = eventually(metric, Duration::from_mins(1), async || {
                 let sum = self.stage.sum(metric, &[("Service", SERVICE)]).await.unwrap();
                 sum.filter(|it| *it >= count)
             });

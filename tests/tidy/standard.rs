@@ -6,12 +6,12 @@ use esclusa_local::places::tested_checkout;
 
 /// The pairs of a file and a test in it, in their order.
 fn named(document: &str) -> Vec<(String, String)> {
-    let text = fs::read_to_string(tested_checkout().join(document)).unwrap();
-    let lines = text.lines().filter(|line| line.starts_with("| "));
+    let document = fs::read_to_string(tested_checkout().join(document)).unwrap();
+    let lines = document.lines().filter(|line| line.starts_with("| "));
     let pairs = lines.filter_map(|line| {
         let mut quoted = line.rsplit('`').skip(1).step_by(2);
-        let (test, file) = (quoted.next()?, quoted.next()?);
-        file.ends_with(".rs").then(|| (file.to_owned(), test.to_owned()))
+        let (name, file) = (quoted.next()?, quoted.next()?);
+        file.contains("tests/").then(|| (file.to_owned(), name.to_owned()))
     });
     pairs.collect()
 }

@@ -101,7 +101,7 @@ fn what_a_start_costs_beside_its_calls() {
         let all = timed(world.program(&["exec", "--", "/bin/true"], &variables));
         all.saturating_sub(world.relay.time().saturating_sub(before))
     });
-    println!("itself {itself:?}, without references {idle:?}, with references {busy:?}");
+    eprintln!("itself {itself:?}, without references {idle:?}, with references {busy:?}");
 }
 
 /// The program with an AWS that never answers.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::alarms::Alarms;
 use super::choose::{goes_back, goes_forward};
 use super::view::View;
 use super::{Cause, Context, Course, Phase, Progress, Rollout, Stage};
@@ -309,7 +310,16 @@ impl Rollout {
             self.turn_back(reason, cx);
             return true;
         }
-        self.succeed(&view.others, cx);
+        // The hosts may have been waited for long after the bake.
+        match self.alarms(cx) {
+            None => {
+                self.phase = Phase::Verifying(orders);
+                return false;
+            }
+            Some(Alarms::Red(reason)) => self.turn_back(reason, cx),
+            // What does not say was asked about in the bake.
+            Some(Alarms::Quiet | Alarms::Unclear(_)) => self.succeed(&view.others, cx),
+        }
         true
     }
 

@@ -48,6 +48,10 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         "a configuration that was written while a rollout began is a reason to try again",
     ),
     (113_045, "a host that was draining and was changed in place was not registered again"),
+    (
+        179_594_501_231_341,
+        "a restart for a rotated secret left a host out that was joining, and had read it before",
+    ),
     (206_183, "an alarm went red while the last answers were waited for, and it succeeded"),
 ];
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Asked, Blocker, Lane};
+use super::{Asked, Blocker, Errand, Lane};
 use crate::configuration::{EnvironmentConfiguration, SecretName};
 use crate::observation::Look;
 use crate::reason::{Code, Reason};
@@ -88,6 +88,11 @@ impl Lane {
         let rotation = self.rotation.as_ref()?;
         let release = self.current.clone()?;
         if self.hold.is_some() || now < rotation.due || settings.frozen_until(now).is_some() {
+            return None;
+        }
+        // A restart leaves out what is being changed, which may have read the secret before.
+        let changing = self.errands.values().any(Errand::is_under_way);
+        if changing && now < rotation.due.after(LOOK) {
             return None;
         }
         let seen = self.seen_secrets(settings)?;

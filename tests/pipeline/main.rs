@@ -33,7 +33,7 @@ fn branches_versions_and_tags_are_as_their_rows_say() {
 
 #[test]
 fn what_tests_a_service_is_as_its_rows_say() {
-    run_rows("test", &[], 15);
+    run_rows("test", &[], 22);
 }
 
 #[test]

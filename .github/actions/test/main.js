@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Problem } from "../lib/problem.js";
 import { act, input } from "../lib/runner.js";
+import { runStep } from "./src/run.js";
 import { planTests } from "./src/tests.js";
 
 /** What the tested image is called on the runner. */
@@ -25,23 +25,13 @@ function environment() {
   return { ...others, IMAGE };
 }
 
-function run(step) {
-  const options = { cwd: directory, stdio: ["ignore", "inherit", "inherit"], env: environment() };
-  try {
-    execFileSync(step.program, step.arguments, options);
-  } catch (error) {
-    const how = error.signal ? `was ended by ${error.signal}` : `ended with ${error.status ?? error.message}`;
-    throw new Problem(`${step.name} ${how}: see above. Nothing was pushed.`);
-  }
-}
-
-await act("Test", () => {
+await act("Test", async () => {
   const wanted = { stage: input("stage"), command: input("command") };
   const build = { version: input("version"), revision: input("revision"), image: IMAGE };
   for (const step of planTests(readDockerfile(), wanted, build)) {
     console.log(`::group::${step.name}`);
     try {
-      run(step);
+      await runStep(step, { cwd: directory, env: environment() });
     } finally {
       console.log("::endgroup::");
     }

@@ -146,11 +146,19 @@ impl World {
         let out = before.find(|(id, _)| {
             let out = self.out_since(id).is_some_and(|since| self.now.since(since) > UNSEEN);
             let dead = self.died_at(id).is_some_and(|at| self.now.since(at) > UNHEARD);
-            (out || dead) && !self.is_disturbed(id)
+            (out || dead) && !self.is_disturbed(id) && !self.is_away(&rollout, id)
         });
         if let Some(id) = out.map(|(id, _)| id.clone()) {
             self.breaks(18, format!("a batch begins although {id}, which is finished, is out"));
         }
+    }
+
+    /// Whether a host's instance was stopped after a rollout had begun with it, and it does not
+    /// serve: it is away for the rollout until it does.
+    pub(super) fn is_away(&self, rollout: &Rollout, id: &HostId) -> bool {
+        let began = self.marks.began.get(&rollout.id).and_then(|it| it.get(id));
+        let was_stopped = began.zip(self.hosts.get(id));
+        was_stopped.is_some_and(|((_, at), host)| host.stopped_until > *at) && !self.serves(id)
     }
 
     /// Checks that taking these hosts out of service leaves enough in it.

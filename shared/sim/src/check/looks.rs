@@ -86,8 +86,8 @@ impl World {
         };
         let is_there = |id: &HostId| self.hosts.get(id).is_some_and(|host| host.alive);
         let mut finished = finished.map(|(id, _)| id);
-        let forgotten =
-            finished.find(|id| is_there(id) && !asked(id) && !self.is_disturbed(id)).cloned();
+        let excused = |id: &HostId| self.is_disturbed(id) || self.is_away(rollout, id);
+        let forgotten = finished.find(|id| is_there(id) && !asked(id) && !excused(id)).cloned();
         if let Some(id) = forgotten {
             let text = format!("a batch begins, and {id}, which is finished, was not asked");
             self.breaks(18, text);

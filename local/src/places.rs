@@ -45,6 +45,14 @@ pub enum PlaceError {
     },
 }
 
+/// Where `scripts/setup` puts what it installs for a checkout: beside the Python tools.
+#[must_use]
+pub fn tools(root: &Path) -> PathBuf {
+    let beside = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
+    let tools = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
+    tools.unwrap_or_else(|| root.join(".tools"))
+}
+
 /// Finds the checkout: the one that was named (`--root`, `ESCLUSA_ROOT`), else the one that the
 /// working directory lies in, else the one that this program lies in.
 ///

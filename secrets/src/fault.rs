@@ -4,6 +4,8 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use esclusa_core::configuration::OneLine;
+
 /// How a fault is mended, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -97,20 +99,4 @@ pub(crate) fn exit_code(faults: &[Fault]) -> ExitCode {
 /// Writes a line to standard error, where nobody may be there to read.
 pub(crate) fn print_line(text: &str) {
     let _unread = writeln!(io::stderr(), "esclusa-secrets: {text}");
-}
-
-/// A text whose control characters are escaped, so that it cannot break or recolour a line.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars() {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?;
-            } else {
-                write!(f, "{character}")?;
-            }
-        }
-        Ok(())
-    }
 }

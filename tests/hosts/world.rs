@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use esclusa_local::host::{Engine, Finished, Host, HostOptions, Limits, remove_all};
-use esclusa_local::places::{state_directory, tested_checkout};
+use esclusa_local::places::{state_directory, tested_checkout, tools};
 use esclusa_local::registry::Registry;
 
 use crate::{endpoints, images, order};
@@ -100,22 +100,13 @@ impl Drop for Cleaner {
     }
 }
 
-/// The engine that `scripts/setup engine` unpacks beside the Python tools; [`None`] where it found
-/// that this system's archives carry none.
+/// The engine that `scripts/setup engine` unpacks; [`None`] where there is none for this system.
 pub(crate) fn newest_engine() -> Option<Engine> {
-    let directory = tools().join("engine");
-    let directory = directory.canonicalize().unwrap_or(directory);
-    let versions = fs::read_to_string(directory.join("versions"))
-        .expect("the newest engine is not unpacked: run scripts/setup engine");
-    println!("{versions}");
-    directory.join("usr").is_dir().then_some(Engine::Newest(directory))
-}
-
-/// Where `scripts/setup` puts what it installs for the tests.
-pub(crate) fn tools() -> PathBuf {
-    let beside = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
-    let tools = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
-    tools.unwrap_or_else(|| tested_checkout().join(".tools"))
+    let tools = tools(&tested_checkout());
+    let engine = Engine::newest(&tools);
+    let engine = engine.expect("the newest engine is not unpacked: run scripts/setup engine");
+    println!("{}", fs::read_to_string(tools.join("engine/versions")).unwrap());
+    engine
 }
 
 pub(crate) fn new_host(state: &Path, number: u8, options: HostOptions) -> Host {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::pipeline::alias;
 use crate::refused::World;
 use crate::{
     HOST, METRICS, OPERATOR, PERSON, PIPELINE, PUBLISHER, REPORTER, RETENTION, ROLLOUT, SERVICE,
@@ -306,7 +307,6 @@ fn on_alarms() -> Vec<Attempt> {
 fn on_the_rest(world: &World) -> Vec<Attempt> {
     let role = json!({ "RoleName": "acme", "AssumeRolePolicyDocument": "{}" });
     let function = |name: &str| json!({ "FunctionName": format!("{}-{name}", world.stack) });
-    let alias = |service: &str| format!("for-{}", service.replace('/', "__"));
     let operator = format!("{}-operator", world.stack);
     let by_alias = |service: &str| json!({ "FunctionName": operator, "Qualifier": alias(service) });
     let by_name = json!({ "FunctionName": operator, "Name": alias(crate::PUSHED) });

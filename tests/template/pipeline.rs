@@ -119,6 +119,11 @@ pub(crate) async fn only_its_branches_may_be_it(
     }
 }
 
+/// The alias of the operator by which a service's pipeline asks.
+pub(crate) fn alias(service: &str) -> String {
+    format!("for-{}", service.replace('/', "__"))
+}
+
 /// What the operator answers to the pipeline: how its own service is, and nothing else.
 pub(crate) fn asks_only_how_its_own_service_is(environment: &Environment, callers: &Callers<'_>) {
     let stack = &environment.record().stack;
@@ -135,7 +140,7 @@ pub(crate) fn asks_only_how_its_own_service_is(environment: &Environment, caller
         let question = json!({ "action": action, "service": service, "version": version,
             "environment": "production" });
         let input = json!({ "FunctionName": format!("{stack}-operator"),
-            "Qualifier": format!("for-{}", PUSHED.replace('/', "__")),
+            "Qualifier": alias(PUSHED),
             "Payload": question.to_string() });
         (PIPELINE, "lambda", "invoke", input)
     };

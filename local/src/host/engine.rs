@@ -34,6 +34,19 @@ pub enum Engine {
 }
 
 impl Engine {
+    /// The engine that `scripts/setup engine` unpacks in `tools`; [`None`] where it found that this
+    /// system's archives carry none.
+    ///
+    /// # Errors
+    ///
+    /// When it was not run.
+    pub fn newest(tools: &Path) -> std::io::Result<Option<Self>> {
+        let directory = tools.join("engine");
+        fs::metadata(directory.join("versions"))?;
+        let directory = directory.canonicalize().unwrap_or(directory);
+        Ok(directory.join("usr").is_dir().then_some(Self::Newest(directory)))
+    }
+
     /// The directory of an engine that is not the machine's.
     pub(super) fn directory(&self) -> Option<&Path> {
         match self {

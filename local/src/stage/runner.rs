@@ -9,6 +9,7 @@ use super::queue::refused;
 use super::{SERVICE, Stage, StageError, read};
 use crate::environment::EnvironmentError;
 use crate::host::{Engine, Finished, Host, HostOptions, Limits};
+use crate::places::tools;
 use crate::programs;
 
 /// Higher than those of any environment's hosts.
@@ -55,7 +56,8 @@ impl Stage {
     ///
     /// What could not be started or prepared.
     pub async fn start_runner(&self, root: &Path) -> Result<Option<Runner>, StageError> {
-        let Some(engine) = newest_engine(root)? else { return Ok(None) };
+        let found = Engine::newest(&tools(root)).map_err(of_setup)?;
+        let Some(engine) = found else { return Ok(None) };
         let outputs = self.deploy_service(root).await?;
         let output = |name: &str| outputs.get(name).cloned().unwrap_or_default();
         let record = self.environment.record();
@@ -242,27 +244,13 @@ fn of_host(error: crate::host::HostError) -> StageError {
     StageError::Environment(EnvironmentError::Host(error))
 }
 
+fn of_setup(_: std::io::Error) -> StageError {
+    let what = "the newest engine (`scripts/setup engine`)".to_owned();
+    StageError::Environment(EnvironmentError::NotSetUp { what })
+}
+
 fn failed(doing: &'static str, path: String, source: std::io::Error) -> StageError {
     StageError::Io { doing, path, source }
-}
-
-/// Where `scripts/setup` puts what it installs for the tests.
-fn tools(root: &Path) -> PathBuf {
-    let beside = std::env::var_os("ESCLUSA_VENV").map(PathBuf::from);
-    let tools = beside.as_deref().and_then(Path::parent).map(Path::to_owned);
-    tools.unwrap_or_else(|| root.join(".tools"))
-}
-
-/// The engine that `scripts/setup engine` unpacks beside the Python tools; [`None`] where it found
-/// that this system's archives carry none.
-fn newest_engine(root: &Path) -> Result<Option<Engine>, StageError> {
-    let directory = tools(root).join("engine");
-    if !directory.join("versions").is_file() {
-        let what = "the newest engine (`scripts/setup engine`)".to_owned();
-        return Err(EnvironmentError::NotSetUp { what }.into());
-    }
-    let directory = directory.canonicalize().unwrap_or(directory);
-    Ok(directory.join("usr").is_dir().then_some(Engine::Newest(directory)))
 }
 
 /// Where a virtual environment keeps its packages, whatever its Python's version.

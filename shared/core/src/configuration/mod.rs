@@ -42,7 +42,7 @@ pub use reference::{AlarmName, SecretName, TargetGroup};
 pub use retention::{FirstRun, Retention};
 pub use severity::Severity;
 pub use span::Span;
-pub use value::ValueError;
+pub use value::{OneLine, ValueError};
 pub use waiver::{Date, FindingId, Waiver};
 pub use waves::{Share, Waves};
 

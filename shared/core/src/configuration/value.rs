@@ -43,7 +43,8 @@ impl fmt::Display for Quoted<'_> {
 }
 
 /// A text whose control characters are escaped, so that it cannot break or recolour a line.
-pub(super) struct OneLine<'a>(pub(super) &'a str);
+#[derive(Clone, Copy, Debug)]
+pub struct OneLine<'a>(pub &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

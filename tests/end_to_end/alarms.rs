@@ -38,7 +38,7 @@ async fn each_alarm_goes_off_by_what_it_is_for_and_by_nothing_else() {
             let alarms = stage.alarms_named("esclusa/").await.unwrap();
             (alarms.len() == ROWS.len()).then_some(alarms)
         };
-        let alarms = eventually("nine alarms", Duration::from_mins(1), made).await;
+        let alarms = eventually("nine alarms", made).await;
         for alarm in &alarms {
             let told = alarm.alarm_actions();
             assert!(told.len() == 1 && told[0].contains(":sns:"), "{told:?}");

@@ -1,7 +1,5 @@
 //! Every push that must not stay ends right and stays away, and a person's word counts.
 
-use std::time::Duration;
-
 use esclusa_local::stage::{Flaw, Stage};
 use serde_json::{Value, json};
 
@@ -49,7 +47,7 @@ async fn what_ran_before_is_adopted(stage: &Stage) {
         let status = stage.ask_with(question).await.unwrap();
         (status.pointer("/lane/hold/code")? == "lane.adopted").then_some(())
     };
-    eventually("the adoption", Duration::from_mins(1), held).await;
+    eventually("the adoption", held).await;
     assert_eq!(why(stage, "staging", None).await, ["lane.adopted"]);
     assert_eq!(stage.containers("staging").unwrap(), before);
 }
@@ -66,7 +64,7 @@ async fn what_needs_no_rollout_is_told(stage: &Stage) {
         (answer.unwrap()["ok"] == true).then_some(())
     };
     // The registry tells of a push after it has been answered.
-    eventually("v1.0.2 in the registry", Duration::from_secs(10), listed).await;
+    eventually("v1.0.2 in the registry", listed).await;
     assert_eq!(why(stage, "production", version).await, [""; 0]);
     done(stage, json!({ "action": "hold" })).await;
     assert_eq!(why(stage, "production", version).await, ["lane.held"]);
@@ -192,7 +190,7 @@ async fn a_freeze_is_overridden_with_a_reason_and_once(stage: &Stage) {
         let status = stage.ask("status").await.unwrap();
         (status.pointer("/lane/blocker/code")? == "lane.frozen").then_some(status)
     };
-    let status = eventually("the freeze", Duration::from_mins(1), frozen).await;
+    let status = eventually("the freeze", frozen).await;
     assert!(status["lane"]["blocker"]["lifts_at"].is_string(), "{status:#}");
     assert_eq!(why(stage, "production", None).await, ["lane.frozen"]);
     let deploy = json!({ "action": "deploy", "version": "v1.4.0" });

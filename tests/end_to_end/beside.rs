@@ -69,7 +69,7 @@ async fn until_end(stage: &Stage, (service, environment): (&str, &str), wanted: 
         let ends = ends(stage, service, environment).await;
         (ends.first().map(String::as_str) == Some(wanted)).then_some(())
     };
-    eventually(wanted, Duration::from_mins(3), ask).await;
+    eventually(wanted, ask).await;
 }
 
 /// Every host of an environment runs this of a service, by its engine.
@@ -103,7 +103,7 @@ async fn the_latest_of_three_pushes_wins(stage: &Stage) {
                 let status = stage.ask("status").await.unwrap();
                 (status.pointer("/lane/next/label")? == version).then_some(())
             };
-            eventually(version, Duration::from_mins(1), waits).await;
+            eventually(version, waits).await;
         }
         until_end(stage, (SERVICE, "production"), "v1.3.0 push succeeded ok").await;
     })
@@ -149,7 +149,7 @@ async fn drift_is_reported_after_the_ledger_was_restored(stage: &Stage) {
         let status = stage.ask("status").await.unwrap();
         (status.pointer("/lane/drifted/0/id")? == third.as_str()).then_some(())
     };
-    eventually("the drift", Duration::from_mins(1), drifted).await;
+    eventually("the drift", drifted).await;
 }
 
 async fn a_push_waits_for_the_repair_of_a_host(stage: &Stage) {
@@ -187,9 +187,9 @@ async fn a_host_replaced_while_others_watch_costs_nobody(stage: &mut Stage) {
         let noticed = || async {
             let client = Client::start(&stage.address).unwrap();
             tokio::time::sleep(Duration::from_secs(8)).await;
-            (client.stop().failed == 0).then_some(())
+            (client.stop().await.failed == 0).then_some(())
         };
-        eventually("the load balancer's notice", Duration::from_mins(1), noticed).await;
+        eventually("the load balancer's notice", noticed).await;
         served(stage, &format!("a host replaced while {phase}"), async || {
             let end = format!("{version} push succeeded ok");
             until_end(stage, (SERVICE, "production"), &end).await;

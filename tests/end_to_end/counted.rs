@@ -79,7 +79,7 @@ async fn the_same_told_again_is_not(stage: &Stage) {
             let sum = stage.sum("ImagesDeleted", &OF_SERVICE).await.unwrap()?;
             (sum > least).then_some(sum)
         };
-        eventually("images deleted", Duration::from_mins(1), sum).await
+        eventually("images deleted", sum).await
     };
     stage.tell("esclusa", "Retention Ran", &ran("a")).await.unwrap();
     stage.tell("esclusa", "Retention Ran", &ran("a")).await.unwrap();
@@ -102,7 +102,7 @@ async fn gauges_are_read(stage: &Stage) {
 /// Real containers on real hosts, through the read-only document.
 async fn containers_are_measured(stage: &Stage) {
     let memory = || measured(stage, "ContainerMemory");
-    eventually("containers are measured", Duration::from_mins(2), memory).await;
+    eventually("containers are measured", memory).await;
     let memory = until_counted(stage, "ContainerMemory", &OF_LANE).await;
     assert!((0.0..200.0).contains(&memory), "{memory}");
     assert!(until_counted(stage, "ContainerCpu", &OF_LANE).await >= 0.0);
@@ -110,7 +110,7 @@ async fn containers_are_measured(stage: &Stage) {
     let host = stage.running().unwrap().into_keys().next().unwrap();
     stage.crash(&host).unwrap();
     let restarts = || async { measured(stage, "ContainerRestarts").await.filter(|it| *it > 0.0) };
-    assert_is(eventually("a restart", Duration::from_mins(2), restarts).await, 1.0);
+    assert_is(eventually("a restart", restarts).await, 1.0);
 }
 
 /// What a metric of containers comes to after another tick. One that comes while hosts are still

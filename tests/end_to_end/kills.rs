@@ -1,7 +1,5 @@
 //! A function is killed at every call that changes something, before its effect and after it.
 
-use std::time::Duration;
-
 use esclusa_local::environment::{Kill, Moment};
 use esclusa_local::stage::Stage;
 
@@ -53,7 +51,7 @@ async fn killed_all_the_way(stage: &Stage, when: Moment, version: &str, ended: u
             let killed = stage.environment.killed().await.unwrap();
             (killed.len() > number).then_some(())
         };
-        eventually(&format!("the death at {action}"), Duration::from_mins(2), died).await;
+        eventually(&format!("the death at {action}"), died).await;
         nudge(stage).await;
     }
     expect(stage, version, ended).await;
@@ -72,7 +70,7 @@ async fn killed_at_the_end(stage: &Stage, when: Moment, version: &str, ended: us
         let killed = stage.environment.killed().await.unwrap();
         (!killed.is_empty()).then_some(())
     };
-    eventually("the death at the end", Duration::from_mins(2), died).await;
+    eventually("the death at the end", died).await;
     nudge(stage).await;
     expect(stage, version, ended).await;
 }

@@ -66,20 +66,19 @@ fn print_log(directory: &Path) {
     }
 }
 
+/// How long anything is waited for: only what never comes takes so long, however slow the machine.
+const PATIENCE: Duration = Duration::from_mins(10);
+
 /// Asks until the answer is there.
-async fn eventually<T, F: Future<Output = Option<T>>>(
-    what: &str,
-    patience: Duration,
-    ask: impl Fn() -> F,
-) -> T {
+async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {
     let begun = Instant::now();
-    while begun.elapsed() < patience {
+    while begun.elapsed() < PATIENCE {
         if let Some(answer) = ask().await {
             return answer;
         }
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-    panic!("{what} did not happen within {} s", patience.as_secs());
+    panic!("{what} did not happen within {} s", PATIENCE.as_secs());
 }
 
 /// Waits until something with this code keeps production from what its tag says, and returns what
@@ -91,5 +90,5 @@ async fn until_kept_back(stage: &Stage, code: &str) -> String {
         let found = blockers.iter().find(|it| it["code"] == serde_json::json!(code))?;
         Some(found["text"].as_str().unwrap_or_default().to_owned())
     };
-    eventually(code, Duration::from_mins(1), blocker).await
+    eventually(code, blocker).await
 }

@@ -13,7 +13,7 @@ const BACK: Duration = Duration::from_mins(30);
 /// Waits for a metric, and returns its sum.
 pub(crate) async fn until_counted(stage: &Stage, metric: &str, dimensions: &[(&str, &str)]) -> f64 {
     let sum = || async { stage.sum(metric, dimensions).await.unwrap() };
-    eventually(metric, Duration::from_mins(1), sum).await
+    eventually(metric, sum).await
 }
 
 /// Waits until the least that a metric was seen at is this.
@@ -28,7 +28,7 @@ pub(crate) async fn until_least(
         let least = numbers.into_values().min_by(f64::total_cmp)?;
         ((least - expected).abs() < 1e-9).then_some(())
     };
-    eventually(metric, Duration::from_mins(1), least).await;
+    eventually(metric, least).await;
 }
 
 /// Waits until at least so many numbers of a metric have arrived.
@@ -42,7 +42,7 @@ pub(crate) async fn until_numbers(
         let numbers = stage.numbers((metric, dimensions), "SampleCount", 60, BACK).await.unwrap();
         (numbers.into_values().sum::<f64>() >= count).then_some(())
     };
-    eventually(metric, Duration::from_mins(1), arrived).await;
+    eventually(metric, arrived).await;
 }
 
 #[track_caller]

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use esclusa_local::places::tested_checkout;
 use esclusa_local::stage::{Runner, SERVICE, Stage};
@@ -143,7 +142,7 @@ impl Team {
     /// Every build was counted, as it ended.
     async fn counted(&self) {
         for (metric, count) in [("BuildSucceeded", 5.0), ("BuildFailed", 4.0)] {
-            let counted = eventually(metric, Duration::from_mins(1), async || {
+            let counted = eventually(metric, async || {
                 let sum = self.stage.sum(metric, &[("Service", SERVICE)]).await.unwrap();
                 sum.filter(|it| *it >= count)
             });

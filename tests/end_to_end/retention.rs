@@ -100,7 +100,7 @@ async fn staging_moves_its_tag(stage: &Stage, shelf: &mut Shelf<'_>) {
             let status = stage.ask_with(question).await.unwrap();
             (status.pointer("/lane/desired/digest")?.as_str()? == digest).then_some(())
         };
-        eventually("staging's look at its tag", Duration::from_mins(1), wanted).await;
+        eventually("staging's look at its tag", wanted).await;
     }
     shelf.settle(stage).await;
 }
@@ -129,7 +129,7 @@ async fn planned(stage: &Stage, shelf: &Shelf<'_>) -> Vec<String> {
         let images = stage.are_tasks_done().await.unwrap();
         images.then_some(())
     };
-    eventually("retention's rest", Duration::from_mins(10), quiet).await;
+    eventually("retention's rest", quiet).await;
     let before = calls(stage).await;
     let answer = ask(stage, json!({ "apply": false })).await;
     assert_eq!(answer["ok"], json!(true), "{answer}");
@@ -175,7 +175,7 @@ async fn applied(stage: &Stage) {
         let answer = ask(stage, json!({ "apply": true, "force": true })).await;
         (answer["stop"] == json!("done")).then_some(())
     };
-    eventually("the end of the run", Duration::from_mins(4), done).await;
+    eventually("the end of the run", done).await;
 }
 
 /// What should be left, told anew from what was pushed.

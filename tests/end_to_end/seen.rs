@@ -5,18 +5,18 @@ use std::time::{Duration, Instant};
 use esclusa_local::stage::{Client, Stage};
 use serde_json::{Value, json};
 
-use crate::eventually;
-
-/// What a person may wait for: a lane that comes to a phase, a target that drains.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{PATIENCE, eventually};
 
 /// Does something while a client asks the service all the time, and nobody fails it.
 pub(crate) async fn served<T>(stage: &Stage, what: &str, act: impl AsyncFnOnce() -> T) -> T {
     let client = Client::start(&stage.address).unwrap();
     let done = act().await;
-    let seen = client.stop();
+    let seen = client.stop().await;
     let (rate, failures) = (seen.rate(), &seen.failures);
-    eprintln!("   {what}: {:.0} s, {} requests, {} failed", seen.seconds, seen.sent, seen.failed);
+    eprintln!(
+        "   {what}: {:.0} s, {} requests, {} failed, the slowest answer after {:.1} s",
+        seen.seconds, seen.sent, seen.failed, seen.slowest
+    );
     assert_eq!(seen.failed, 0, "{what}: {failures:#?}");
     assert!(rate >= 50.0, "{what}: {rate} requests a second");
     done
@@ -62,7 +62,7 @@ pub(crate) async fn at_rest(stage: &Stage) {
         let all = hosts.len() == count && hosts.iter().all(known);
         (all && lane["phase"] == "idle").then_some(())
     };
-    eventually("a lane at rest", PATIENCE, ask).await;
+    eventually("a lane at rest", ask).await;
 }
 
 /// Waits until a host drains, and says which.
@@ -71,7 +71,7 @@ pub(crate) async fn draining(stage: &Stage) -> String {
         let targets = stage.targets().await.unwrap();
         targets.into_iter().find(|(_, state)| state == "draining").map(|(host, _)| host)
     };
-    eventually("a host that drains", PATIENCE, ask).await
+    eventually("a host that drains", ask).await
 }
 
 /// Waits until the active rollout is in a phase.
@@ -80,7 +80,7 @@ pub(crate) async fn until_phase(stage: &Stage, phase: &str) {
         let status = stage.ask("status").await.unwrap();
         (status["lane"]["phase"] == phase).then_some(())
     };
-    eventually(phase, PATIENCE, ask).await;
+    eventually(phase, ask).await;
 }
 
 /// Everything that keeps a release from an environment, by code; of the tag's without a version.
@@ -97,7 +97,7 @@ pub(crate) async fn looked(stage: &Stage, since: u64) {
         let looked = stage.looks().await.unwrap() > since;
         (looked && stage.is_quiet().await.unwrap()).then_some(())
     };
-    eventually("a look that leads to nothing", PATIENCE, ask).await;
+    eventually("a look that leads to nothing", ask).await;
 }
 
 /// Asks for something that is done.

@@ -1,7 +1,6 @@
 //! Images written as manifests through the registry's HTTP API, as pipelines leave them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use esclusa_local::stage::{Stage, digest_of};
 use serde_json::{Value, json};
@@ -139,7 +138,7 @@ impl<'a> Shelf<'a> {
             let listed = stage.listed(&self.service).await.unwrap();
             (listed.len() == self.count()).then_some(())
         };
-        eventually("ECR's knowledge of every image", Duration::from_mins(10), known).await;
+        eventually("ECR's knowledge of every image", known).await;
     }
 
     pub(crate) fn count(&self) -> usize {

@@ -1,7 +1,6 @@
 //! Secrets and alarms: what they say decides whether a release goes out, and whether it stays.
 
 use std::env::consts::ARCH;
-use std::time::Duration;
 
 use esclusa_local::places::tested_checkout;
 use esclusa_local::stage::{SERVICE, Stage, digest_of};
@@ -117,7 +116,7 @@ async fn until_phase(stage: &Stage, word: &str) {
         let status = stage.ask("status").await.unwrap();
         (status["lane"]["phase"] == json!(word)).then_some(())
     };
-    eventually(word, Duration::from_mins(2), phase).await;
+    eventually(word, phase).await;
 }
 
 async fn a_secret_that_is_gone_keeps_a_release_back(stage: &Stage) {
@@ -182,7 +181,7 @@ async fn a_rotated_secret_reaches_new_containers(stage: &Stage) {
         let last = history["history"][0].clone();
         (last["cause"] == json!("restart")).then_some(last)
     };
-    let last = eventually("a restart in staging", Duration::from_mins(8), restarted).await;
+    let last = eventually("a restart in staging", restarted).await;
     assert_eq!(
         (&last["end"], &last["candidate"]["label"]),
         (&json!("succeeded"), &json!("staging"))

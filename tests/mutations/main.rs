@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use esclusa_local::places::tested_checkout;
 
-/// Histories that are played to find a mutation out; most need a few hundred.
-const HISTORIES: &str = "6000";
+/// Histories that are played at most to find a mutation out; most need a few hundred.
+const HISTORIES: &str = "20000";
 
 /// In so many turns, one a day, every mutation is played.
 const TURNS: usize = 3;

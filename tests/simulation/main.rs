@@ -53,6 +53,10 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         "a restart for a rotated secret left a host out that was joining, and had read it before",
     ),
     (206_183, "an alarm went red while the last answers were waited for, and it succeeded"),
+    (
+        179_594_837_636_050,
+        "a batch began while a finished host that was listed again ran something else",
+    ),
 ];
 
 fn number(name: &str) -> Option<u64> {

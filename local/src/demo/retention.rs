@@ -17,9 +17,6 @@ const KEPT: [&str; 13] = [
     "v1.12.0", "v1.13.0", "v1.14.0", "v1.15.0",
 ];
 
-/// How long the function may be at work on what pushes have asked for.
-const PATIENCE: Duration = Duration::from_mins(1);
-
 pub(super) async fn dozen(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let mut open = Report::open("a dozen more versions: the last ten stay, and what is needed");
     // Nothing is deleted before the hosts of every environment have told what they run.
@@ -29,7 +26,7 @@ pub(super) async fn dozen(stage: &Stage, report: &mut Report) -> Result<(), Stag
         let version = format!("v1.{number}.0");
         stage.push(&version, &[&version]).await?;
     }
-    stage.until_tasks_are_done(PATIENCE).await?;
+    stage.until_tasks_are_done().await?;
     let plan = stage.retain(json!({ "apply": false })).await?;
     open.expect("the plan keeps", 13, count(&plan, "/plan/keep"));
     open.expect("the plan deletes", 3, count(&plan, "/plan/delete"));

@@ -72,7 +72,7 @@ async fn second(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let client = Client::start(&stage.address)?;
     stage.push("v1.1.0", &["v1.1.0", "latest"]).await?;
     let ends = watch::until_ended(stage, 2).await?;
-    let seen = client.stop();
+    let seen = client.stop().await;
     open.expect("how it ended", "v1.1.0 succeeded", newest(&ends));
     expect_running(stage, &mut open, "v1.1.0 healthy")?;
     expect_one_by_one(stage, &mut open).await?;
@@ -88,7 +88,7 @@ async fn broken(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let client = Client::start(&stage.address)?;
     stage.push_flawed(Flaw::Sick, "v1.2.0", &["v1.2.0", "latest"]).await?;
     let ends = watch::until_ended(stage, 3).await?;
-    let seen = client.stop();
+    let seen = client.stop().await;
     open.expect("how it ended", "v1.2.0 restored", newest(&ends));
     let history = stage.ask("history").await?;
     let code = history.pointer("/history/0/reason/code").and_then(|it| it.as_str());
@@ -122,7 +122,7 @@ async fn rollback(stage: &Stage, report: &mut Report) -> Result<(), StageError> 
     let answer = stage.ask("rollback").await?;
     open.expect("the request was taken", true, is_ok(&answer));
     let ends = watch::until_ended(stage, 4).await?;
-    let seen = client.stop();
+    let seen = client.stop().await;
     open.expect("how it ended", "v1.0.0 succeeded", newest(&ends));
     expect_running(stage, &mut open, "v1.0.0 healthy")?;
     let status = stage.ask("status").await?;
@@ -150,7 +150,7 @@ async fn release(stage: &Stage, report: &mut Report) -> Result<(), StageError> {
     let answer = stage.ask("release").await?;
     open.expect("the request was taken", true, is_ok(&answer));
     let ends = watch::until_ended(stage, 5).await?;
-    let seen = client.stop();
+    let seen = client.stop().await;
     open.expect("how it ended", "v1.3.0 succeeded", newest(&ends));
     expect_running(stage, &mut open, "v1.3.0 healthy")?;
     expect_served(&mut open, seen);

@@ -35,6 +35,9 @@ use crate::places::make_private_directory;
 /// The service of the story: its repository, and its directory below `examples`.
 pub const SERVICE: &str = "tickets";
 
+/// How long anything is waited for: only what never comes takes so long, however slow the machine.
+const PATIENCE: Duration = Duration::from_mins(10);
+
 /// What a stage has.
 #[derive(Clone, Copy, Debug)]
 pub struct Cast {
@@ -202,11 +205,10 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageError::Late`] after two minutes.
+    /// [`StageError::Late`] after ten minutes.
     pub async fn until_current(&self, environment: &str) -> Result<(), StageError> {
-        let patience = Duration::from_mins(2);
         let begun = Instant::now();
-        while begun.elapsed() < patience {
+        while begun.elapsed() < PATIENCE {
             let question = json!({ "action": "status", "environment": environment });
             let status = self.ask_with(question).await?;
             if status.pointer("/lane/current").is_some_and(|it| !it.is_null()) {
@@ -215,7 +217,7 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         let what = format!("the first success in {environment}");
-        Err(StageError::Late { what, seconds: patience.as_secs() })
+        Err(StageError::Late { what, seconds: PATIENCE.as_secs() })
     }
 
     /// The rollouts that have ended, newest first, as `operator` tells them. Repairs come by
@@ -249,11 +251,10 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageError::Late`] after six minutes.
+    /// [`StageError::Late`] after ten minutes.
     pub async fn until_ended(&self, count: usize) -> Result<Vec<String>, StageError> {
-        let patience = Duration::from_mins(6);
         let begun = Instant::now();
-        while begun.elapsed() < patience {
+        while begun.elapsed() < PATIENCE {
             let ends = self.ends().await?;
             if ends.len() >= count {
                 return Ok(ends);
@@ -261,7 +262,7 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
         let what = format!("the end of rollout {count}");
-        Err(StageError::Late { what, seconds: patience.as_secs() })
+        Err(StageError::Late { what, seconds: PATIENCE.as_secs() })
     }
 }
 

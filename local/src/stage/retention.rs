@@ -8,7 +8,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
 use super::queue::{DUE, refused};
-use super::{SERVICE, Stage, StageError};
+use super::{PATIENCE, SERVICE, Stage, StageError};
 use crate::aws::sha256;
 
 impl Stage {
@@ -52,13 +52,13 @@ impl Stage {
     ///
     /// # Errors
     ///
-    /// [`StageError::Late`] when `patience` is over.
-    pub async fn until_tasks_are_done(&self, patience: Duration) -> Result<(), StageError> {
+    /// [`StageError::Late`] after ten minutes.
+    pub async fn until_tasks_are_done(&self) -> Result<(), StageError> {
         let begun = Instant::now();
         while !self.are_tasks_done().await? {
-            if begun.elapsed() > patience {
+            if begun.elapsed() > PATIENCE {
                 let what = "the end of retention's tasks".to_owned();
-                return Err(StageError::Late { what, seconds: patience.as_secs() });
+                return Err(StageError::Late { what, seconds: PATIENCE.as_secs() });
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }

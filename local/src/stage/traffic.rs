@@ -5,10 +5,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::task::JoinHandle;
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Time between two requests of one kind: 40 a second on kept connections, and as many on new ones.
 const PACE: Duration = Duration::from_millis(25);
+
+/// How long an answer is waited for: longer than a load balancer waits for a host that is gone, and
+/// than a busy machine stands still.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// What the client saw.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -25,6 +30,8 @@ pub struct Seen {
     pub order: Vec<String>,
     /// For how long was asked.
     pub seconds: f64,
+    /// How long the slowest answer took, in seconds.
+    pub slowest: f64,
 }
 
 impl Seen {
@@ -35,8 +42,9 @@ impl Seen {
         self.sent as f64 / self.seconds.max(0.001)
     }
 
-    fn count(&mut self, answer: Result<String, String>) {
+    fn count(&mut self, answer: Result<String, String>, took: Duration) {
         self.sent = self.sent.saturating_add(1);
+        self.slowest = self.slowest.max(took.as_secs_f64());
         match answer {
             Ok(text) => {
                 let count = self.answers.entry(text.clone()).or_default();
@@ -60,6 +68,7 @@ impl Seen {
 pub struct Client {
     seen: Arc<Mutex<Seen>>,
     begun: Instant,
+    stopped: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -71,42 +80,56 @@ impl Client {
     /// When no HTTP client can be made.
     pub fn start(address: &str) -> Result<Self, reqwest::Error> {
         let seen = Arc::new(Mutex::new(Seen::default()));
+        let (stopped, stop) = watch::channel(false);
         let mut tasks = Vec::new();
         for kept in [1, 0] {
             let client = reqwest::Client::builder()
                 .retry(reqwest::retry::never())
                 .no_proxy()
                 .pool_max_idle_per_host(kept)
-                .timeout(Duration::from_secs(5))
+                .timeout(LIMIT)
                 .build()?;
-            tasks.push(tokio::spawn(ask(client, address.to_owned(), Arc::clone(&seen))));
+            let asking = ask(client, address.to_owned(), Arc::clone(&seen), stop.clone());
+            tasks.push(tokio::spawn(asking));
         }
-        Ok(Self { seen, begun: Instant::now(), tasks })
+        Ok(Self { seen, begun: Instant::now(), stopped, tasks })
     }
 
-    /// Stops, and returns what was seen.
-    #[must_use]
-    pub fn stop(self) -> Seen {
-        for task in &self.tasks {
-            task.abort();
+    /// Asks no more, waits for the answers that are owed, and returns what was seen.
+    pub async fn stop(self) -> Seen {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        self.stopped.send_replace(true);
+        for task in self.tasks {
+            let _ended = task.await;
         }
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        seen.seconds = self.begun.elapsed().as_secs_f64();
-        seen
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Seen { seconds, ..seen }
     }
 }
 
 /// Asks at an even pace: a slow answer does not make the next request late.
-async fn ask(client: reqwest::Client, address: String, seen: Arc<Mutex<Seen>>) {
+async fn ask(
+    client: reqwest::Client,
+    address: String,
+    seen: Arc<Mutex<Seen>>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut pace = tokio::time::interval(PACE);
+    let mut requests = JoinSet::new();
     loop {
-        pace.tick().await;
+        tokio::select! {
+            _ = stop.changed() => break,
+            _ = pace.tick() => {}
+        }
+        while requests.try_join_next().is_some() {}
         let (client, address, seen) = (client.clone(), address.clone(), Arc::clone(&seen));
-        tokio::spawn(async move {
+        requests.spawn(async move {
+            let sent = Instant::now();
             let answer = answer(&client, &address).await;
-            seen.lock().unwrap_or_else(PoisonError::into_inner).count(answer);
+            seen.lock().unwrap_or_else(PoisonError::into_inner).count(answer, sent.elapsed());
         });
     }
+    while requests.join_next().await.is_some() {}
 }
 
 async fn answer(client: &reqwest::Client, address: &str) -> Result<String, String> {

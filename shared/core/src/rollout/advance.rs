@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::alarms::Alarms;
-use super::choose::{goes_back, goes_forward};
-use super::view::View;
-use super::{Cause, Context, Course, Phase, Progress, Rollout, Stage};
+use super::choose::{goes_back, goes_forward, is_ready};
+use super::{Cause, Context, Course, HostRun, Phase, Progress, Rollout, Stage};
 use crate::configuration::Unreachable;
 use crate::name::HostId;
 use crate::order::{Fence, Heard, OnHostFailure, Orders, Verb, Watch};
@@ -279,7 +278,7 @@ impl Rollout {
         };
         self.skip_stopped(&view);
         let is_there = |host: &HostId| fleet.hosts.contains(host) && !view.is_stopped(host);
-        if self.take_back(is_there, &view) {
+        if self.take_back(|host, run| is_there(host) && is_ready(host, run, &view)) {
             self.ask_all("a host is back; every host is asked again", cx);
             return true;
         }
@@ -323,13 +322,11 @@ impl Rollout {
         true
     }
 
-    /// Counts hosts again that went away and are back; whether there are any. One that was changed
-    /// before is counted once it serves: until then it may still be starting.
-    pub(super) fn take_back(&mut self, is_there: impl Fn(&HostId) -> bool, view: &View) -> bool {
+    /// Counts hosts again that went away and are back; whether there are any.
+    pub(super) fn take_back(&mut self, is_back: impl Fn(&HostId, &HostRun) -> bool) -> bool {
         let mut back = false;
         for (host, run) in &mut self.hosts {
-            let is_ready = !run.told || view.serves_everywhere(host);
-            if run.is_vanished() && is_there(host) && is_ready {
+            if run.is_vanished() && is_back(host, run) {
                 run.progress = match (run.told, run.targets.is_empty()) {
                     (true, _) => Progress::Done,
                     // It was taken out of service before it went away.

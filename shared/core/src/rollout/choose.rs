@@ -71,7 +71,9 @@ impl Rollout {
         self.put_back_too(&present);
         if self.is_forward() {
             // It is asked with the others before the next batch begins.
-            self.take_back(|host| present.contains(host), &view);
+            let is_late = cx.now >= deadline;
+            let counts = |host: &HostId, run: &HostRun| is_late || is_ready(host, run, &view);
+            self.take_back(|host, run| present.contains(host) && counts(host, run));
         }
         if let Some(reason) = out {
             self.turn_back(reason, cx);
@@ -102,6 +104,10 @@ impl Rollout {
         if waiting.is_empty() {
             self.all_changed(cx);
             return true;
+        }
+        if self.is_forward() && self.returns(&present) {
+            self.look_again(&mut watch, deadline, cx.now);
+            return false;
         }
         let live = self.live().map(|(host, _)| host);
         let live: BTreeSet<&HostId> = live.chain(self.counted(&view, cx)).collect();
@@ -222,6 +228,17 @@ impl Rollout {
         self.enter(Phase::Baking(Bake::starting(until, now)), now, text);
     }
 
+    /// Whether a host that was changed and went away is there again, and does not serve yet: it may
+    /// be starting, or it may be a host that the candidate does not suit.
+    fn returns(&self, present: &BTreeSet<HostId>) -> bool {
+        self.hosts.iter().any(|(host, run)| run.told && run.is_vanished() && present.contains(host))
+    }
+
+    fn look_again(&mut self, watch: &mut Watch, deadline: Timestamp, now: Timestamp) {
+        watch.looked(now);
+        self.phase = Phase::Choosing { watch: *watch, deadline, checked_at: None };
+    }
+
     fn wait_for_headroom(
         &mut self,
         watch: &mut Watch,
@@ -230,8 +247,7 @@ impl Rollout {
         cx: &mut Context<'_>,
     ) -> bool {
         if cx.now < deadline {
-            watch.looked(cx.now);
-            self.phase = Phase::Choosing { watch: *watch, deadline, checked_at: None };
+            self.look_again(watch, deadline, cx.now);
             return false;
         }
         let text = format!("no host can be taken out of service: {floor} must stay in it");
@@ -339,6 +355,12 @@ impl Rollout {
 /// Whether a host is still to be changed: one that was taken out of service, and no more, too.
 pub(super) fn goes_forward(run: &HostRun) -> bool {
     run.progress == Progress::Waiting || (run.progress == Progress::Touched && !run.told)
+}
+
+/// Whether a host that is there again can be counted: one that was changed before may still be
+/// starting until it serves.
+pub(super) fn is_ready(host: &HostId, run: &HostRun, view: &View) -> bool {
+    !run.told || view.serves_everywhere(host)
 }
 
 /// Whether the way back concerns a host. Where changed hosts are left as they are, only those that

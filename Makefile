@@ -32,8 +32,10 @@ demo: setup build ## a rollout, a failed one, a rollback, on real engines: targe
 
 .PHONY: build
 build: tools ## build the functions in release, as they run on AWS: target/lambda/<name>/bootstrap
-	cargo lambda build --release --locked $(addprefix --package ,$(FUNCTIONS))
-	scripts/programs
+	scripts/programs --here & programs=$$!; \
+	cargo lambda build --release --locked $(addprefix --package ,$(FUNCTIONS)) || \
+	  { kill $$programs; exit 1; }; \
+	wait $$programs
 
 .PHONY: programs
 programs: tools ## build what runs on hosts and in containers: target/hosts/<architecture>/esclusa-{host,secrets}

@@ -17,7 +17,7 @@ use esclusa_core::order::Verb;
 use esclusa_core::reason::Reason;
 use esclusa_core::time::Timestamp;
 
-use crate::compose::Compose;
+use crate::compose::{Compose, home};
 use crate::engine::Engine;
 use crate::metadata;
 use crate::parameters::time_limit;
@@ -64,7 +64,8 @@ impl Observer {
     /// An observer that has not looked yet.
     pub(crate) fn new(engine: Engine, order: Order) -> Self {
         let store = Store::of(&order.project);
-        let compose = Compose { directory: Path::new(SERVICES).join(&order.project) };
+        let directory = Path::new(SERVICES).join(&order.project);
+        let compose = Compose { directory, home: home() };
         let ends_at = now().after(time_limit(order.verb).saturating_sub(RESERVE));
         Self {
             engine,

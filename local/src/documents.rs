@@ -57,6 +57,7 @@ const COMMON: &[Parameter] = &[
 
 const FENCE: Parameter = parameter("Fence", "^[0-9]{1,10}\\.[0-9]{1,12}$");
 const COMPOSE: Parameter = parameter("Compose", "^(host|image)$");
+const ALLOW: Parameter = parameter("Allow", "^([a-z][A-Za-z0-9 _.:/=@+*,-]{0,3900})?$");
 
 /// The documents, in the order in which a rollout uses them.
 pub const DOCUMENTS: &[Document] = &[
@@ -72,6 +73,7 @@ pub const DOCUMENTS: &[Document] = &[
             FENCE,
             parameter("NotAfter", DIGITS_10),
             COMPOSE,
+            ALLOW,
         ],
     },
     Document {
@@ -91,6 +93,7 @@ pub const DOCUMENTS: &[Document] = &[
             parameter("HttpPath", "^(/[A-Za-z0-9._~/?=&%-]{0,200})?$"),
             parameter("HttpExpect", "^([0-9]{3}(-[0-9]{3})?)?$"),
             COMPOSE,
+            ALLOW,
         ],
     },
     Document {

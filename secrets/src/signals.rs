@@ -3,11 +3,17 @@
 //! The default actions of signals do not apply to the first process of a container: without a
 //! handler it would go on as if nothing had been said.
 
-use std::io;
+use std::{fs, io};
 
 use futures_util::FutureExt as _;
-use futures_util::future::select_all;
+use futures_util::future::{self, select_all};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// The signals that are ignored, one bit each, from a process's status.
+fn ignored(status: &str) -> u64 {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|it| u64::from_str_radix(it.trim(), 16).ok()).unwrap_or(0)
+}
 
 /// What a shell adds to a signal's number to make an exit code.
 const BASE: u8 = 128;
@@ -18,7 +24,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Installs the handlers.
+    /// Installs the handlers. What this program was told to ignore (`nohup`), the application is to
+    /// ignore too.
     ///
     /// # Errors
     ///
@@ -30,9 +37,13 @@ impl Signals {
             SignalKind::quit(),
             SignalKind::terminate(),
         ];
-        let handlers = kinds.into_iter().map(|kind| {
-            let number = u8::try_from(kind.as_raw_value()).unwrap_or_default();
-            Ok((BASE.saturating_add(number), signal(kind)?))
+        let ignored = ignored(&fs::read_to_string("/proc/self/status").unwrap_or_default());
+        let handlers = kinds.into_iter().map(|kind| kind.as_raw_value()).filter_map(|number| {
+            let kind = SignalKind::from_raw(number);
+            let number = u8::try_from(number).ok()?;
+            let bit = 1_u64.checked_shl(u32::from(number.saturating_sub(1)))?;
+            let handler = || Ok((BASE.saturating_add(number), signal(kind)?));
+            (ignored & bit == 0).then(handler)
         });
         Ok(Self { handlers: handlers.collect::<io::Result<_>>()? })
     }
@@ -58,6 +69,10 @@ impl Signals {
                 *code
             })
         });
+        let waiting: Vec<_> = waiting.collect();
+        if waiting.is_empty() {
+            return future::pending().await;
+        }
         let (code, _, _) = select_all(waiting).await;
         code
     }

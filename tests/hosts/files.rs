@@ -11,6 +11,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("a name in the Compose file is the project's", named_project),
     ("a repository whose name needs encoding has its own directory and project", encoding),
     ("a Compose file can come with the image, and goes back with it", shipped),
+    ("one that asks for more than its containers is refused, unless that is allowed", asking),
     ("a missing Compose file is named", missing_file),
     ("a Compose file that does not use the image is named", other_image),
     ("a Compose file that cannot be read is named", broken_file),
@@ -101,6 +102,29 @@ fn shipped(world: &World) {
     assert_eq!(service.container("web", LABEL), "shipping1");
     assert!(service.read("esclusa.compose.yaml").contains("shipping1"));
     service.inspect().expect("ok", 0).runs(&good);
+}
+
+fn asking(world: &World) {
+    let service = Service::bare(world, "files/asking");
+    service.write(".env", "HERE=IMAGE\n");
+    let told = |verb: &str, image: &str, fence: &str, allow: &str| {
+        service.order(verb, image, fence).with("Compose", "image").with("Allow", allow).run()
+    };
+    let (good, asking) = (service.push("shipping1", "v1"), service.push("asking1", "v2"));
+    told("prefetch", &good, "1.1", "").expect("ok", 0);
+    told("activate", &good, "1.1", "").expect("ok", 0).runs(&good);
+    let refused = told("prefetch", &asking, "1.2", "privileged,cap_add=SYS_ADMIN");
+    refused.expect("hosts.compose", 11).says("line 1, services.web.cap_add: NET_ADMIN");
+    refused.says("compose_allow = [\"cap_add=NET_ADMIN\"]");
+    told("activate", &asking, "1.3", "").expect("hosts.compose", 11).runs(&good);
+    assert_eq!(service.container("web", LABEL), "shipping1");
+    told("prefetch", &asking, "1.4", "cap_add=NET_ADMIN").expect("ok", 0);
+    told("activate", &asking, "1.4", "cap_add=NET_ADMIN").expect("ok", 0).runs(&asking);
+    assert_eq!(service.container("web", "{{.HostConfig.CapAdd}}"), "[NET_ADMIN]");
+    // What ran before is gone back to, whatever is allowed by then.
+    let sick = service.push("shipping2", "v3");
+    told("prefetch", &sick, "1.5", "").expect("ok", 0);
+    told("activate", &sick, "1.5", "").expect("health.container", 13).restored("yes").runs(&asking);
 }
 
 fn missing_file(world: &World) {

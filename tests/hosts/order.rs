@@ -98,6 +98,7 @@ impl<'world> Service<'world> {
             ("HttpPath", ""),
             ("HttpExpect", ""),
             ("Compose", "host"),
+            ("Allow", ""),
             ("Logs", "no"),
         ];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();

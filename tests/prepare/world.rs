@@ -98,6 +98,7 @@ impl World {
             ("HttpPath", ""),
             ("HttpExpect", ""),
             ("Compose", "host"),
+            ("Allow", ""),
         ];
         let document = DOCUMENTS.iter().find(|it| it.step == verb).unwrap();
         let known = |name: &str| document.parameters().any(|it| it.name == name);

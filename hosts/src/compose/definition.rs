@@ -9,6 +9,7 @@ use esclusa_core::host::{
     Patience, Port, ServiceDefinition, VolumeDefinition, find_cause,
 };
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Compose, Failed};
@@ -150,31 +151,49 @@ impl Compose {
     ///
     /// A sentence when Compose does not read the files.
     pub(crate) async fn read_definition(&self, files: &Files) -> Result<Definition, String> {
-        let directory = self.directory.display();
-        let config = ["config", "--format", "json"];
-        let everything = ["--profile", "*", "config", "--format", "json"];
-        let all = self.ask_with_files(&everything, files).await;
-        let all = all.ok().and_then(|it| parse(&it.text).ok());
+        let all = self.ask_with_files(&EVERYTHING, files).await;
+        let all: Option<Project> = all.ok().and_then(|it| parse(&it.text).ok());
         if let Some(all) =
             all.as_ref().filter(|it| !it.services.values().any(|s| !s.profiles.is_empty()))
         {
             return Ok(convert(all, None));
         }
-        let active = self.ask_with_files(&config, files).await.map_err(|failed| match failed {
+        let active = self.ask_for_active(files).await?;
+        let active: Project = parse(&active)?;
+        let names: BTreeSet<&String> = active.services.keys().collect();
+        Ok(convert(all.as_ref().unwrap_or(&active), Some(&names)))
+    }
+
+    /// The files as Compose resolves them, with services behind profiles where it can read those.
+    ///
+    /// # Errors
+    ///
+    /// A sentence when Compose does not read the files.
+    pub(super) async fn read_resolved(&self, files: &Files) -> Result<Value, String> {
+        match self.ask_with_files(&EVERYTHING, files).await {
+            Ok(all) => parse(&all.text),
+            Err(_) => parse(&self.ask_for_active(files).await?),
+        }
+    }
+
+    async fn ask_for_active(&self, files: &Files) -> Result<String, String> {
+        let directory = self.directory.display();
+        let asked = self.ask_with_files(&["config", "--format", "json"], files).await;
+        asked.map(|it| it.text).map_err(|failed| match failed {
             Failed::Ended(text) => {
                 format!("docker compose config fails in {directory}: {}", find_cause(&text))
             }
             other @ (Failed::Absent(_) | Failed::Late(_)) => {
                 other.reason(crate::error::COMPOSE, "docker compose config").text
             }
-        })?;
-        let active = parse(&active.text)?;
-        let names: BTreeSet<&String> = active.services.keys().collect();
-        Ok(convert(all.as_ref().unwrap_or(&active), Some(&names)))
+        })
     }
 }
 
-fn parse(text: &str) -> Result<Project, String> {
+/// Services behind inactive profiles too.
+const EVERYTHING: [&str; 5] = ["--profile", "*", "config", "--format", "json"];
+
+fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| format!("Compose's answer cannot be read: {error}."))
 }
 

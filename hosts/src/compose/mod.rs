@@ -2,6 +2,7 @@
 
 mod definition;
 mod plugin;
+mod shipped;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +30,8 @@ const QUESTION: Duration = Duration::from_mins(1);
 pub(crate) struct Compose {
     /// The service's directory.
     pub directory: PathBuf,
+    /// The home below which Docker looks for a person's own plugins.
+    pub home: PathBuf,
 }
 
 /// What a run of Compose wrote.
@@ -138,7 +141,7 @@ impl Compose {
         variables: &[Variable],
         input: Option<&str>,
     ) -> Result<Output, Failed> {
-        let mut command = match plugin::find(&home()) {
+        let mut command = match plugin::find(&self.home) {
             Some(plugin) => plain(&plugin, &self.directory),
             None => docker_compose(&self.directory),
         };
@@ -187,7 +190,7 @@ fn plain(program: &Path, directory: &Path) -> Command {
 }
 
 /// The home of whoever runs the program; the agent gives none.
-fn home() -> PathBuf {
+pub(crate) fn home() -> PathBuf {
     let home = std::env::var_os("HOME").filter(|it| !it.is_empty());
     home.unwrap_or_else(|| "/root".into()).into()
 }

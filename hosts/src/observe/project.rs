@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use esclusa_core::host::policy::{explain, refused};
 use esclusa_core::host::{
     Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, SHIPPED,
     choose_files,
@@ -111,6 +112,7 @@ impl Observer {
         let separator = variables.separator.clone();
         let files = Files { listed, separator, environment, project: String::new() };
         let running = self.name_of_running(containers, directories);
+        self.check_shipped(&files.listed, &running).await.map_err(|it| (it, None))?;
         let named = Files { project: running.clone(), ..files.clone() };
         let either = (variables.project.as_str(), running.as_str());
         let read = self.read_named(files, either, directories, asked.last).await;
@@ -166,6 +168,21 @@ impl Observer {
             )));
         }
         Ok(listed)
+    }
+
+    /// Looks at what the Compose file asks for that comes with the next image. What ran before is
+    /// not looked at: going back to it is always right.
+    async fn check_shipped(&self, listed: &[String], running: &str) -> Result<(), Problem> {
+        if listed.first().map(String::as_str) != Some(NEXT_SHIPPED) {
+            return Ok(());
+        }
+        let names = [running, self.order.project.as_str()];
+        let demands = self.compose.read_demands(NEXT_SHIPPED, &names).await.map_err(problem)?;
+        let refused = refused(demands, &self.order.allowed);
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(problem(explain(&refused, self.order.lane.environment.as_str())))
     }
 
     /// Has Compose read the files under the project's name: the one that somebody chose, else the

@@ -77,6 +77,21 @@ fn the_application_inherits_nothing_of_ours() {
     assert_eq!(with.stdout, without.stdout);
 }
 
+#[test]
+fn what_is_ignored_stays_ignored() {
+    let world = World::new();
+    create("ignored/a", "a");
+    let script = "trap '' HUP QUIT; A=secretsmanager:ignored/a exec \"$0\" exec -- \
+                  sed -n 's/^SigIgn:.//p' /proc/self/status";
+    let program = world.program(&[], &[]).get_program().to_str().unwrap().to_owned();
+    let arguments = ["exec", "--", "sh", "-c", script, &program];
+    let ended = Ended::of(world.program(&arguments, &[]).output().unwrap());
+    let ignored = u64::from_str_radix(ended.stdout.trim(), 16);
+    let ignored = ignored.unwrap_or_else(|_| panic!("{} {}", ended.stdout, ended.stderr));
+    let (hangup, quit) = (0b1, 0b100);
+    assert_eq!(ignored & (hangup | quit), hangup | quit, "{}", ended.stdout);
+}
+
 /// The best of some runs: what the machine does beside them counts for nothing.
 fn fastest(mut run: impl FnMut() -> Duration) -> Duration {
     (0..20).map(|_| run()).min().unwrap()

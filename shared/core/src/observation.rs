@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::alarm::SeenAlarm;
 use crate::configuration::{
-    AlarmName, EnvironmentConfiguration, HttpProbe, SecretName, TargetGroup,
+    AlarmName, EnvironmentConfiguration, HttpProbe, Permission, SecretName, TargetGroup,
 };
 use crate::digest::Digest;
 use crate::name::{HostId, Tag};
@@ -140,9 +140,18 @@ pub struct HostSettings {
     pub http: Option<HttpProbe>,
     /// Whether the Compose file travels with the image.
     pub compose: crate::configuration::Compose,
+    /// What a Compose file that travels may ask for beyond its own containers.
+    pub compose_allow: BTreeSet<Permission>,
 }
 
 impl HostSettings {
+    /// Of an order that changes nothing.
+    #[must_use]
+    pub fn of_nothing() -> Self {
+        let compose = crate::configuration::Compose::Host;
+        Self { deadline: None, http: None, compose, compose_allow: BTreeSet::new() }
+    }
+
     /// What of a configuration a host needs.
     #[must_use]
     pub fn of(configuration: &EnvironmentConfiguration) -> Self {
@@ -150,6 +159,7 @@ impl HostSettings {
             deadline: configuration.health.deadline.map(|it| it.as_secs()),
             http: configuration.health.http.clone(),
             compose: configuration.compose,
+            compose_allow: configuration.compose_allow.clone(),
         }
     }
 }

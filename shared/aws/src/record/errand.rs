@@ -1,8 +1,8 @@
 //! What is under way outside any rollout: hosts brought to the lane's release, or asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use esclusa_core::configuration::{Compose, HttpPath, HttpProbe, Statuses};
+use esclusa_core::configuration::{Compose, HttpPath, HttpProbe, Permission, Statuses};
 use esclusa_core::lane::{Errand, Inspection};
 use esclusa_core::observation::HostSettings;
 
@@ -22,6 +22,8 @@ fields!(SettingsRecord = HostSettings {
     deadline: Option<u64>,
     http: Option<ProbeRecord>,
     compose: ComposeRecord,
+    #[serde(default)]
+    compose_allow: BTreeSet<Text<Permission>>,
 });
 
 fields!(InspectionRecord = Inspection {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use esclusa_core::configuration::Compose;
+use esclusa_core::configuration::{Compose, Permission};
 use esclusa_core::name::LaneId;
 use esclusa_core::observation::HostOrder;
 use esclusa_core::order::{OnHostFailure, Verb};
@@ -47,11 +47,14 @@ fn change(order: &HostOrder) -> Parameters {
         Compose::Host => "host",
         Compose::Image => "image",
     };
+    let allowed = order.settings.compose_allow.iter().map(Permission::as_str);
+    let allowed: Vec<&str> = allowed.collect();
     vec![
         ("Image", order.image.to_string()),
         ("Fence", order.key.fence.to_string()),
         ("NotAfter", order.not_after.as_secs().to_string()),
         ("Compose", compose.to_owned()),
+        ("Allow", allowed.join(",")),
     ]
 }
 

@@ -88,6 +88,7 @@ async fn an_order_pins_its_document_and_says_everything_in_parameters() {
         ("Fence", "1.42"),
         ("NotAfter", "1790000120"),
         ("Compose", "host"),
+        ("Allow", ""),
     ];
     let http = [("HttpPort", "8080"), ("HttpPath", "/health"), ("HttpExpect", "200-204")];
     let no_http = [("HttpPort", ""), ("HttpPath", ""), ("HttpExpect", "")];

@@ -279,7 +279,7 @@ pub(crate) fn rollout(phase: Phase) -> Rollout {
 fn errands() -> BTreeMap<HostId, Errand> {
     let read = Configuration::read(Some(OWN), None).unwrap();
     let full = HostSettings::of(&read.environments[&"production".parse().unwrap()]);
-    let bare = HostSettings { deadline: None, http: None, compose: Compose::Image };
+    let bare = HostSettings { compose: Compose::Image, ..HostSettings::of_nothing() };
     let errand = |settings: HostSettings, more: bool| Errand {
         found: more.then_some(Running::Nothing),
         found_well: more,
@@ -351,7 +351,7 @@ pub(crate) fn full(phase: Phase) -> Lane {
     lane.inspection = Some(Inspection {
         orders: orders(OnHostFailure::Leave),
         documents: documents(),
-        settings: HostSettings { deadline: Some(9), http: None, compose: Compose::Host },
+        settings: HostSettings { deadline: Some(9), ..HostSettings::of_nothing() },
     });
     lane.inspected_at = at(26);
     lane.announced = 5;

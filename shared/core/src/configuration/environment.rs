@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::freeze::{self, Freeze};
 use super::pattern::Pattern;
 use super::probe::HttpProbe;
-use super::reference::{AlarmName, SecretName, TargetGroup};
+use super::reference::{AlarmName, Permission, SecretName, TargetGroup};
 use super::severity::Severity;
 use super::waiver::Waiver;
 use super::waves::{Share, Waves};
@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 pub struct EnvironmentConfiguration {
     /// Where the Compose file comes from; the same in every environment of a service.
     pub compose: Compose,
+    /// What a Compose file that travels with the image may ask for beyond its own containers.
+    pub compose_allow: BTreeSet<Permission>,
     /// The tag that the lane follows. No other environment of the service follows it.
     pub tag: Tag,
     /// A tag that a digest must bear as well before it is rolled out, if any.
@@ -163,6 +165,7 @@ impl EnvironmentConfiguration {
     fn careful(tag: Tag) -> Self {
         Self {
             compose: Compose::Host,
+            compose_allow: BTreeSet::new(),
             tag,
             require_version_tag: Some(Pattern::versions()),
             gate: Gate {

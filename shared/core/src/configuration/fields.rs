@@ -1,5 +1,6 @@
 //! How each key of an environment and of the retention is read.
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::keys;
 use super::node::Node;
 use super::pattern::Pattern;
 use super::probe::{HttpPath, HttpProbe, Statuses};
-use super::reference::{AlarmName, SecretName, TargetGroup};
+use super::reference::{AlarmName, Permission, SecretName, TargetGroup};
 use super::retention::{FirstRun, Retention};
 use super::section::{Field, Section};
 use super::severity::Severity;
@@ -36,6 +37,7 @@ pub(super) fn environment(
 ) -> EnvironmentConfiguration {
     EnvironmentConfiguration {
         compose: defaults.compose,
+        compose_allow: section.field("compose_allow", permissions).or(defaults.compose_allow),
         tag: defaults.tag,
         require_version_tag: defaults.require_version_tag,
         gate: gate(&section.section("gate", &keys::GATE), defaults.gate),
@@ -178,6 +180,13 @@ fn freezes(node: &Node<'_>) -> Option<Vec<Freeze>> {
 
 fn target_groups(node: &Node<'_>) -> Option<Vec<TargetGroup>> {
     node.distinct("[\"arn:…\"]", |entry| entry.parse("arn:…"), TargetGroup::clone)
+}
+
+fn permissions(node: &Node<'_>) -> Option<BTreeSet<Permission>> {
+    let example = "cap_add=NET_ADMIN";
+    let all =
+        node.distinct("[\"cap_add=NET_ADMIN\"]", |entry| entry.parse(example), Permission::clone)?;
+    Some(all.into_iter().collect())
 }
 
 fn secrets(node: &Node<'_>) -> Option<Vec<SecretName>> {

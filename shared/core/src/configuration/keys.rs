@@ -16,6 +16,7 @@ pub(super) const ENVIRONMENT: Keys = Keys {
     home: "environments.<name>",
     names: &[
         "tag",
+        "compose_allow",
         "require_version_tag",
         "gate",
         "waves",

@@ -38,7 +38,7 @@ pub use nearest::nearest;
 pub use pattern::Pattern;
 pub use probe::{HttpPath, HttpProbe, Statuses};
 pub use problem::{ConfigurationError, Origin, Problem};
-pub use reference::{AlarmName, SecretName, TargetGroup};
+pub use reference::{AlarmName, Permission, SecretName, TargetGroup};
 pub use retention::{FirstRun, Retention};
 pub use severity::Severity;
 pub use span::Span;

@@ -18,6 +18,11 @@ pub struct AlarmName(String);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretName(String);
 
+/// The name under which a Compose file that travels with an image may ask for something beyond its
+/// own containers: a key, or a key and what it is given.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Permission(String);
+
 impl TargetGroup {
     /// The ARN as AWS prints it.
     #[must_use]
@@ -64,6 +69,29 @@ fn is_target_group(resource: &str) -> bool {
     };
     made_of(name, 1, 32, |byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && made_of(id, 16, 16, |byte| byte.is_ascii_hexdigit())
+}
+
+impl Permission {
+    /// The name as a host's refusal prints it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Permission {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" _.:/=@+*-".contains(&byte);
+        if made_of(text, 1, 120, allowed) && text.starts_with(|it: char| it.is_ascii_lowercase()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            let rule = "a key, or a key and its value such as `cap_add=NET_ADMIN`, of at most 120 \
+                        letters, digits, spaces and `_.:/=@+*-`, as the host's refusal prints it";
+            Err(ValueError::new(text, "something that a Compose file asks for", rule))
+        }
+    }
 }
 
 impl FromStr for TargetGroup {
@@ -130,6 +158,12 @@ impl fmt::Display for TargetGroup {
 }
 
 impl fmt::Display for AlarmName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

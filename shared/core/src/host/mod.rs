@@ -21,6 +21,7 @@ mod network;
 mod order;
 mod pin;
 mod plan;
+pub mod policy;
 mod prefetch;
 mod project;
 mod prune;

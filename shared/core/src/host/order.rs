@@ -1,5 +1,6 @@
 //! What a host is told.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -40,6 +41,8 @@ pub struct Order {
     pub http: Option<HttpProbe>,
     /// Where the Compose file comes from.
     pub compose: Compose,
+    /// What a Compose file that comes with the image may ask for beyond its own containers.
+    pub allowed: BTreeSet<String>,
 }
 
 /// Whether an activation changes what differs, or everything.

@@ -360,7 +360,6 @@ fn adopted(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::configuration::Compose;
     use crate::lane::{Attempt, Errand, Step};
     use crate::observation::{Cue, Documents, Event, HostSettings, Saw};
     use crate::rollout::End;
@@ -396,7 +395,7 @@ mod tests {
             found_well: false,
             has_served: false,
             documents: Documents::new(),
-            settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
+            settings: HostSettings::of_nothing(),
             tries: 1,
             retry_at: NOW.after(ROLLOUT_LIMIT),
             failure: None,

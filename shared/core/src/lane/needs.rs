@@ -154,7 +154,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::configuration::{Compose, Configuration};
+    use crate::configuration::Configuration;
     use crate::lane::{Asked, Errand, HostRecord, LastKnown, Pin, Success};
     use crate::observation::{Documents, HostSettings, Sources};
     use crate::release::Availability;
@@ -213,7 +213,7 @@ mod tests {
             found_well: false,
             has_served: false,
             documents: Documents::new(),
-            settings: HostSettings { deadline: None, http: None, compose: Compose::Host },
+            settings: HostSettings::of_nothing(),
             tries: 1,
             retry_at: NOW,
             failure: None,

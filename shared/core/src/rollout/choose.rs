@@ -105,8 +105,8 @@ impl Rollout {
             self.all_changed(cx);
             return true;
         }
-        if self.is_forward() && self.returns(&present) {
-            self.look_again(&mut watch, deadline, cx.now);
+        if let Some(hosts) = self.find_returning(&present) {
+            self.look_again(&format!("waiting for {hosts} to serve"), &mut watch, deadline, cx.now);
             return false;
         }
         let live = self.live().map(|(host, _)| host);
@@ -228,13 +228,22 @@ impl Rollout {
         self.enter(Phase::Baking(Bake::starting(until, now)), now, text);
     }
 
-    /// Whether a host that was changed and went away is there again, and does not serve yet: it may
-    /// be starting, or it may be a host that the candidate does not suit.
-    fn returns(&self, present: &BTreeSet<HostId>) -> bool {
-        self.hosts.iter().any(|(host, run)| run.told && run.is_vanished() && present.contains(host))
+    /// Hosts that were changed, went away and are there again, and do not serve yet: they may be
+    /// starting, or the candidate may not suit them.
+    fn find_returning(&self, present: &BTreeSet<HostId>) -> Option<String> {
+        let is_back =
+            |host: &HostId, run: &HostRun| run.told && run.is_vanished() && present.contains(host);
+        let back = self.hosts.iter().filter(|(host, run)| is_back(host, run));
+        let back: Vec<&str> = back.map(|(host, _)| host.as_str()).collect();
+        let text = || format!("{}, which went away and is back,", back.join(", "));
+        (self.is_forward() && !back.is_empty()).then(text)
     }
 
-    fn look_again(&mut self, watch: &mut Watch, deadline: Timestamp, now: Timestamp) {
+    /// Waits, and says for what, once.
+    fn look_again(&mut self, text: &str, watch: &mut Watch, deadline: Timestamp, now: Timestamp) {
+        if self.history.last().is_none_or(|it| it.text != text) {
+            self.note(now, text);
+        }
         watch.looked(now);
         self.phase = Phase::Choosing { watch: *watch, deadline, checked_at: None };
     }
@@ -247,7 +256,8 @@ impl Rollout {
         cx: &mut Context<'_>,
     ) -> bool {
         if cx.now < deadline {
-            self.look_again(watch, deadline, cx.now);
+            let text = format!("waiting until a host can be spared: {floor} must stay in service");
+            self.look_again(&text, watch, deadline, cx.now);
             return false;
         }
         let text = format!("no host can be taken out of service: {floor} must stay in it");

@@ -92,6 +92,7 @@ fn read_order(lane: &LaneId, order: &HostOrder, issued_at: Timestamp) -> Order {
         deadline: order.settings.deadline,
         http: order.settings.http.clone(),
         compose: order.settings.compose,
+        allowed: order.settings.compose_allow.iter().map(ToString::to_string).collect(),
     }
 }
 

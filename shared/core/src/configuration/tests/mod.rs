@@ -27,6 +27,7 @@ compose = "image"
 
 [environments.production]
 tag = "stable"
+compose_allow = ["privileged", "cap_add=NET_ADMIN"]
 require_version_tag = "release-*"
 waves = [1, "2", "20%", "100%"]
 min_in_service = 2

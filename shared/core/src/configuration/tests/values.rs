@@ -13,6 +13,7 @@ use super::{EVERYTHING, merge, of, read};
 fn production() -> EnvironmentConfiguration {
     EnvironmentConfiguration {
         compose: Compose::Host,
+        compose_allow: BTreeSet::new(),
         tag: "latest".parse().unwrap(),
         require_version_tag: Some("v*".parse().unwrap()),
         gate: Gate {
@@ -94,6 +95,7 @@ fn everything() -> EnvironmentConfiguration {
         "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef";
     EnvironmentConfiguration {
         compose: Compose::Image,
+        compose_allow: ["cap_add=NET_ADMIN", "privileged"].map(|it| it.parse().unwrap()).into(),
         tag: "stable".parse().unwrap(),
         require_version_tag: Some("release-*".parse().unwrap()),
         gate: Gate {

@@ -14,6 +14,7 @@ mod network;
 mod others;
 mod pin;
 mod plan;
+mod policy;
 mod prefetch;
 mod prune;
 mod random;

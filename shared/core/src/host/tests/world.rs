@@ -295,6 +295,7 @@ pub(super) fn order(wanted: Wanted) -> Order {
         deadline: None,
         http: None,
         compose: Compose::Host,
+        allowed: BTreeSet::new(),
     }
 }
 

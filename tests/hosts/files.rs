@@ -120,7 +120,8 @@ fn asking(world: &World) {
     assert_eq!(service.container("web", LABEL), "shipping1");
     told("prefetch", &asking, "1.4", "cap_add=NET_ADMIN").expect("ok", 0);
     told("activate", &asking, "1.4", "cap_add=NET_ADMIN").expect("ok", 0).runs(&asking);
-    assert_eq!(service.container("web", "{{.HostConfig.CapAdd}}"), "[NET_ADMIN]");
+    let given = service.container("web", "{{.HostConfig.CapAdd}}");
+    assert!(given.contains("NET_ADMIN"), "{given}");
     // What ran before is gone back to, whatever is allowed by then.
     let sick = service.push("shipping2", "v3");
     told("prefetch", &sick, "1.5", "").expect("ok", 0);

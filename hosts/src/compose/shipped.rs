@@ -1,25 +1,28 @@
 //! What a Compose file that came with an image asks for: looked at before Compose reads anything on
 //! its behalf, and once more as Compose resolves it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use super::Compose;
 use esclusa_core::host::Files;
-use esclusa_core::host::policy::{Demand, Paths, reads_files, review, review_reading};
+use esclusa_core::host::policy::{Demand, Paths, reads_files, refused, review, review_reading};
 use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
 
+use super::Compose;
+
 impl Compose {
-    /// What a file of the directory asks for beyond its own containers, in a project that may have
-    /// any of these names.
+    /// What a file of the directory asks for beyond its own containers and nobody has allowed, in a
+    /// project that may have any of these names.
     ///
     /// # Errors
     ///
     /// A sentence when it cannot be read, by us or by Compose.
-    pub(crate) async fn read_demands(
+    pub(crate) async fn find_refused(
         &self,
         file: &str,
         names: &[&str],
+        allowed: &BTreeSet<String>,
     ) -> Result<Vec<Demand>, String> {
         let path = self.directory.join(file);
         let text = fs::read_to_string(&path).map_err(|error| {
@@ -37,12 +40,13 @@ impl Compose {
         for page in &pages {
             find_reading(page, &paths, &mut reading);
         }
+        let reading = refused(reading, allowed);
         if !reading.is_empty() {
             return Ok(reading);
         }
         let files = Files { listed: vec![file.to_owned()], ..Files::default() };
         let resolved = self.read_resolved(&files).await?;
-        let mut demands = review(&resolved, names, &paths);
+        let mut demands = refused(review(&resolved, names, &paths), allowed);
         for demand in &mut demands {
             demand.line = pages.iter().find_map(|page| find_line(page, &demand.place));
         }

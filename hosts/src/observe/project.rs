@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use esclusa_core::host::policy::{explain, refused};
+use esclusa_core::host::policy::explain;
 use esclusa_core::host::{
     Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, SHIPPED,
     choose_files,
@@ -177,8 +177,8 @@ impl Observer {
             return Ok(());
         }
         let names = [running, self.order.project.as_str()];
-        let demands = self.compose.read_demands(NEXT_SHIPPED, &names).await.map_err(problem)?;
-        let refused = refused(demands, &self.order.allowed);
+        let refused = self.compose.find_refused(NEXT_SHIPPED, &names, &self.order.allowed);
+        let refused = refused.await.map_err(problem)?;
         if refused.is_empty() {
             return Ok(());
         }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use esclusa_core::host::policy::{explain, refused};
+use esclusa_core::host::policy::explain;
 
 use super::super::home;
 use super::*;
@@ -63,15 +63,21 @@ fn homes(directory: &Directory) -> Vec<PathBuf> {
     if homes.is_empty() { vec![home()] } else { homes }
 }
 
-async fn demands(directory: &Path, home: &Path, file: &str) -> Result<Vec<Demand>, String> {
+async fn refusals(
+    directory: &Path,
+    home: &Path,
+    file: &str,
+    allowed: &[&str],
+) -> Result<Vec<Demand>, String> {
     fs::write(directory.join("next.yaml"), file).unwrap();
     let compose = Compose { directory: directory.to_owned(), home: home.to_owned() };
-    compose.read_demands("next.yaml", &["shop"]).await
+    let allowed = allowed.iter().map(|it| (*it).to_owned()).collect();
+    compose.find_refused("next.yaml", &["shop"], &allowed).await
 }
 
 /// What a file asks for, by the names under which a configuration would allow it.
 async fn names(directory: &Path, home: &Path, file: &str) -> Vec<String> {
-    let found = demands(directory, home, file).await;
+    let found = refusals(directory, home, file, &[]).await;
     let found = found.unwrap_or_else(|error| panic!("{file}: {error}"));
     found.into_iter().map(|it| it.permission).collect()
 }
@@ -132,12 +138,17 @@ const SERVICE: &[(&str, &str)] = &[
     ("\"\\u0065nv_file\": /etc/environment", "env_file=/etc/environment"),
     ("!any env_file: !any /etc/environment", "env_file=/etc/environment"),
     ("? env_file\n: - path: /etc/environment", "env_file=/etc/environment"),
+    ("env_file: ~/.aws/credentials", "env_file=~/.aws/credentials"),
     ("extends: {file: ../other/compose.yaml, service: web}", "extends=../other/compose.yaml"),
     ("profiles: [debug]\nprivileged: true", "privileged"),
 ];
 
 /// Whole files, and what they ask for.
 const FILES: &[(&str, &str)] = &[
+    (
+        "x-key: &key env_file\nservices: {web: {image: nginx, *key : /etc/environment}}",
+        "env_file=/etc/environment",
+    ),
     ("name: other\nservices: {web: {image: nginx}}", "name=other"),
     ("include: [../other/compose.yaml]\n", "include=../other/compose.yaml"),
     ("include: ['https://example.com/shop.git']\n", "include=https://example.com/shop.git"),
@@ -256,11 +267,10 @@ async fn what_concerns_its_own_containers_passes() {
 async fn a_refusal_says_where_why_and_what_to_do() {
     let directory = Directory::make();
     let file = web("pid: host\ncap_add:\n- NET_ADMIN\n- SYS_TIME\n- BPF");
-    let allowed = ["cap_add=BPF".to_owned()].into();
     for home in homes(&directory) {
-        let found = demands(&directory.shop(), &home, &file).await.unwrap();
+        let found = refusals(&directory.shop(), &home, &file, &["cap_add=BPF"]).await.unwrap();
         assert_eq!(
-            explain(&refused(found, &allowed), "production"),
+            explain(&found, "production"),
             "The Compose file of the image asks for more than its own containers: line 5, \
              services.web.cap_add: NET_ADMIN (what runs in it then owns the host); line 5, \
              services.web.cap_add: SYS_TIME (what runs in it then owns the host); line 4, \
@@ -273,6 +283,26 @@ async fn a_refusal_says_where_why_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn what_is_allowed_allows_nothing_else() {
+    let directory = Directory::make();
+    let file = web("env_file: ../other/.env\nprivileged: true\ncap_add: [BPF]");
+    let (reads, owns, adds) = ("env_file=../other/.env", "privileged", "cap_add=BPF");
+    for home in homes(&directory) {
+        for (allowed, left) in [
+            (&[][..], &[reads][..]),
+            (&[owns, adds], &[reads]),
+            (&[reads], &[adds, owns]),
+            (&[reads, owns], &[adds]),
+            (&[reads, owns, adds], &[]),
+        ] {
+            let found = refusals(&directory.shop(), &home, &file, allowed).await.unwrap();
+            let found: Vec<&str> = found.iter().map(|it| it.permission.as_str()).collect();
+            assert_eq!(found, left, "{allowed:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_refused() {
     let directory = Directory::make();
     for home in homes(&directory) {
@@ -281,12 +311,13 @@ async fn what_cannot_be_read_is_refused() {
             ("services: {web: {image: nginx, bogus: 1}}", "bogus"),
             ("services: {web: {image: '${MISSING:?is unset}'}}", "MISSING"),
         ] {
-            let error = demands(&directory.shop(), &home, file).await.unwrap_err();
+            let error = refusals(&directory.shop(), &home, file, &[]).await.unwrap_err();
             assert!(error.contains(says), "{file}: {error}");
         }
         fs::write(directory.shop().join("binary.yaml"), [0xff, 0xfe, 0x00]).unwrap();
         let compose = Compose { directory: directory.shop(), home };
-        let error = compose.read_demands("binary.yaml", &["shop"]).await.unwrap_err();
+        let error = compose.find_refused("binary.yaml", &["shop"], &BTreeSet::new()).await;
+        let error = error.unwrap_err();
         assert!(error.contains("cannot be read as a text"), "{error}");
     }
 }

@@ -128,11 +128,12 @@ pub fn reads_files(key: &str) -> bool {
     matches!(key, "include" | "extends" | "env_file" | "label_file")
 }
 
-/// What a path asks for at such a key, or a path of a file with variables, or of a repository on
-/// the net: Compose would read it before anybody could look at what it gives.
+/// What a path asks for at such a key, where it is not one of the service's own: elsewhere on the
+/// host, in somebody's home, on the net, or not to be told because of variables. Compose would read
+/// it before anybody could look at what it gives.
 #[must_use]
 pub fn review_reading(key: &str, path: &str, line: usize, paths: &Paths<'_>) -> Option<Demand> {
-    let is_name = !path.contains(['$', ':', '\\']);
+    let is_name = !path.contains(['$', ':', '\\']) && !path.starts_with('~');
     let is_own = is_name && paths.below(path).is_some();
     (!is_own).then(|| Demand {
         place: vec![key.to_owned()],

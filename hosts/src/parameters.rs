@@ -89,7 +89,7 @@ pub(crate) fn read(verb: Verb) -> Result<Order, OrderError> {
             "host" | "" => Some(Compose::Host),
             _ => None,
         })?,
-        allowed: value("Allow").split(',').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
+        allowed: value("Allow").split('+').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
     })
 }
 

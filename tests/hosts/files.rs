@@ -113,7 +113,7 @@ fn asking(world: &World) {
     let (good, asking) = (service.push("shipping1", "v1"), service.push("asking1", "v2"));
     told("prefetch", &good, "1.1", "").expect("ok", 0);
     told("activate", &good, "1.1", "").expect("ok", 0).runs(&good);
-    let refused = told("prefetch", &asking, "1.2", "privileged,cap_add=SYS_ADMIN");
+    let refused = told("prefetch", &asking, "1.2", "privileged+cap_add=SYS_ADMIN");
     refused.expect("hosts.compose", 11).says("line 1, services.web.cap_add: NET_ADMIN");
     refused.says("compose_allow = [\"cap_add=NET_ADMIN\"]");
     told("activate", &asking, "1.3", "").expect("hosts.compose", 11).runs(&good);

@@ -57,6 +57,10 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         179_594_837_636_050,
         "a batch began while a finished host that was listed again ran something else",
     ),
+    (
+        179_596_312_313_050,
+        "a rollout whose changed hosts were replaced was given up for an adoption",
+    ),
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -100,7 +100,7 @@ fn values() -> BTreeMap<&'static str, String> {
         ("HttpPath", "/healthz?full=1"),
         ("HttpExpect", "200-299"),
         ("Compose", "host"),
-        ("Allow", "cap_add=NET_ADMIN,volumes=/srv/x"),
+        ("Allow", "cap_add=NET_ADMIN+volumes=/srv/x"),
         ("Logs", "no"),
     ]
     .map(|(name, value)| (name, value.to_owned()))

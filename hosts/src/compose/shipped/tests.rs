@@ -115,7 +115,7 @@ const SERVICE: &[(&str, &str)] = &[
     ("volumes_from: ['container:other-db-1']", "volumes_from=container:other-db-1"),
     ("external_links: ['other-db-1:db']", "external_links=other-db-1:db"),
     ("devices: ['/dev/sda:/dev/xvda']", "devices=/dev/sda"),
-    ("device_cgroup_rules: ['c 1:3 mr']", "device_cgroup_rules=c 1:3 mr"),
+    ("device_cgroup_rules: ['c 1:3 mr']", "device_cgroup_rules"),
     ("security_opt: ['apparmor:unconfined']", "security_opt=apparmor:unconfined"),
     ("security_opt: ['seccomp=unconfined']", "security_opt=seccomp=unconfined"),
     ("security_opt: ['label:disable']", "security_opt=label:disable"),

@@ -54,7 +54,7 @@ fn change(order: &HostOrder) -> Parameters {
         ("Fence", order.key.fence.to_string()),
         ("NotAfter", order.not_after.as_secs().to_string()),
         ("Compose", compose.to_owned()),
-        ("Allow", allowed.join(",")),
+        ("Allow", allowed.join("+")),
     ]
 }
 

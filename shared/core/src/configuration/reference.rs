@@ -83,12 +83,12 @@ impl FromStr for Permission {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" _.:/=@+*-".contains(&byte);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_.:/=@-".contains(&byte);
         if made_of(text, 1, 120, allowed) && text.starts_with(|it: char| it.is_ascii_lowercase()) {
             Ok(Self(text.to_owned()))
         } else {
             let rule = "a key, or a key and its value such as `cap_add=NET_ADMIN`, of at most 120 \
-                        letters, digits, spaces and `_.:/=@+*-`, as the host's refusal prints it";
+                        letters, digits and `_.:/=@-`, as the host's refusal prints it";
             Err(ValueError::new(text, "something that a Compose file asks for", rule))
         }
     }

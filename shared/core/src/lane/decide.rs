@@ -297,7 +297,8 @@ impl Lane {
     /// Whether a rollout has found that the service ran here before Esclusa knew it. One that is
     /// under way asks hosts too that join: it goes on, whatever those run.
     pub(super) fn adopts(&self, rollout: &Rollout) -> bool {
-        let untouched = rollout.hosts.values().all(|run| !run.was_touched());
+        // Hosts that it changed may be gone by now.
+        let untouched = rollout.waves_at.is_empty();
         let asked = untouched && matches!(rollout.phase, Phase::Prefetching(_));
         let ran = || rollout.hosts.values().any(|run| run.baseline != Running::Nothing);
         asked && rollout.is_forward() && self.current.is_none() && !self.adopted && ran()

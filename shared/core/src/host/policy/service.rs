@@ -25,10 +25,10 @@ fn review_key(key: &str, value: &Value, at: &mut At<'_>) {
         return;
     }
     match key {
-        "privileged" | "use_api_socket" => at.demand(key, key.to_owned(), OWNS_THE_HOST),
-        "cap_add" | "device_cgroup_rules" => {
-            at.demand_each(key, items(value).map(text).collect(), OWNS_THE_HOST);
+        "privileged" | "use_api_socket" | "device_cgroup_rules" => {
+            at.demand(key, key.to_owned(), OWNS_THE_HOST)
         }
+        "cap_add" => at.demand_each(key, items(value).map(text).collect(), OWNS_THE_HOST),
         "devices" => at.demand_each(key, items(value).map(device).collect(), OWNS_THE_HOST),
         "pid" | "ipc" | "uts" | "userns_mode" | "cgroup" | "network_mode" => {
             review_namespace(key, value, at);

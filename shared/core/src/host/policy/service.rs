@@ -26,7 +26,7 @@ fn review_key(key: &str, value: &Value, at: &mut At<'_>) {
     }
     match key {
         "privileged" | "use_api_socket" | "device_cgroup_rules" => {
-            at.demand(key, key.to_owned(), OWNS_THE_HOST)
+            at.demand(key, key.to_owned(), OWNS_THE_HOST);
         }
         "cap_add" => at.demand_each(key, items(value).map(text).collect(), OWNS_THE_HOST),
         "devices" => at.demand_each(key, items(value).map(device).collect(), OWNS_THE_HOST),

@@ -26,7 +26,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use esclusa_local::places::{state_directory, tested_checkout};
-use esclusa_local::stage::{Cast, Stage};
+use esclusa_local::stage::{Cast, PATIENCE, Stage};
 
 /// Sets a stage for a test, and clears it afterwards, also when the test failed.
 async fn on_stage<F: Future<Output = Stage> + Send + 'static>(
@@ -65,9 +65,6 @@ fn print_log(directory: &Path) {
         eprintln!("== {}\n{}", entry.path().display(), lines.join("\n"));
     }
 }
-
-/// How long anything is waited for: only what never comes takes so long, however slow the machine.
-const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Asks until the answer is there.
 async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> F) -> T {

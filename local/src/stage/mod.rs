@@ -36,7 +36,7 @@ use crate::places::make_private_directory;
 pub const SERVICE: &str = "tickets";
 
 /// How long anything is waited for: only what never comes takes so long, however slow the machine.
-const PATIENCE: Duration = Duration::from_mins(10);
+pub const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a stage has.
 #[derive(Clone, Copy, Debug)]

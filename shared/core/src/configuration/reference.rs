@@ -47,6 +47,14 @@ impl SecretName {
     }
 }
 
+impl Permission {
+    /// The name as a host's refusal prints it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Whether `text` is between `least` and `most` bytes, each of them `allowed`.
 fn made_of(text: &str, least: usize, most: usize, allowed: impl Fn(u8) -> bool) -> bool {
     (least..=most).contains(&text.len()) && text.bytes().all(allowed)
@@ -69,14 +77,6 @@ fn is_target_group(resource: &str) -> bool {
     };
     made_of(name, 1, 32, |byte| byte.is_ascii_alphanumeric() || byte == b'-')
         && made_of(id, 16, 16, |byte| byte.is_ascii_hexdigit())
-}
-
-impl Permission {
-    /// The name as a host's refusal prints it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl FromStr for Permission {

@@ -71,6 +71,12 @@ struct At<'a> {
 }
 
 impl At<'_> {
+    /// Goes to another entry of the table that is gone through.
+    fn enter(&mut self, name: &str) {
+        self.place.truncate(1);
+        self.place.push(name.to_owned());
+    }
+
     fn demand(&mut self, key: &str, permission: String, because: &'static str) {
         let mut place = self.place.clone();
         place.push(key.to_owned());

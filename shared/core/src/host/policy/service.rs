@@ -12,8 +12,7 @@ const STARVES: &str = "it can then take from others what they need to run";
 
 pub(super) fn review_all(services: &Value, at: &mut At<'_>) {
     for (name, service) in entries(services) {
-        at.place.truncate(1);
-        at.place.push(name.clone());
+        at.enter(name);
         for (key, value) in entries(service) {
             review_key(key, value, at);
         }
@@ -67,7 +66,7 @@ fn review_key(key: &str, value: &Value, at: &mut At<'_>) {
 /// Keys that concern nothing but the service's own containers, whatever they are given. Those that
 /// have Compose read files were looked at before it did.
 fn concerns_itself(key: &str) -> bool {
-    const KEYS: [&str; 54] = [
+    const KEYS: &[&str] = &[
         "attach",
         "blkio_config",
         "build",
@@ -118,12 +117,14 @@ fn concerns_itself(key: &str) -> bool {
         "stdin_open",
         "stop_grace_period",
         "stop_signal",
+        "storage_opt",
         "tmpfs",
         "tty",
         "ulimits",
         "user",
+        "working_dir",
     ];
-    KEYS.contains(&key) || matches!(key, "working_dir" | "storage_opt") || reads_files(key)
+    KEYS.contains(&key) || reads_files(key)
 }
 
 /// Namespaces: its own, or those of another service of the file.

@@ -18,8 +18,7 @@ const OPTIONS: [&str; 5] = [
 
 pub(super) fn review_networks(networks: &Value, at: &mut At<'_>) {
     for (key, network) in entries(networks) {
-        at.place.truncate(1);
-        at.place.push(key.clone());
+        at.enter(key);
         review_name("networks", key, network, at);
         for (field, value) in entries(network).filter(|(_, value)| !is_nothing(value)) {
             match field.as_str() {
@@ -56,8 +55,7 @@ pub(super) fn review_networks(networks: &Value, at: &mut At<'_>) {
 
 pub(super) fn review_volumes(volumes: &Value, at: &mut At<'_>) {
     for (key, volume) in entries(volumes) {
-        at.place.truncate(1);
-        at.place.push(key.clone());
+        at.enter(key);
         review_name("volumes", key, volume, at);
         let is_memory = |value: &Value| {
             let given = |name: &str| value.get(name).map(text).unwrap_or_default();
@@ -95,8 +93,7 @@ fn review_name(kind: &str, key: &str, value: &Value, at: &mut At<'_>) {
 /// Secrets and configurations: a text, or a file of the service's own directory.
 pub(super) fn review_files(kind: &str, files: &Value, at: &mut At<'_>) {
     for (key, file) in entries(files) {
-        at.place.truncate(1);
-        at.place.push(key.clone());
+        at.enter(key);
         for (field, value) in entries(file).filter(|(_, value)| !is_nothing(value)) {
             match field.as_str() {
                 "name" | "content" | "environment" | "labels" => {}

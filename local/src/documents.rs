@@ -56,7 +56,7 @@ const COMMON: &[Parameter] = &[
 ];
 
 const FENCE: Parameter = parameter("Fence", "^[0-9]{1,10}\\.[0-9]{1,12}$");
-const COMPOSE: Parameter = parameter("Compose", "^(host|image)$");
+const COMPOSE: Parameter = parameter("Compose", "^(auto|host|image)$");
 const ALLOW: Parameter = parameter("Allow", "^([a-z][A-Za-z0-9_.:/=@+-]{0,3900})?$");
 
 /// The documents, in the order in which a rollout uses them.

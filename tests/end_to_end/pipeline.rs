@@ -53,6 +53,26 @@ impl Team {
         }
     }
 
+    /// The repository's Compose file, with a variable that the hosts' own has not.
+    fn compose_file(&self, written: &str) -> String {
+        let file = self.runner.bash("cat tickets/docker-compose.yml").unwrap();
+        let lines = file.lines().filter(|it| !it.contains("WRITTEN"));
+        let with = |line: &str| match line.trim() {
+            "environment:" => format!("{line}\n      WRITTEN: {written}\n"),
+            _ => format!("{line}\n"),
+        };
+        lines.map(with).collect()
+    }
+
+    /// Every host started what it runs by the Compose file of that commit.
+    fn is_started_by(&self, written: &str) {
+        let ask = "docker inspect --format '{{.Config.Env}}' $(docker ps --quiet)";
+        let wanted = format!("WRITTEN={written}");
+        for (host, variables) in self.stage.of_each("production", ask).unwrap() {
+            assert!(variables.contains(&wanted), "{host}: {variables}");
+        }
+    }
+
     fn commit(&self, branch: &str, files: &[(&str, &str)]) {
         self.runner.commit(branch, files).unwrap();
     }
@@ -77,11 +97,20 @@ impl Team {
     }
 
     async fn release(&self) {
-        self.commit("main", &[("VERSION", "1.2.0")]);
-        let rolled = ["v1.2.0 is new.", "is what tickets in production runs."];
+        let written = self.compose_file("one");
+        let reviewed = format!("{}# As reviewed.", self.configuration().await);
+        let files = [("docker-compose.yml", written.as_str()), ("esclusa.toml", &reviewed)];
+        self.commit("main", &[&files[..], &[("VERSION", "1.2.0")]].concat());
+        let rolled = [
+            "v1.2.0 is new.",
+            "the configuration of tickets is stored",
+            "is what tickets in production runs.",
+        ];
         let text = self.push(true, &rolled);
         assert!(text.contains("activating"), "no step was told: {text}");
         self.runs("1.2.0 healthy");
+        self.is_started_by("one");
+        assert_eq!(self.configuration().await, reviewed);
         let tags = self.tags().await;
         assert_eq!((tags.len(), &tags["v1.2.0"]), (2, &tags["latest"]));
         let labels = self.labels("latest").await;
@@ -100,6 +129,7 @@ impl Team {
         self.push(false, &["The version 1.1.9 is older than 1.2.0, which `latest` is: raise it."]);
         self.commit("main", &[("VERSION", "1.3.0"), ("site/about", "us"), ("site/health", "")]);
         self.push(false, &["The test's command ended with 1: see above. Nothing was pushed."]);
+        self.configure_in_git().await;
         let file = self.runner.bash("cat tickets/Dockerfile").unwrap();
         let with_stage = format!("FROM busybox:stable AS test\nRUN false\n\n{file}");
         let files = [("site/health", "ok"), ("Dockerfile", &with_stage)];
@@ -112,6 +142,29 @@ impl Team {
         self.push(true, &["goes nowhere: it is built and tested."]);
         assert_eq!(self.tags().await, before);
         self.runs("1.2.0 healthy");
+    }
+
+    /// What lets more through is a person's to store, who then lets the pipeline go on.
+    async fn configure_in_git(&self) {
+        let stored = self.configuration().await;
+        let staging = "[environments.staging]\n";
+        let looser = stored.replace(staging, &format!("{staging}tag = \"next\"\n"));
+        assert_ne!(looser, stored);
+        let misspelt = stored.replace(staging, &format!("{staging}wave = 1\n"));
+        for (text, said) in [
+            (&looser, "it loosens environments.staging.tag (config.looser). Nothing was pushed."),
+            (&misspelt, "`environments.staging.wave`: unknown key; did you mean"),
+        ] {
+            let files = [("VERSION", "1.3.1"), ("site/health", "ok"), ("esclusa.toml", text)];
+            self.commit("main", &files);
+            self.push(false, &[said]);
+            assert_eq!(self.configuration().await, stored);
+        }
+        self.commit("main", &[("esclusa.toml", &stored)]);
+    }
+
+    async fn configuration(&self) -> String {
+        self.stage.environment.configuration(SERVICE).await.unwrap()
     }
 
     async fn go_to_staging(&self) {
@@ -130,18 +183,21 @@ impl Team {
         let file = self.runner.bash("cat tickets/Dockerfile").unwrap();
         let sick = file.replace("127.0.0.1:8080/health", "127.0.0.1:8080/absent");
         let passes = "#!/bin/sh\n";
+        let written = self.compose_file("two");
         let files = [("VERSION", "1.4.0"), ("site/health", "ok"), ("Dockerfile", &sick)];
-        self.commit("main", &[&files[..], &[("test", passes)]].concat());
+        let others = [("test", passes), ("docker-compose.yml", &written)];
+        self.commit("main", &[&files[..], &others[..]].concat());
         let said = ["v1.4.0 is new.", "restored: ", "(health.container)", r#""action":"lift""#];
         self.push(false, &said);
         self.runs("1.2.0 healthy");
+        self.is_started_by("one");
         let tags = self.tags().await;
         assert_eq!(tags["v1.4.0"], tags["latest"]);
     }
 
     /// Every build was counted, as it ended.
     async fn counted(&self) {
-        for (metric, count) in [("BuildSucceeded", 5.0), ("BuildFailed", 4.0)] {
+        for (metric, count) in [("BuildSucceeded", 5.0), ("BuildFailed", 6.0)] {
             let counted = eventually(metric, async || {
                 let sum = self.stage.sum(metric, &[("Service", SERVICE)]).await.unwrap();
                 sum.filter(|it| *it >= count)

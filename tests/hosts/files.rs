@@ -12,6 +12,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("a repository whose name needs encoding has its own directory and project", encoding),
     ("a Compose file can come with the image, and goes back with it", shipped),
     ("one that asks for more than its containers is refused, unless that is allowed", asking),
+    ("one takes the place of the host's own where nothing else changes", taking_over),
     ("a missing Compose file is named", missing_file),
     ("a Compose file that does not use the image is named", other_image),
     ("a Compose file that cannot be read is named", broken_file),
@@ -126,6 +127,44 @@ fn asking(world: &World) {
     let sick = service.push("shipping2", "v3");
     told("prefetch", &sick, "1.5", "").expect("ok", 0);
     told("activate", &sick, "1.5", "").expect("health.container", 13).restored("yes").runs(&asking);
+}
+
+fn taking_over(world: &World) {
+    let service = Service::bare(world, "files/over");
+    service.write(".env", "HERE=IMAGE\n");
+    let own = "services:\n  web: {image: IMAGE, restart: always, environment: {DATABASE: ours}}\n";
+    service.write("docker-compose.yml", own);
+    let told = |verb: &str, image: &str, fence: &str, compose: &str| {
+        service.order(verb, image, fence).with("Compose", compose).run()
+    };
+    let (plain, shipping) = (service.push("idle1", "v0"), service.push("shipping1", "v1"));
+    // An image without one leaves the host's own in use, and nothing is said of it.
+    let ready = told("prefetch", &plain, "1.1", "auto");
+    assert_eq!(
+        ready.expect("ok", 0).value["warnings"],
+        serde_json::json!([
+            "No HEALTHCHECK for web: only that it goes on running will be checked."
+        ])
+    );
+    told("activate", &plain, "1.1", "auto").expect("ok", 0).runs(&plain);
+    let refused = told("prefetch", &shipping, "1.2", "auto");
+    refused.expect("hosts.compose", 11).says("has another value of the variable DATABASE");
+    refused.says("compose = \"host\" or \"image\" in esclusa.toml");
+    told("activate", &shipping, "1.3", "auto").expect("hosts.compose", 11).runs(&plain);
+    assert_eq!(service.container("web", "{{.Config.Env}}").matches("DATABASE=ours").count(), 1);
+    // Beside the image's file an override of the host's counts, with what is to stay.
+    let stays = "services: {web: {environment: {DATABASE: ours}}}\n";
+    service.write("compose.override.yaml", stays);
+    told("prefetch", &shipping, "1.4", "auto").expect("ok", 0);
+    told("activate", &shipping, "1.4", "auto").expect("ok", 0).runs(&shipping);
+    assert_eq!(service.container("web", LABEL), "shipping1");
+    assert_eq!(service.container("web", "{{.Config.Env}}").matches("DATABASE=ours").count(), 1);
+    // From now on what the images bring is what changes; one that brings none is told of.
+    told("prefetch", &plain, "1.5", "auto").expect("ok", 0).warns("no label esclusa.compose");
+    service.write("compose.override.yaml", "services: {}\n");
+    let next = service.push("shipping2", "v2");
+    told("prefetch", &next, "1.6", "auto").expect("ok", 0);
+    service.inspect().expect("ok", 0).runs(&shipping);
 }
 
 fn missing_file(world: &World) {

@@ -43,12 +43,12 @@ fn what_is_reported_of_a_build_is_as_its_rows_say() {
 
 #[test]
 fn what_a_push_changes_is_as_its_rows_say() {
-    run_rows("push", &[], 47);
+    run_rows("push", &[], 89);
 }
 
 #[test]
 fn how_a_rollout_is_waited_for_is_as_its_rows_say() {
-    run_rows("wait", &[], 30);
+    run_rows("wait", &[], 25);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn registries_are_asked_and_told_as_they_are() {
     drop(free);
     registry.start(port, PASSWORD, None).unwrap();
     let address = format!("127.0.0.1:{port}");
-    run_rows("lib", &[("REGISTRY", &address), ("PASSWORD", PASSWORD)], 50);
+    run_rows("lib", &[("REGISTRY", &address), ("PASSWORD", PASSWORD)], 54);
     registry.stop().unwrap();
     fs::remove_dir_all(&state).unwrap();
 }

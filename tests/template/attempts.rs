@@ -80,8 +80,10 @@ fn on_parameters_and_documents() -> Vec<Attempt> {
     let names = |names: &[&str]| json!({ "Names": names });
     let path = |path: &str| json!({ "Path": path, "Recursive": true });
     let document = json!({ "Name": "Esclusa-Activate", "Content": "{}" });
-    let value = json!({ "Name": "/esclusa/services/acme/tickets", "Value": "x", "Type": "String",
-        "Overwrite": true });
+    let put = |name: &str, may| {
+        let input = json!({ "Name": name, "Value": "#", "Type": "String", "Overwrite": true });
+        attempt("ssm", "put_parameter", input, may)
+    };
     let all = &[METRICS, OPERATOR, RETENTION, ROLLOUT];
     let who_lists = &[METRICS, RETENTION, ROLLOUT];
     vec![
@@ -91,7 +93,9 @@ fn on_parameters_and_documents() -> Vec<Attempt> {
         attempt("ssm", "get_parameters_by_path", path("/esclusa/services"), who_lists),
         attempt("ssm", "get_parameters_by_path", path("/"), NOBODY),
         attempt("ssm", "get_parameters_by_path", path("/esclusa"), NOBODY),
-        attempt("ssm", "put_parameter", value, NOBODY),
+        put("/esclusa/services/acme/others", &[OPERATOR]),
+        put("/esclusa/defaults", NOBODY),
+        put("/acme/password", NOBODY),
         attempt("ssm", "delete_parameter", json!({ "Name": "/esclusa/defaults" }), NOBODY),
         attempt("ssm", "update_document", document.clone(), NOBODY),
         attempt("ssm", "create_document", document, NOBODY),

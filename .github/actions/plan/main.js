@@ -35,7 +35,8 @@ await act("Plan", () => {
   const branches = { production: input("production-branch"), staging: input("staging-branch") };
   const plan = planRun({ event, ref, revision, branches, found });
   const push = plan.environment !== "";
-  setOutputs({ ...plan, push, tags: JSON.stringify(plan.tags) });
+  const configuration = read("esclusa.toml") ?? "";
+  setOutputs({ ...plan, push, configuration, tags: JSON.stringify(plan.tags) });
   const goes = push ? `goes to ${plan.environment} as ${plan.tags.join(", ")}` : "goes nowhere: it is built and tested";
   const source = found === undefined ? "" : ` (${found.source})`;
   console.log(annotation("notice", "Plan", `${plan.version}${source} ${goes}.`));

@@ -1,13 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { askOperator } from "../lib/operator.js";
 import { Problem } from "../lib/problem.js";
 import { parseAddress, Repository } from "../lib/registry.js";
 import { act, annotation, input, isSet, mask, setOutputs } from "../lib/runner.js";
 import { buildArguments } from "./src/build.js";
-import { decidePush, limitPush, parseStep, VERSION } from "./src/decide.js";
+import { attachComposeFile, chooseComposeFile } from "./src/compose.js";
+import { questionOf, readAnswer } from "./src/configuration.js";
+import { decidePush, LATEST, limitPush, parseStep, VERSION } from "./src/decide.js";
 
 /** The image by which BuildKit lists what an image holds, unless it is told another one. */
 const SBOM_GENERATOR = "docker/buildkit-syft-scanner:stable-1";
@@ -49,12 +52,40 @@ function canList() {
   return found;
 }
 
+function isFile(path) {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+/**
+ * Puts the Compose file that the image is to bring into a directory of its own, beside a Dockerfile
+ * that takes it along; nothing where none comes along.
+ */
+function attach(service, scratch) {
+  const path = join(service, "Dockerfile");
+  const dockerfile = readFileSync(path, "utf8");
+  const { file, text } = chooseComposeFile(input("compose-file"), dockerfile, (name) => isFile(join(service, name)));
+  console.log(text);
+  if (file === undefined) {
+    return undefined;
+  }
+  const attached = { dockerfile: join(scratch, "Dockerfile"), context: join(scratch, "release") };
+  mkdirSync(attached.context);
+  copyFileSync(join(service, file), join(attached.context, "compose.yaml"));
+  writeFileSync(attached.dockerfile, attachComposeFile(dockerfile));
+  // What a Dockerfile ignores may lie beside it, under its name.
+  if (isFile(`${path}.dockerignore`)) {
+    copyFileSync(`${path}.dockerignore`, `${attached.dockerfile}.dockerignore`);
+  }
+  return attached;
+}
+
 /** Builds the image, pushes it under one tag, and returns its digest. */
 function build(image, tag, plan) {
-  const directory = mkdtempSync(join(tmpdir(), "esclusa-"));
-  const metadata = join(directory, "build.json");
+  const scratch = mkdtempSync(join(tmpdir(), "esclusa-"));
+  const metadata = join(scratch, "build.json");
   try {
-    const service = join(process.env.GITHUB_WORKSPACE, input("directory"));
+    const directory = join(process.env.GITHUB_WORKSPACE, input("directory"));
+    const attached = attach(directory, scratch);
     const options = {
       platforms: input("platforms"),
       rollback: input("rollback"),
@@ -63,11 +94,23 @@ function build(image, tag, plan) {
       source: `${process.env.GITHUB_SERVER_URL}/${process.env.GITHUB_REPOSITORY}`,
       created: new Date().toISOString(),
     };
-    run("docker", buildArguments({ image, tag, plan, options, metadata, directory: service }));
+    run("docker", buildArguments({ image, tag, plan, options, metadata, directory, attached }));
     return JSON.parse(readFileSync(metadata, "utf8"))["containerimage.digest"];
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** Has the operator read the configuration, and store it where it applies. */
+async function configure(service, applies) {
+  const configuration = input("configuration");
+  if (configuration === "") {
+    return;
+  }
+  const payload = questionOf(service, configuration, applies);
+  const answer = await askOperator({ region: input("region"), name: input("function"), payload });
+  const otherwise = applies ? `${LATEST} stays where it is.` : "Nothing was pushed.";
+  console.log(annotation("notice", "Configuration", readAnswer(answer, otherwise)));
 }
 
 async function find(repository, plan) {
@@ -84,9 +127,13 @@ async function push() {
   const found = await find(repository, plan);
   const decision = limitPush(decidePush(plan, found), step, plan);
   const [first, ...others] = decision.tags;
+  await configure(address.repository, false);
   const image = decision.image ?? (await repository.findImage(build(input("image"), first, plan)));
   // A version's tag takes no second push, not even of the same image.
   for (const tag of decision.image === undefined ? others : decision.tags) {
+    if (tag === LATEST) {
+      await configure(address.repository, true);
+    }
     await repository.setTag(image, tag);
   }
   const { followed } = found;

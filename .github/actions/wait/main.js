@@ -1,11 +1,11 @@
 import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { invoke } from "../lib/lambda.js";
+import { askOperator } from "../lib/operator.js";
 import { Problem } from "../lib/problem.js";
 import { parseAddress } from "../lib/registry.js";
 import { act, annotation, input, setOutputs } from "../lib/runner.js";
-import { aliasOf, explainRefusal, parseMinutes, readAnswer, summarize } from "./src/rollout.js";
+import { parseMinutes, readAnswer, summarize } from "./src/rollout.js";
 
 /** Between two questions, in milliseconds. */
 const GAP = 5_000;
@@ -13,34 +13,13 @@ const GAP = 5_000;
 /** After how long a line says that it goes on, in milliseconds. */
 const QUIET = 60_000;
 
-/** Questions that may fail one after the other. */
-const FAILURES = 12;
-
 const { repository } = parseAddress(input("image"));
 const environment = input("environment");
 const digest = input("digest");
 
 function ask() {
   const payload = { action: "progress", service: repository, environment, version: digest };
-  return invoke({ region: input("region"), name: input("function"), qualifier: aliasOf(repository), payload });
-}
-
-/** The answer; a question that fails now and then is put again. */
-async function askAgain() {
-  for (let failures = 1; ; failures += 1) {
-    try {
-      return ask();
-    } catch (error) {
-      if (!error.isTemporary) {
-        throw explainRefusal(error, aliasOf(repository));
-      }
-      if (failures === FAILURES) {
-        throw error;
-      }
-      console.log(`The operator cannot be asked: ${error.message} It is asked again.`);
-      await sleep(GAP);
-    }
-  }
+  return askOperator({ region: input("region"), name: input("function"), payload });
 }
 
 /** The last answer: that of the end, or of the moment when it is waited for no longer. */
@@ -48,7 +27,7 @@ async function follow(until) {
   const shown = new Set();
   let last = { text: "", at: 0 };
   for (;;) {
-    const answer = await askAgain();
+    const answer = await ask();
     const { text, ended, lines } = readAnswer(answer);
     const fresh = lines.filter((line) => !shown.has(line));
     fresh.forEach((line) => {

@@ -6,13 +6,17 @@
 use esclusa_core::reason::Reason;
 use serde::Serialize;
 
-/// An answer. `ok` tells the two forms apart.
+use crate::configure::Configured;
+
+/// An answer. `ok` tells a refusal, `state` what became of a configuration.
 #[derive(Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub(crate) enum Answer {
     /// What was asked was done, or is told.
     Done(Box<Done>),
+    /// What became of a configuration.
+    Configured(Configured),
     /// The answer is no; nothing was changed.
     Refused(Refused),
 }
@@ -82,8 +86,8 @@ pub(crate) struct Refused {
     /// Always false.
     #[cfg_attr(test, schemars(extend("const" = false)))]
     pub(crate) ok: bool,
-    /// Why: `question.invalid`, `caller.refused`, `lane.unknown`, `release.deleting`, or a reason
-    /// code of the lane.
+    /// Why: `question.invalid`, `caller.refused`, `lane.unknown`, `release.deleting`,
+    /// `config.looser`, or a reason code of the lane.
     pub(crate) code: String,
     /// Why, for a person.
     pub(crate) text: String,

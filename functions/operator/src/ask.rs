@@ -15,6 +15,15 @@ use crate::describe::last_day;
 /// What may be asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
+    /// Whether this text may configure the service; and that it be stored.
+    Configure { text: String, applies: bool },
+    /// Something about a lane.
+    Lane(LaneVerb),
+}
+
+/// What may be asked about a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LaneVerb {
     /// How the lane is.
     Status,
     /// How its rollouts ended.
@@ -31,7 +40,7 @@ pub(crate) enum Verb {
 const COMMON: [&str; 6] = ["action", "service", "environment", "actor", "reason", "request"];
 
 /// The members that only some actions take.
-const SPECIAL: [&str; 3] = ["version", "override", "until"];
+const SPECIAL: [&str; 5] = ["version", "override", "until", "configuration", "apply"];
 
 /// How long a text may be, in characters: the lane keeps some of them.
 const LONGEST: usize = 500;
@@ -42,22 +51,28 @@ const FURTHEST: Duration = Duration::from_hours(24 * 732);
 /// An action: its word, which special members it takes, and how it is read.
 type Form = (&'static str, &'static [&'static str], fn(Members<'_>) -> Result<Verb, Refused>);
 
-const ACTIONS: [Form; 14] = [
-    ("status", &[], |_| Ok(Verb::Status)),
-    ("why", &["version"], |asked| Ok(Verb::Why(asked.version()?))),
-    ("history", &[], |_| Ok(Verb::History)),
-    ("progress", &["version"], |asked| Ok(Verb::Progress(asked.required_version()?))),
+const ACTIONS: [Form; 15] = [
+    ("status", &[], |_| Ok(Verb::Lane(LaneVerb::Status))),
+    ("why", &["version"], |asked| Ok(Verb::Lane(LaneVerb::Why(asked.version()?)))),
+    ("history", &[], |_| Ok(Verb::Lane(LaneVerb::History))),
+    ("progress", &["version"], |asked| {
+        Ok(Verb::Lane(LaneVerb::Progress(asked.required_version()?)))
+    }),
     ("deploy", &["version", "override"], deploy),
-    ("rollback", &[], |_| Ok(Verb::Change(Action::Rollback))),
-    ("abort", &[], |_| Ok(Verb::Change(Action::Abort))),
-    ("restart", &[], |_| Ok(Verb::Change(Action::Restart))),
-    ("restored", &[], |_| Ok(Verb::Change(Action::Restored))),
+    ("rollback", &[], |_| Ok(Verb::Lane(LaneVerb::Change(Action::Rollback)))),
+    ("abort", &[], |_| Ok(Verb::Lane(LaneVerb::Change(Action::Abort)))),
+    ("restart", &[], |_| Ok(Verb::Lane(LaneVerb::Change(Action::Restart)))),
+    ("restored", &[], |_| Ok(Verb::Lane(LaneVerb::Change(Action::Restored)))),
     ("hold", &[], hold),
-    ("release", &[], |_| Ok(Verb::Change(Action::Release))),
+    ("release", &[], |_| Ok(Verb::Lane(LaneVerb::Change(Action::Release)))),
     ("lift", &["version"], lift),
     ("pin", &["version", "until"], pin),
     ("unpin", &["version"], unpin),
+    (CONFIGURE, &["configuration", "apply"], configure),
 ];
+
+/// The one action that is about all environments of a service.
+const CONFIGURE: &str = "configure";
 
 /// A question that can be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +100,10 @@ impl Question {
         let word = asked.required("action", &format!("one of {}", actions()))?;
         let (action, takes, read) = form(word)?;
         let service = asked.required("service", "the name of an ECR repository")?;
-        let environment = asked.required("environment", "`production` or `staging`")?;
+        let environment = match action {
+            CONFIGURE => asked.text("environment")?.unwrap_or("production"),
+            _ => asked.required("environment", "`production` or `staging`")?,
+        };
         let lane = lane(service, environment)?;
         taken(members, action, takes)?;
         let actor = asked.text("actor")?.unwrap_or("someone with permission to invoke operator");
@@ -102,7 +120,7 @@ impl Question {
 
 fn hold(asked: Members<'_>) -> Result<Verb, Refused> {
     let reason = asked.text("reason")?.unwrap_or("no reason given").to_owned();
-    Ok(Verb::Change(Action::Hold { reason }))
+    Ok(Verb::Lane(LaneVerb::Change(Action::Hold { reason })))
 }
 
 fn deploy(asked: Members<'_>) -> Result<Verb, Refused> {
@@ -111,12 +129,12 @@ fn deploy(asked: Members<'_>) -> Result<Verb, Refused> {
     let overrides = asked.flag("override")?;
     let reason = || asked.required("reason", why).map(str::to_owned);
     let overriding = overrides.then(reason).transpose()?;
-    Ok(Verb::Change(Action::Deploy { version, overriding }))
+    Ok(Verb::Lane(LaneVerb::Change(Action::Deploy { version, overriding })))
 }
 
 fn lift(asked: Members<'_>) -> Result<Verb, Refused> {
     let version = asked.required_version()?;
-    Ok(Verb::Change(Action::Lift { version }))
+    Ok(Verb::Lane(LaneVerb::Change(Action::Lift { version })))
 }
 
 fn pin(asked: Members<'_>) -> Result<Verb, Refused> {
@@ -124,12 +142,25 @@ fn pin(asked: Members<'_>) -> Result<Verb, Refused> {
     let until = asked.until()?;
     let why = "why it is kept, which is recorded with the pin";
     let reason = asked.required("reason", why)?.to_owned();
-    Ok(Verb::Change(Action::Pin { version, until, reason }))
+    Ok(Verb::Lane(LaneVerb::Change(Action::Pin { version, until, reason })))
 }
 
 fn unpin(asked: Members<'_>) -> Result<Verb, Refused> {
     let version = asked.required_version()?;
-    Ok(Verb::Change(Action::Unpin { version }))
+    Ok(Verb::Lane(LaneVerb::Change(Action::Unpin { version })))
+}
+
+fn configure(asked: Members<'_>) -> Result<Verb, Refused> {
+    let applies = asked.flag("apply")?;
+    match asked.all.get("configuration") {
+        Some(Value::String(text)) => Ok(Verb::Configure { text: text.clone(), applies }),
+        None | Some(Value::Null) => Err(missing("configuration", "the text of esclusa.toml")),
+        Some(_) => {
+            let text = "`configuration` is not a text";
+            let next = "write the text of esclusa.toml as one JSON string, as `jq --rawfile` does";
+            Err(Refused::question(text, next.to_owned()))
+        }
+    }
 }
 
 /// The members of a question, and when it is put.

@@ -2,9 +2,10 @@
 //! service's name, which `template-service.yaml` makes, so the alias tells who it is.
 
 use esclusa_core::name::Service;
+use esclusa_shell::configure::Scope;
 
 use crate::answer::Refused;
-use crate::ask::{Question, Verb};
+use crate::ask::{LaneVerb, Question, Verb};
 
 /// What the aliases of pipelines begin with.
 const ALIAS: &str = "for-";
@@ -31,6 +32,15 @@ impl Caller {
         }
     }
 
+    /// What of a configuration this caller may change. Whoever may push an image is not to let it
+    /// through as well.
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Self::Person => Scope::Everything,
+            Self::Pipeline(_) => Scope::NothingLooser,
+        }
+    }
+
     /// Refuses what this caller may not ask.
     pub(crate) fn may_ask(&self, question: &Question) -> Result<(), Refused> {
         let Self::Pipeline(own) = self else { return Ok(()) };
@@ -39,12 +49,16 @@ impl Caller {
             let text = format!("the pipeline of {own} may not ask about {service}");
             return Err(refused(&text, format!("ask about {own}")));
         }
-        match question.verb {
-            Verb::Status | Verb::History | Verb::Why(_) | Verb::Progress(_) => Ok(()),
-            Verb::Change(_) => {
+        match &question.verb {
+            Verb::Configure { .. }
+            | Verb::Lane(
+                LaneVerb::Status | LaneVerb::History | LaneVerb::Why(_) | LaneVerb::Progress(_),
+            ) => Ok(()),
+            Verb::Lane(LaneVerb::Change(_)) => {
                 let text = format!("the pipeline of {own} may not ask for `{}`", question.action);
                 let next = "a person may, by the policy in output `OperatorPolicy` of Esclusa's \
-                            stack; a pipeline may ask `status`, `history`, `why` and `progress`";
+                            stack; a pipeline may ask `status`, `history`, `why`, `progress` and \
+                            `configure`";
                 Err(refused(&text, next.to_owned()))
             }
         }

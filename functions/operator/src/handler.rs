@@ -8,14 +8,15 @@ use esclusa_core::reason::Code;
 use esclusa_core::request::{Refusal, RequestId};
 use esclusa_core::time::Timestamp;
 use esclusa_shell::operate::{self, Action, Desk, OperateError, unknown};
-use esclusa_shell::ports::{Ledger, SaveError, Unavailable, Wanted};
+use esclusa_shell::ports::{ConfigurationStore, Ledger, SaveError, Unavailable, Wanted};
 use lambda_runtime::Diagnostic;
 use serde_json::Value;
 use tracing::{error, info};
 
 use crate::answer::{Answer, Done, Refused};
-use crate::ask::{Question, Verb, meant};
+use crate::ask::{LaneVerb, Question, Verb, meant};
 use crate::caller::Caller;
+use crate::configure::Submission;
 use crate::next::Next;
 use crate::progress::{ReleaseProgress, Tagged};
 use crate::why::Found;
@@ -41,13 +42,13 @@ pub(crate) struct Call<'a> {
 ///
 /// A call that failed: nothing is known of what was asked, and the same question, with the same
 /// `request`, may be put again.
-pub(crate) async fn handle<P: Desk>(
+pub(crate) async fn handle<P: Desk + ConfigurationStore>(
     ports: &P,
     payload: &Value,
     call: Call<'_>,
 ) -> Result<Answer, Diagnostic> {
-    let question = match read(payload, call, ports.now()) {
-        Ok(question) => question,
+    let (caller, question) = match read(payload, call, ports.now()) {
+        Ok(read) => read,
         Err(refused) => {
             info!(code = refused.code, "{}; {}", refused.text, refused.next);
             return Ok(Answer::Refused(refused));
@@ -56,8 +57,12 @@ pub(crate) async fn handle<P: Desk>(
     let LaneId { service, environment } = &question.lane;
     let (service, environment) = (service.as_str(), environment.as_str());
     let Question { action, actor, reason, request, .. } = &question;
-    let answered = Answering { ports, question: &question, function: call.function }.answer().await;
-    let (answer, code, text) = match answered {
+    let answering = Answering { ports, question: &question, function: call.function };
+    let (answer, code, text) = match answering.answer(&caller).await {
+        Ok(Answer::Configured(configured)) => {
+            let text = configured.text.clone();
+            (Answer::Configured(configured), "ok".to_owned(), text)
+        }
         Ok(Answer::Done(done)) => {
             let text = done.text.clone();
             (Answer::Done(done), "ok".to_owned(), text)
@@ -80,11 +85,11 @@ pub(crate) async fn handle<P: Desk>(
 }
 
 /// A question that its caller may ask.
-fn read(payload: &Value, call: Call<'_>, now: Timestamp) -> Result<Question, Refused> {
+fn read(payload: &Value, call: Call<'_>, now: Timestamp) -> Result<(Caller, Question), Refused> {
     let caller = Caller::of(call.address)?;
     let question = Question::read(payload, call.id, now)?;
     caller.may_ask(&question)?;
-    Ok(question)
+    Ok((caller, question))
 }
 
 /// The name of a failure, so that alarms count kinds.
@@ -106,25 +111,37 @@ struct Answering<'a, P> {
     function: &'a str,
 }
 
-impl<P: Desk> Answering<'_, P> {
-    async fn answer(&self) -> Result<Answer, OperateError> {
+impl<P: Desk + ConfigurationStore> Answering<'_, P> {
+    async fn answer(&self, caller: &Caller) -> Result<Answer, OperateError> {
+        match &self.question.verb {
+            Verb::Configure { text, applies } => {
+                let service = &self.question.lane.service;
+                let (scope, applies) = (caller.scope(), *applies);
+                let submission = Submission { service, text, scope, applies };
+                Ok(submission.answer(self.ports, self.function).await?)
+            }
+            Verb::Lane(verb) => self.answer_about_lane(verb).await,
+        }
+    }
+
+    async fn answer_about_lane(&self, verb: &LaneVerb) -> Result<Answer, OperateError> {
         let Some(lane) = self.ports.load(&self.question.lane).await? else {
             let refused = no_such_lane(self.ports, &self.question.lane).await?;
             return Ok(Answer::Refused(refused));
         };
-        let done = match &self.question.verb {
-            Verb::Status => {
+        let done = match verb {
+            LaneVerb::Status => {
                 Ok(self.told(describe::sentence(&lane), next::after_status(&lane), &lane))
             }
-            Verb::History => self.history(&lane).await,
-            Verb::Why(version) => self.why(&lane, version.as_ref()).await,
-            Verb::Progress(version) => self.progress(&lane, version).await,
-            Verb::Change(action) => self.change(action).await,
+            LaneVerb::History => self.history(&lane).await,
+            LaneVerb::Why(version) => self.why(&lane, version.as_ref()).await,
+            LaneVerb::Progress(version) => self.progress(&lane, version).await,
+            LaneVerb::Change(action) => self.change(action).await,
         };
         match done {
             Ok(done) => Ok(Answer::Done(Box::new(done))),
             Err(OperateError::Refused(refusal)) => {
-                Ok(Answer::Refused(self.refused(&refusal).await?))
+                Ok(Answer::Refused(self.refused(verb, &refusal).await?))
             }
             Err(OperateError::Save(SaveError::Claimed { lane })) => {
                 Ok(Answer::Refused(being_deleted(&lane.service)))
@@ -185,17 +202,19 @@ impl<P: Desk> Answering<'_, P> {
         Ok(self.told(text, next::after_change(action, &after), &after))
     }
 
-    async fn refused(&self, refusal: &Refusal) -> Result<Refused, Unavailable> {
+    async fn refused(&self, verb: &LaneVerb, refusal: &Refusal) -> Result<Refused, Unavailable> {
         let reason = &refusal.reason;
-        let digest = match &self.question.verb {
-            Verb::Change(Action::Deploy { version, .. })
+        let digest = match verb {
+            LaneVerb::Change(Action::Deploy { version, .. })
                 if reason.code == Code::RELEASE_QUARANTINED =>
             {
                 self.digest(version).await?
             }
-            Verb::Status | Verb::History | Verb::Why(_) | Verb::Progress(_) | Verb::Change(_) => {
-                None
-            }
+            LaneVerb::Status
+            | LaneVerb::History
+            | LaneVerb::Why(_)
+            | LaneVerb::Progress(_)
+            | LaneVerb::Change(_) => None,
         };
         Ok(Refused {
             ok: false,

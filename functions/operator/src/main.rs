@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod caller;
+mod configure;
 mod describe;
 mod handler;
 mod next;

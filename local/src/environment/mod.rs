@@ -203,6 +203,18 @@ impl Environment {
         calls::json(&self.record, "ssm", "AmazonSSM.PutParameter", &request).await.map(drop)
     }
 
+    /// What configures a service.
+    ///
+    /// # Errors
+    ///
+    /// When Parameter Store refuses it, as for what is not configured.
+    pub async fn configuration(&self, service: &str) -> Result<String, EnvironmentError> {
+        let request = serde_json::json!({ "Name": format!("/esclusa/services/{service}") });
+        let got = calls::json(&self.record, "ssm", "AmazonSSM.GetParameter", &request).await?;
+        let value = got.pointer("/Parameter/Value").and_then(|it| it.as_str());
+        Ok(value.unwrap_or_default().to_owned())
+    }
+
     /// Lets what runs on hosts read the values of these secrets, as a team's own policy does.
     ///
     /// # Errors

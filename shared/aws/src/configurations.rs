@@ -1,9 +1,9 @@
 //! The texts that configure services, in Parameter Store.
 
-use aws_sdk_ssm::types::Parameter;
+use aws_sdk_ssm::types::{Parameter, ParameterType};
 use esclusa_core::name::Service;
 use esclusa_core::observation::Sources;
-use esclusa_shell::ports::{BoxError, Configurations, Unavailable};
+use esclusa_shell::ports::{BoxError, ConfigurationStore, Configurations, Unavailable};
 
 use crate::Aws;
 use crate::failure::unavailable;
@@ -54,6 +54,16 @@ impl<M: Send + Sync> Configurations for Aws<M> {
             }
         }
         Ok(configured)
+    }
+}
+
+impl<M: Send + Sync> ConfigurationStore for Aws<M> {
+    async fn store(&self, service: &Service, text: &str) -> Result<(), Unavailable> {
+        let name = format!("{}{service}", self.services());
+        let doing = unavailable(format!("store the parameter `{name}`"));
+        let put = self.ssm.put_parameter().name(name).value(text).overwrite(true);
+        let put = put.r#type(ParameterType::String).send().await;
+        put.map(drop).map_err(|error| doing(error.into()))
     }
 }
 

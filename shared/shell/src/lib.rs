@@ -4,6 +4,7 @@
 //! into lanes to drive; [`operate`] is what a person's request does; [`retain`] is the same for a
 //! repository's images; [`measure`] counts what happened; [`ports`] is what they ask of the world.
 
+pub mod configure;
 pub mod drive;
 pub mod invocation;
 pub mod measure;

@@ -112,6 +112,16 @@ pub trait Configurations {
     ) -> impl Future<Output = Result<Vec<(Service, Sources)>, Unavailable>> + Send;
 }
 
+/// Where services' configurations are stored.
+pub trait ConfigurationStore {
+    /// Stores a service's own text in the place of the one before.
+    fn store(
+        &self,
+        service: &Service,
+        text: &str,
+    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
 /// Which image is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {

@@ -1,5 +1,6 @@
 /** How an image is built: what `docker buildx build` is told. */
 import { Problem } from "../../lib/problem.js";
+import { COMPOSE, CONTEXT, PLACE } from "./compose.js";
 import { REVISION, VERSION } from "./decide.js";
 
 const ROLLBACK = "esclusa.rollback";
@@ -9,19 +10,22 @@ const ROLLBACK = "esclusa.rollback";
  *
  * @param {{
  *   image: string, tag: string, plan: { version: string, revision: string }, metadata: string, directory: string,
+ *   attached?: { dockerfile: string, context: string },
  *   options: {
  *     platforms: string, rollback: string, provenance: boolean, sbom: boolean, source: string, created: string,
  *   },
  * }} from
+ *   with `attached`, the Dockerfile that takes the Compose file along, and the directory that holds the latter
  * @returns {string[]} the arguments of `docker`
  */
-export function buildArguments({ image, tag, plan, metadata, directory, options }) {
+export function buildArguments({ image, tag, plan, metadata, directory, attached, options }) {
   const labels = {
     [REVISION]: plan.revision,
     [VERSION]: plan.version,
     "org.opencontainers.image.created": options.created,
     "org.opencontainers.image.source": options.source,
     ...rollbackLabel(options.rollback),
+    ...(attached && { [COMPOSE]: PLACE }),
   };
   return [
     "buildx", "build",
@@ -31,6 +35,7 @@ export function buildArguments({ image, tag, plan, metadata, directory, options 
     ...Object.entries(labels).flatMap(([name, value]) => ["--label", `${name}=${value}`]),
     "--build-arg", `VERSION=${plan.version}`,
     "--build-arg", `REVISION=${plan.revision}`,
+    ...(attached ? ["--file", attached.dockerfile, "--build-context", `${CONTEXT}=${attached.context}`] : []),
     "--metadata-file", metadata,
     "--output", `type=image,name=${image}:${tag},push=true`,
     directory,

@@ -8,6 +8,8 @@ import { Problem } from "../../lib/problem.js";
 import { compareVersions } from "../../lib/versions.js";
 
 export const REVISION = "org.opencontainers.image.revision";
+/** The tag that production follows. */
+export const LATEST = "latest";
 export const VERSION = "org.opencontainers.image.version";
 
 /**
@@ -40,7 +42,7 @@ export function decidePush(plan, { versioned, followed }) {
   if (isOlder) {
     return { image: versioned, tags: [], text: `v${plan.version} is there, and \`latest\` is ${newest} since: nothing is moved.` };
   }
-  return { image: versioned, tags: ["latest"], text: `v${plan.version} is there: \`latest\` is set to it.` };
+  return { image: versioned, tags: [LATEST], text: `v${plan.version} is there: \`latest\` is set to it.` };
 }
 
 /**
@@ -62,7 +64,7 @@ export function limitPush(decision, step, { environment, version }) {
     return decision;
   }
   if (step === "image") {
-    return { ...decision, tags: decision.tags.filter((tag) => tag !== "latest") };
+    return { ...decision, tags: decision.tags.filter((tag) => tag !== LATEST) };
   }
   if (decision.image === undefined) {
     throw new Problem(`v${version} is not in the registry, which the job before pushed: run the whole workflow again.`);

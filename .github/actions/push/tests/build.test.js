@@ -9,10 +9,10 @@ const OPTIONS = {
   source: "https://github.example/acme/tickets", created: "2026-11-29T00:00:00.000Z",
 };
 
-const built = (options = {}) =>
+const built = (options = {}, attached = undefined) =>
   buildArguments({
     image: "registry.example.com/tickets", tag: "v1.2.0", plan: { version: "1.2.0", revision: REVISION },
-    metadata: "build.json", directory: "service", options: { ...OPTIONS, ...options },
+    metadata: "build.json", directory: "service", attached, options: { ...OPTIONS, ...options },
   });
 const valuesOf = (arguments_, option) => arguments_.filter((_, place) => arguments_[place - 1] === option);
 
@@ -35,6 +35,14 @@ test("it says of which commit, version and repository it is, and when it was mad
 test("it says that it cannot be gone back from, where the pipeline says so", () => {
   assert.ok(valuesOf(built({ rollback: "unsafe" }), "--label").includes("esclusa.rollback=unsafe"));
   assert.throws(() => built({ rollback: "no" }), /`rollback` is `no`: write `safe`, `unsafe`, or nothing/);
+});
+
+test("it brings its Compose file, and says where that lies", () => {
+  const arguments_ = built({}, { dockerfile: "scratch/Dockerfile", context: "scratch/release" });
+  assert.ok(valuesOf(arguments_, "--label").includes("esclusa.compose=/.esclusa/compose.yaml"));
+  assert.deepEqual(valuesOf(arguments_, "--file"), ["scratch/Dockerfile"]);
+  assert.deepEqual(valuesOf(arguments_, "--build-context"), ["esclusa-release=scratch/release"]);
+  assert.ok(!built().some((it) => it.includes("esclusa.compose") || ["--file", "--build-context"].includes(it)));
 });
 
 test("it says how it was built and what it holds, where that is wanted", () => {

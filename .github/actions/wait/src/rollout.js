@@ -4,19 +4,6 @@ import { Problem } from "../../lib/problem.js";
 /** Answers that change by themselves: Esclusa hears of a push a moment after it. */
 const EARLY = new Set(["lane.unknown", "release.not_in_registry"]);
 
-/** @see Caller in functions/operator: the alias of the operator that a service's stack makes. */
-export function aliasOf(repository) {
-  return `for-${repository.replaceAll("/", "__").replaceAll(".", "--")}`;
-}
-
-/** What is behind a call that will never succeed. */
-export function explainRefusal(problem, alias) {
-  return new Problem(
-    `${problem.message}\nThe service's stack makes the alias \`${alias}\` of the operator, and lets the pipeline's role ` +
-      "invoke it: is that stack of the same release as this workflow, and is `role` its output `PipelineRole`?",
-  );
-}
-
 /** How long something is waited for, in milliseconds. */
 export function parseMinutes(text) {
   const minutes = /^[0-9]{1,3}$/.test(text) ? Number(text) : 0;

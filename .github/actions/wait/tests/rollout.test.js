@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { aliasOf, explainRefusal, parseMinutes, readAnswer, summarize } from "../src/rollout.js";
+import { parseMinutes, readAnswer, summarize } from "../src/rollout.js";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const FACTS = { environment: "production", digest: DIGEST, minutes: "60" };
@@ -18,17 +18,6 @@ const rollout = (more = {}) => ({
 const answer = (state, more = {}) => ({
   ok: true, text: `it is ${state}`, next: null, progress: { release: { label: "v1.3.0" }, state, reason: null, rollout: null, past: null, ...more },
 });
-
-const ALIASES = [
-  ["tickets", "for-tickets"],
-  ["acme/tickets", "for-acme__tickets"],
-  ["acme/tickets.api", "for-acme__tickets--api"],
-  ["acme/team-a/tickets_api", "for-acme__team-a__tickets_api"],
-];
-
-for (const [repository, alias] of ALIASES) {
-  test(`the pipeline of ${repository} asks by ${alias}`, () => assert.equal(aliasOf(repository), alias));
-}
 
 for (const [text, milliseconds] of [["1", 60_000], ["60", 3_600_000], ["230", 13_800_000]]) {
   test(`${text} minutes`, () => assert.equal(parseMinutes(text), milliseconds));
@@ -90,9 +79,4 @@ test("what hosts and people wrote is no markup", () => {
 test("a text that ends a block of code ends none", () => {
   const text = summarize({ ...answer("failed"), next: "```\n# not a heading\n```" }, FACTS);
   assert.match(text, /````text\n```\n# not a heading\n```\n````/);
-});
-
-test("a call that will never succeed says what may be missing", () => {
-  const { message } = explainRefusal(new Error("AccessDenied"), "for-tickets");
-  assert.match(message, /AccessDenied\n.*`for-tickets`.*`PipelineRole`/);
 });

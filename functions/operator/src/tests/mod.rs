@@ -2,6 +2,7 @@
 
 mod callers;
 mod changes;
+mod configurations;
 mod deploys;
 mod pins;
 mod progress;
@@ -28,7 +29,8 @@ use esclusa_core::secret::SecretState;
 use esclusa_core::time::Timestamp;
 use esclusa_shell::drive::Hint;
 use esclusa_shell::ports::{
-    Clock, Configurations, Ledger, Queue, Registry, SaveError, Secrets, Unavailable, Wanted,
+    Clock, ConfigurationStore, Configurations, Ledger, Queue, Registry, SaveError, Secrets,
+    Unavailable, Wanted,
 };
 use serde_json::{Value, json};
 
@@ -47,6 +49,8 @@ struct Memory {
     rollouts: Vec<Rollout>,
     images: Vec<Release>,
     sources: Sources,
+    /// The configurations that were stored, with their services.
+    stored: Mutex<Vec<(String, String)>>,
     woken: Mutex<Vec<LaneId>>,
     /// How far the scan of every image is; done, with nothing found, where nothing is said.
     scan: Option<State>,
@@ -113,11 +117,20 @@ impl Ledger for Memory {
 
 impl Configurations for Memory {
     async fn sources(&self, _: &Service) -> Result<Sources, Unavailable> {
-        Ok(self.sources.clone())
+        let stored = self.stored.lock().unwrap().last().map(|(_, text)| text.clone());
+        let service = stored.or_else(|| self.sources.service.clone());
+        Ok(Sources { service, ..self.sources.clone() })
     }
 
     async fn configured(&self) -> Result<Vec<(Service, Sources)>, Unavailable> {
         Ok(Vec::new())
+    }
+}
+
+impl ConfigurationStore for Memory {
+    async fn store(&self, service: &Service, text: &str) -> Result<(), Unavailable> {
+        self.stored.lock().unwrap().push((service.to_string(), text.to_owned()));
+        Ok(())
     }
 }
 

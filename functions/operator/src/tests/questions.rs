@@ -8,7 +8,7 @@ use crate::handler::{Call, handle};
 #[tokio::test]
 async fn a_question_that_cannot_be_answered_names_the_nearest_word() {
     let all = "use one of `status`, `why`, `history`, `progress`, `deploy`, `rollback`, `abort`, \
-               `restart`, `restored`, `hold`, `release`, `lift`, `pin`, `unpin`";
+               `restart`, `restored`, `hold`, `release`, `lift`, `pin`, `unpin`, `configure`";
     for (question, text, next) in [
         (json!([1]), "the question is not a JSON object", None),
         (json!({}), "`action` is missing", None),

@@ -10,7 +10,7 @@ use super::form::{Instant, Text};
 use super::order::{DocumentRecord, OrdersRecord, VerbRecord};
 use super::release::{ImageRecord, ReasonRecord, RunningRecord};
 
-words!(ComposeRecord = Compose { Host, Image });
+words!(ComposeRecord = Compose { Auto, Host, Image });
 
 fields!(ProbeRecord = HttpProbe {
     port: u16,

@@ -44,6 +44,7 @@ fn common(lane: &LaneId, order: &HostOrder, issued: Timestamp) -> Parameters {
 
 fn change(order: &HostOrder) -> Parameters {
     let compose = match order.settings.compose {
+        Compose::Auto => "auto",
         Compose::Host => "host",
         Compose::Image => "image",
     };

@@ -87,7 +87,7 @@ async fn an_order_pins_its_document_and_says_everything_in_parameters() {
         ("Image", image.as_str()),
         ("Fence", "1.42"),
         ("NotAfter", "1790000120"),
-        ("Compose", "host"),
+        ("Compose", "auto"),
         ("Allow", ""),
     ];
     let http = [("HttpPort", "8080"), ("HttpPath", "/health"), ("HttpExpect", "200-204")];

@@ -7,7 +7,7 @@ use esclusa_core::observation::Sources;
 use esclusa_core::release::{Availability, Release};
 use esclusa_core::time::Timestamp;
 use esclusa_shell::drive::Hint;
-use esclusa_shell::ports::{Configurations, Queue, Registry, Wanted};
+use esclusa_shell::ports::{ConfigurationStore, Configurations, Queue, Registry, Wanted};
 use serde_json::{Value, json};
 
 use crate::aws::{aws, ok, refusal, said};
@@ -115,6 +115,19 @@ async fn a_wake_up_is_a_delayed_message() {
     assert_eq!(body, json!({ "esclusa": "wake", "lane": lane, "sequence": 7 }));
     assert_eq!(asked["DelaySeconds"], 5);
     assert_eq!(asked["QueueUrl"], "https://sqs.eu-south-1.amazonaws.com/123456789012/lanes");
+}
+
+#[tokio::test]
+async fn a_configuration_is_stored_in_the_place_of_the_one_before() {
+    let (storing, calls) = aws(|_, _| ok(&json!({ "Version": 2 })));
+    storing.store(&service(), "compose = \"host\"").await.unwrap();
+    let expected = json!({ "Name": "/esclusa/services/acme/boletos", "Type": "String",
+        "Value": "compose = \"host\"", "Overwrite": true });
+    assert_eq!(calls.one("PutParameter"), expected);
+    let (refusing, _) = aws(|_, _| refusal("AccessDeniedException"));
+    let text = said(&refusing.store(&service(), "#").await.unwrap_err());
+    let begins = "cannot store the parameter `/esclusa/services/acme/boletos`: ";
+    assert!(text.starts_with(begins), "{text}");
 }
 
 #[tokio::test]

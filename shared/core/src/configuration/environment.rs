@@ -53,10 +53,24 @@ pub struct EnvironmentConfiguration {
 /// Where the Compose file of a service comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compose {
+    /// It comes with the image where that brings one, unless it would first take the place of the
+    /// host's own and change more than the release.
+    Auto,
     /// It lies on the host, where the team put it.
     Host,
-    /// It travels with the image: who may push an image decides what the host mounts.
+    /// It comes with the image, whatever the host's own said.
     Image,
+}
+
+impl Compose {
+    /// Whether the file of an image that brings one counts.
+    #[must_use]
+    pub fn may_come_with_image(self) -> bool {
+        match self {
+            Self::Auto | Self::Image => true,
+            Self::Host => false,
+        }
+    }
 }
 
 /// What an image's scan must say before a rollout.
@@ -164,7 +178,7 @@ impl EnvironmentConfiguration {
 
     fn careful(tag: Tag) -> Self {
         Self {
-            compose: Compose::Host,
+            compose: Compose::Auto,
             compose_allow: BTreeSet::new(),
             tag,
             require_version_tag: Some(Pattern::versions()),

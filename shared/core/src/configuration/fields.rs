@@ -58,7 +58,7 @@ pub(super) fn environment(
 }
 
 pub(super) fn compose(node: &Node<'_>) -> Option<Compose> {
-    node.word(&[("host", Compose::Host), ("image", Compose::Image)])
+    node.word(&[("auto", Compose::Auto), ("host", Compose::Host), ("image", Compose::Image)])
 }
 
 pub(super) fn tag(section: &Section<'_>) -> Field<Tag> {

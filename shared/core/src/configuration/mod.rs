@@ -9,6 +9,7 @@ mod environment;
 mod fields;
 mod freeze;
 mod keys;
+mod loosened;
 mod nearest;
 mod node;
 mod pattern;

@@ -54,7 +54,7 @@ fn parse<'t>(page: &Page<'t>) -> Option<Spanned<DeTable<'t>>> {
 }
 
 fn configuration(root: &Section<'_>, problems: &RefCell<Vec<Problem>>) -> Configuration {
-    let compose = root.field("compose", fields::compose).or(Compose::Host);
+    let compose = root.field("compose", fields::compose).or(Compose::Auto);
     let sections = root.free("environments");
     let mut names = sections.names();
     names.extend([PRODUCTION, STAGING].map(str::to_owned));

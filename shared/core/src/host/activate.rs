@@ -16,7 +16,6 @@ use super::restore::{next_restore_turn, report_restore};
 use super::running::{containers_of, is_service_gone, running_of};
 use super::snapshot::Snapshot;
 use super::step::{Step, Turn};
-use crate::configuration::Compose;
 use crate::order::{Fence, OnHostFailure};
 use crate::reason::{Code, Reason};
 
@@ -171,8 +170,8 @@ fn write_pin(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
     services.retain(|it| !is_service_gone(it, seen, &order.repository));
     let own: BTreeMap<String, String> =
         services.into_iter().map(|it| (it, image_name.clone())).collect();
-    let ships =
-        order.compose == Compose::Image && image.labels.contains_key(super::image::COMPOSE_LABEL);
+    let ships = order.compose.may_come_with_image()
+        && image.labels.contains_key(super::image::COMPOSE_LABEL);
     let mut files = journal.files.clone();
     if ships {
         let next = |it: &mut String| {

@@ -69,7 +69,7 @@ pub struct FileChoice<'a> {
 ///
 /// When there is none, or when a file is gone that the containers were started with.
 pub fn choose_files(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
-    if choice.compose == Some(Compose::Image) {
+    if choice.compose.is_some_and(Compose::may_come_with_image) {
         let own = if choice.is_next { NEXT_SHIPPED } else { SHIPPED };
         return Ok(std::iter::once(own.to_owned())
             .chain(find_first(&OVERRIDES, &choice.present))
@@ -95,8 +95,16 @@ pub(super) fn split_list(list: &str, separator: &str) -> Vec<String> {
 }
 
 fn is_ours(file: &str) -> bool {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    [PIN, SHIPPED, NEXT_SHIPPED].contains(&name)
+    is_shipped(file) || name_of(file) == PIN
+}
+
+/// Whether a Compose file came with an image.
+pub(super) fn is_shipped(file: &str) -> bool {
+    [SHIPPED, NEXT_SHIPPED].contains(&name_of(file))
+}
+
+fn name_of(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
 }
 
 /// What containers that we did not start were started with, and when the last of them was made;

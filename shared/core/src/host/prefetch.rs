@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::definition::{Definition, Healthcheck};
+use super::files::is_shipped;
 use super::health::LONGEST_WAIT;
 use super::image::{
     COMPOSE_LABEL, ROLLBACK_LABEL, check_platform, check_way_back, fetch_candidate, find_candidate,
@@ -40,16 +41,25 @@ pub fn next_prefetch_turn(order: &Order, seen: &Observation, failure: Option<&Re
     }
 }
 
-/// A Compose file was to come with the image, and the image does not say where it is.
+/// A Compose file was to come with the image, or came with the one before, and the image does not
+/// say where it is.
 fn warn_of_label(order: &Order, seen: &Observation) -> Option<String> {
     let (_, image) = find_candidate(order, seen)?;
     let directory = seen.directories.iter().next().map_or("", String::as_str);
-    let lacks = order.compose == Compose::Image && !image.labels.contains_key(COMPOSE_LABEL);
-    lacks.then(|| {
+    let is_missed = match order.compose {
+        Compose::Image => true,
+        Compose::Auto => seen.definition.is_err() || runs_with_shipped_file(seen),
+        Compose::Host => false,
+    };
+    (is_missed && !image.labels.contains_key(COMPOSE_LABEL)).then(|| {
         format!(
             "The image has no label esclusa.compose: the Compose files in {directory} are used."
         )
     })
+}
+
+fn runs_with_shipped_file(seen: &Observation) -> bool {
+    seen.project_containers().any(|it| it.files.iter().any(|file| is_shipped(file)))
 }
 
 fn ready(order: &Order, warnings: Vec<String>) -> Turn {
@@ -69,7 +79,7 @@ pub(super) enum Prepared {
 /// What an activation needs, one missing thing after the other. The files are looked at before
 /// anything is fetched, unless they come with the image.
 pub(super) fn prepare(order: &Order, seen: &Observation) -> Result<Prepared, Refusal> {
-    let shipped = order.compose == Compose::Image;
+    let shipped = order.compose.may_come_with_image();
     let candidate = find_candidate(order, seen);
     let Some((reference, image)) = candidate else {
         if !shipped {

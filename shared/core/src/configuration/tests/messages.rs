@@ -36,8 +36,8 @@ fn a_message_is_one_line_whatever_the_text_holds() {
         ),
         (
             "compose = \"\"\"\nho\nst\"\"\"",
-            "line 1, column 11: `compose`: `ho\\nst` is none of `host`, `image`; did you mean \
-             `host`?",
+            "line 1, column 11: `compose`: `ho\\nst` is none of `auto`, `host`, `image`; did you \
+             mean `host`?",
         ),
         (
             "environments.\"x\\ty\".tag = \"x\"",

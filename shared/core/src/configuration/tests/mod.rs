@@ -1,5 +1,6 @@
 //! Whole configurations, from their texts.
 
+mod loosened;
 mod messages;
 mod properties;
 mod values;

@@ -12,7 +12,7 @@ use super::{EVERYTHING, merge, of, read};
 
 fn production() -> EnvironmentConfiguration {
     EnvironmentConfiguration {
-        compose: Compose::Host,
+        compose: Compose::Auto,
         compose_allow: BTreeSet::new(),
         tag: "latest".parse().unwrap(),
         require_version_tag: Some("v*".parse().unwrap()),

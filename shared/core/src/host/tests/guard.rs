@@ -302,10 +302,73 @@ fn a_difference_that_no_edit_explains_is_refused() {
     }
 }
 
+/// What is said where the image's Compose file first takes the place of the host's own.
+fn plan_brought(compose: Compose, spoil: Spoil) -> String {
+    let order = super::super::order::Order { compose, ..order(release('b')) };
+    let mut seen = shop_with(spoil);
+    seen.files.listed = vec!["esclusa.compose.next.yaml".to_owned()];
+    tell(plan_activation(&order, &seen))
+}
+
+const BROUGHT: &[Row] = &[
+    ("nothing but the release changes", |_| {}, "web 1"),
+    (
+        "a variable that only the host's file has",
+        |it| {
+            of(it, "web1").environment.insert("DATABASE".to_owned(), 5);
+        },
+        "shop-web-1 has another value of the variable DATABASE",
+    ),
+    (
+        "data that the image's file leaves behind",
+        |it| {
+            of(it, "web1").mounts = vec![mount("/srv/shop/data", "/data")];
+        },
+        "shop-web-1 has /srv/shop/data at /data",
+    ),
+    (
+        "a service that the image's file does not have",
+        |it| {
+            let container = of(it, "web1");
+            (container.name, container.service) = ("shop-job-1".into(), Some("job".into()));
+        },
+        "shop-job-1 is of the service job",
+    ),
+];
+
 #[test]
-fn a_file_that_comes_with_the_image_is_never_compared() {
-    let found = plan(Compose::Image, |it| {
-        of(it, "web1").environment.insert("T".into(), 5);
-    });
-    assert_eq!(found, "web 1");
+fn a_file_of_the_image_takes_the_place_of_the_hosts_own_only_where_nothing_else_changes() {
+    let rest = ", which the image's Compose file does not give";
+    let ways = ": it would take the place of those in /srv/shop. Write it into the repository's \
+                Compose file, or into compose.override.yaml in /srv/shop, which counts beside it; \
+                or decide with compose = \"host\" or \"image\" in esclusa.toml.";
+    for (row, spoil, difference) in BROUGHT {
+        let found = plan_brought(Compose::Auto, *spoil);
+        let decided = plan_brought(Compose::Image, *spoil);
+        if *difference == "web 1" {
+            assert_eq!((found.as_str(), decided.as_str()), ("web 1", "web 1"), "{row}");
+            continue;
+        }
+        assert_eq!(found, format!("refused: {difference}{rest}{ways}"), "{row}");
+        assert!(decided.contains(&format!("{difference}{rest}.")), "{row}: {decided}");
+        assert!(!decided.starts_with("refused"), "{row}: {decided}");
+    }
+}
+
+#[test]
+fn a_file_of_an_image_is_edited_where_it_is_written() {
+    for compose in [Compose::Auto, Compose::Image] {
+        let found = plan_brought(compose, |it| {
+            let container = of(it, "web1");
+            container.files = vec!["/srv/shop/esclusa.compose.yaml".to_owned()];
+            container.environment.insert("T".to_owned(), 5);
+        });
+        assert_eq!(found, "web 1");
+        let told = plan_brought(compose, |it| {
+            let container = of(it, "web1");
+            container.files = vec!["/srv/shop/esclusa.compose.yaml".to_owned()];
+            container.mounts = vec![mount("/srv/shop/data", "/data")];
+        });
+        assert!(told.contains("shop-web-1 has /srv/shop/data at /data"), "{told}");
+    }
 }

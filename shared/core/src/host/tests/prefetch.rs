@@ -353,6 +353,37 @@ const SHIPPED: &[Row] = &[
         "ready; The image has no label esclusa.compose: the Compose files in /srv/shop are used.",
     ),
     (
+        "by default it says nothing, for they may be the only ones",
+        |_, order| order.compose = Compose::Auto,
+        "ready",
+    ),
+    (
+        "… unless the release that runs brought its own",
+        |it, order| {
+            order.compose = Compose::Auto;
+            of(it, "web1").files = vec!["/srv/shop/esclusa.compose.yaml".to_owned()];
+        },
+        "ready; The image has no label esclusa.compose: the Compose files in /srv/shop are used.",
+    ),
+    (
+        "… or there are none",
+        |it, order| {
+            order.compose = Compose::Auto;
+            spoil_files(it);
+        },
+        "hosts.compose: docker compose config fails in /srv/shop: yaml: line 3.; The image has no \
+         label esclusa.compose: the Compose files in /srv/shop are used.",
+    ),
+    (
+        "by default the file is copied out of an image that brings one",
+        |it, order| {
+            order.compose = Compose::Auto;
+            let path = "/.esclusa/compose.yaml".to_owned();
+            it.images.values_mut().for_each(|it| it.labels = map(&[(COMPOSE_LABEL, path.clone())]));
+        },
+        "copies /.esclusa/compose.yaml",
+    ),
+    (
         "also when those are the reason against it",
         |it, order| {
             order.compose = Compose::Image;

@@ -1,0 +1,29 @@
+/**
+ * The configuration that comes with a release: esclusa.toml, which the operator reads and stores.
+ *
+ * It is read before anything is pushed, and stored before production follows the version: what was
+ * reviewed together counts together. A run that moves nothing stores nothing, or an old one that is
+ * made again would bring old settings back.
+ */
+import { Problem } from "../../lib/problem.js";
+
+/** The question by which a configuration is read, and stored where it `applies`. */
+export function questionOf(service, configuration, applies) {
+  return { action: "configure", service, configuration, apply: applies };
+}
+
+/** A sentence on what became of it; `otherwise` is what follows from a refusal. */
+export function readAnswer({ ok, code, text, next, state }, otherwise) {
+  if (ok === false) {
+    throw new Problem([`${text} (${code}). ${otherwise}`, next].filter(Boolean).join("\n"));
+  }
+  switch (state) {
+    case "unchanged":
+    case "stored":
+      return `${text}.`;
+    case "valid":
+      return "esclusa.toml is valid. It is stored when its release goes to production.";
+    default:
+      throw new Problem("The operator's answer is of another version: are the workflow and Esclusa's stack of one release?");
+  }
+}

@@ -42,6 +42,7 @@ impl Team {
         self.release().await;
         self.refused_before_a_push().await;
         self.go_to_staging().await;
+        self.promote().await;
         self.fail_on_hosts().await;
         self.counted().await;
     }
@@ -177,6 +178,23 @@ impl Team {
         assert_ne!(tags["staging"], before["latest"]);
     }
 
+    /// Production gets the image that staging runs, as it is.
+    async fn promote(&self) {
+        let before = self.tags().await;
+        let ran = self.runner.dispatch("promote.yml", &["version=1.1.0"]).unwrap();
+        assert!(!ran.succeeded && ran.text.contains("1.1.0 is older than 1.2.0"), "{}", ran.text);
+        assert_eq!(self.tags().await, before);
+        for said in ["v1.3.1 goes to production.", "`latest` is this image already."] {
+            let ran = self.runner.dispatch("promote.yml", &[]).unwrap();
+            assert!(ran.succeeded && ran.text.contains(said), "{}", ran.text);
+            assert!(ran.text.contains("is what tickets in production runs."), "{}", ran.text);
+            let tags = self.tags().await;
+            assert_eq!((&tags["v1.3.1"], &tags["latest"]), (&tags["staging"], &tags["staging"]));
+            assert_eq!((tags.len(), &tags["staging"]), (4, &before["staging"]));
+            self.runs("1.3.1 healthy");
+        }
+    }
+
     /// A release that is well where it is built, and not on hosts: the job is red, and says why.
     async fn fail_on_hosts(&self) {
         self.runner.bash("git -C tickets checkout --quiet main").unwrap();
@@ -189,7 +207,7 @@ impl Team {
         self.commit("main", &[&files[..], &others[..]].concat());
         let said = ["v1.4.0 is new.", "restored: ", "(health.container)", r#""action":"lift""#];
         self.push(false, &said);
-        self.runs("1.2.0 healthy");
+        self.runs("1.3.1 healthy");
         self.is_started_by("one");
         let tags = self.tags().await;
         assert_eq!(tags["v1.4.0"], tags["latest"]);

@@ -47,6 +47,11 @@ fn what_a_push_changes_is_as_its_rows_say() {
 }
 
 #[test]
+fn what_is_promoted_is_as_its_rows_say() {
+    run_rows("promote", &[], 29);
+}
+
+#[test]
 fn how_a_rollout_is_waited_for_is_as_its_rows_say() {
     run_rows("wait", &[], 25);
 }

@@ -1,4 +1,8 @@
-/** Which of two versions is the newer one. */
+/** What a version is, and which of two is the newer one. */
+import { Problem } from "./problem.js";
+
+/** An image's tag holds 128 characters (OCI distribution), one of which is the `v`. */
+const LONGEST = 127;
 
 /**
  * Orders versions as people count: numbers by their value, and `1.2.0-rc.1` before `1.2.0`
@@ -44,4 +48,29 @@ function comparePreReleases(left, right) {
     }
   }
   return 0;
+}
+
+/** A version that can stand in an image's tag. */
+export function checkVersion(text, source) {
+  const version = text.replace(/^v(?=[0-9])/, "");
+  if (version === "") {
+    throw new Problem(`The version in ${source} is empty.`);
+  }
+  if (version.includes("+")) {
+    const instead = version.replaceAll("+", "-");
+    throw new Problem(`The version ${shown(version)} (${source}) has a \`+\`, which no image's tag may have: write \`${instead}\`.`);
+  }
+  if (!/^[0-9][0-9A-Za-z._-]*$/.test(version)) {
+    throw new Problem(`${shown(version)} (${source}) is no version: it starts with a digit, and has letters, digits, \`.\`, \`-\` and \`_\`.`);
+  }
+  if (version.length > LONGEST) {
+    throw new Problem(`The version in ${source} has ${version.length} characters: an image's tag has room for ${LONGEST}.`);
+  }
+  return { version, source };
+}
+
+/** What may hold anything, short and on one line. */
+function shown(text) {
+  const line = text.replace(/[^\x20-\x7E]/g, "?");
+  return `\`${line.length > 60 ? `${line.slice(0, 60)}…` : line}\``;
 }

@@ -3,10 +3,11 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { ecrPassword, USER } from "../lib/ecr.js";
 import { askOperator } from "../lib/operator.js";
 import { Problem } from "../lib/problem.js";
 import { parseAddress, Repository } from "../lib/registry.js";
-import { act, annotation, input, isSet, mask, setOutputs } from "../lib/runner.js";
+import { act, annotation, input, isSet, setOutputs } from "../lib/runner.js";
 import { buildArguments } from "./src/build.js";
 import { attachComposeFile, chooseComposeFile } from "./src/compose.js";
 import { questionOf, readAnswer } from "./src/configuration.js";
@@ -15,19 +16,9 @@ import { decidePush, LATEST, limitPush, parseStep, VERSION } from "./src/decide.
 /** The image by which BuildKit lists what an image holds, unless it is told another one. */
 const SBOM_GENERATOR = "docker/buildkit-syft-scanner:stable-1";
 
-/** The user of every login to ECR. */
-const USER = "AWS";
-
-/** Docker and this action take the same login, which is good for 12 hours. */
+/** Docker and this action take the same login. */
 function logIn(host) {
-  let password;
-  try {
-    const arguments_ = ["ecr", "get-login-password", "--region", input("region")];
-    password = execFileSync("aws", arguments_, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
-  } catch {
-    throw new Problem(`There is no login for ${host}: see above what \`aws ecr get-login-password\` says. Is the role the output \`PipelineRole\` of the service's stack, and has the job the permission \`id-token: write\`?`);
-  }
-  console.log(mask(password));
+  const password = ecrPassword(host, input("region"));
   run("docker", ["login", "--username", USER, "--password-stdin", host], password);
   return { user: USER, password };
 }

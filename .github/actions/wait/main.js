@@ -50,7 +50,7 @@ await act("Rollout", async () => {
   const answer = await follow(Date.now() + limit);
   const { state, text, next, ended } = readAnswer(answer);
   setOutputs({ state, text });
-  appendFileSync(process.env.GITHUB_STEP_SUMMARY, summarize(answer, { environment, digest, minutes: input("minutes") }));
+  appendFileSync(process.env.GITHUB_STEP_SUMMARY, summarize(answer, { environment, digest, from: input("from"), minutes: input("minutes") }));
   if (state === "succeeded") {
     console.log(annotation("notice", "Rollout", `${text}.`));
     return;

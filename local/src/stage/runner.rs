@@ -19,6 +19,9 @@ const NUMBER: u8 = 9;
 const OURS: &str = "acme/esclusa";
 const TESTED: &str = "0000000000000000000000000000000000000000";
 
+/// The workflows that services call; the first uses whatever the others do.
+const WORKFLOWS: [&str; 2] = [".github/workflows/service.yml", ".github/workflows/promote.yml"];
+
 /// Actions that prepare a runner of GitHub's, and what takes their place.
 const PREPARING: [(&str, &str); 2] = [
     ("docker/setup-buildx-action", "buildx"),
@@ -137,8 +140,26 @@ impl Runner {
     ///
     /// When act cannot be started, or does not end within five minutes.
     pub fn push(&self) -> Result<Ran, StageError> {
+        self.act(&["push"])
+    }
+
+    /// Runs a workflow by hand, for what was committed last.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runner::push`].
+    pub fn dispatch(&self, workflow: &str, inputs: &[&str]) -> Result<Ran, StageError> {
+        let path = format!(".github/workflows/{workflow}");
+        let given = inputs.iter().flat_map(|it| ["--input", it]);
+        let act = ["workflow_dispatch", "--workflows", &path].into_iter().chain(given);
+        self.act(&act.collect::<Vec<_>>())
+    }
+
+    fn act(&self, event: &[&str]) -> Result<Ran, StageError> {
         let directory = format!("/root/{SERVICE}");
-        let mut act = vec!["act", "push", "--directory", &directory];
+        let mut act = vec!["act"];
+        act.extend(event);
+        act.extend(["--directory", &directory]);
         act.extend(["--platform", "ubuntu-24.04=-self-hosted", "--action-offline-mode"]);
         act.extend(["--no-cache-server", "--env", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=of-this-job"]);
         let endpoint = format!("AWS_ENDPOINT_URL={}", self.endpoint);
@@ -214,15 +235,16 @@ impl Runner {
         ] {
             self.unpack(&from, what, to)?;
         }
-        let path = root.join(".github/workflows/service.yml");
-        let workflow = read(&path)?;
         // act knows no references to the workflow's own repository.
         let named = |line: &str| match line.split_once("uses: $/") {
             Some((before, action)) => format!("{before}uses: {OURS}/{action}@{TESTED}\n"),
             None => format!("{line}\n"),
         };
-        let workflow: String = workflow.lines().map(named).collect();
-        self.run(&["tee", "/root/esclusa/.github/workflows/service.yml"], workflow.as_bytes())?;
+        for name in WORKFLOWS {
+            let workflow = read(&root.join(name))?;
+            let workflow: String = workflow.lines().map(named).collect();
+            self.run(&["tee", &format!("/root/esclusa/{name}")], workflow.as_bytes())?;
+        }
         self.bash("bash prepare").map(drop)
     }
 
@@ -263,7 +285,7 @@ fn packages(venv: &Path) -> Result<PathBuf, StageError> {
 }
 
 fn pinned(root: &Path) -> Result<Vec<(String, &'static str)>, StageError> {
-    let workflow = read(&root.join(".github/workflows/service.yml"))?;
+    let workflow = read(&root.join(WORKFLOWS[0]))?;
     let used = workflow.lines().filter_map(|line| line.trim().strip_prefix("- uses: "));
     let used = used.filter_map(|it| it.split_whitespace().next());
     let instead = |action: &str| {

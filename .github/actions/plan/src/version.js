@@ -6,12 +6,9 @@
 import { createRequire } from "node:module";
 
 import { Problem } from "../../lib/problem.js";
-import { compareVersions } from "../../lib/versions.js";
+import { checkVersion, compareVersions } from "../../lib/versions.js";
 
 const { parse: parseToml } = createRequire(import.meta.url)("../vendor/smol-toml.cjs");
-
-/** An image's tag holds 128 characters (OCI distribution), one of which is the `v`. */
-const LONGEST = 127;
 
 /** Where a version is looked for, in this order. */
 export const SOURCES = "the input `version`, a git tag `v*` on the commit, VERSION, Cargo.toml, package.json, pyproject.toml";
@@ -24,17 +21,17 @@ export const SOURCES = "the input `version`, a git tag `v*` on the commit, VERSI
  */
 export function findVersion({ input, tags, read }) {
   if (input.trim() !== "") {
-    return checked(input.trim(), "the input `version`");
+    return checkVersion(input.trim(), "the input `version`");
   }
   const newest = tags.filter(isVersionTag).sort(compareVersions).at(-1);
   if (newest !== undefined) {
-    return checked(newest, `the git tag ${newest}`);
+    return checkVersion(newest, `the git tag ${newest}`);
   }
   for (const [file, find] of FILES) {
     const text = read(file);
     const found = text === undefined ? undefined : find(withoutMark(text), file);
     if (found !== undefined) {
-      return checked(found, file);
+      return checkVersion(found, file);
     }
   }
   return undefined;
@@ -106,29 +103,4 @@ function aString(value, file, key) {
 /** The byte order mark that editors on Windows write. */
 function withoutMark(text) {
   return text.replace(/^\uFEFF/, "");
-}
-
-/** A version that can stand in an image's tag. */
-function checked(text, source) {
-  const version = text.replace(/^v(?=[0-9])/, "");
-  if (version === "") {
-    throw new Problem(`The version in ${source} is empty.`);
-  }
-  if (version.includes("+")) {
-    const instead = version.replaceAll("+", "-");
-    throw new Problem(`The version ${shown(version)} (${source}) has a \`+\`, which no image's tag may have: write \`${instead}\`.`);
-  }
-  if (!/^[0-9][0-9A-Za-z._-]*$/.test(version)) {
-    throw new Problem(`${shown(version)} (${source}) is no version: it starts with a digit, and has letters, digits, \`.\`, \`-\` and \`_\`.`);
-  }
-  if (version.length > LONGEST) {
-    throw new Problem(`The version in ${source} has ${version.length} characters: an image's tag has room for ${LONGEST}.`);
-  }
-  return { version, source };
-}
-
-/** What may hold anything, short and on one line. */
-function shown(text) {
-  const line = text.replace(/[^\x20-\x7E]/g, "?");
-  return `\`${line.length > 60 ? `${line.slice(0, 60)}…` : line}\``;
 }

@@ -40,12 +40,13 @@ function linesOf(progress) {
 }
 
 /** What the run's page shows of it: Markdown. */
-export function summarize(answer, { environment, digest, minutes }) {
+export function summarize(answer, { environment, digest, from, minutes }) {
   const { state, text, next } = readAnswer(answer);
   const rollout = answer.progress === undefined ? undefined : rolloutOf(answer.progress);
   const rows = [
     ["Result", state.replaceAll("_", " ")],
     ["Environment", environment],
+    ["Promoted from", from === "" ? undefined : from],
     ["Version", answer.progress?.release.label],
     ["Image", digest],
     ["Before", rollout?.baseline?.label],

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { parseMinutes, readAnswer, summarize } from "../src/rollout.js";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
-const FACTS = { environment: "production", digest: DIGEST, minutes: "60" };
+const FACTS = { environment: "production", digest: DIGEST, from: "", minutes: "60" };
 
 const transition = (phase, text) => ({ at: "2026-11-29T09:00:00Z", phase, text });
 const rollout = (more = {}) => ({

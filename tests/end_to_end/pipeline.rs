@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use esclusa_local::places::tested_checkout;
 use esclusa_local::stage::{Runner, SERVICE, Stage};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{eventually, on_stage};
 
@@ -74,6 +74,30 @@ impl Team {
         }
     }
 
+    /// Has the hosts send what the containers say to CloudWatch, by a file of the hosts' own.
+    fn send_logs(&self) {
+        let record = self.stage.environment.record();
+        let group = &record.outputs["ContainerLogs"];
+        let logging = json!({ "driver": "awslogs", "options": { "awslogs-group": group,
+            "awslogs-region": record.region, "awslogs-endpoint": record.aws() } });
+        let file = json!({ "services": { "web": { "logging": logging } } }).to_string();
+        for host in &record.hosts {
+            let write = "cat > /srv/tickets/compose.override.yaml";
+            self.stage.on(&host.name, write, &file).unwrap();
+        }
+    }
+
+    /// CloudWatch has what each production host's container said when it started.
+    async fn logged(&self, version: &str) {
+        let hosts = self.stage.running().unwrap();
+        let lines: Vec<String> = hosts.keys().map(|host| format!("{version} {host}")).collect();
+        eventually("what containers said", async || {
+            let log = self.stage.log("containers").await.unwrap();
+            lines.iter().all(|it| log.lines().any(|line| line == it)).then_some(())
+        })
+        .await;
+    }
+
     fn commit(&self, branch: &str, files: &[(&str, &str)]) {
         self.runner.commit(branch, files).unwrap();
     }
@@ -98,6 +122,7 @@ impl Team {
     }
 
     async fn release(&self) {
+        self.send_logs();
         let written = self.compose_file("one");
         let reviewed = format!("{}# As reviewed.", self.configuration().await);
         let files = [("docker-compose.yml", written.as_str()), ("esclusa.toml", &reviewed)];
@@ -111,6 +136,7 @@ impl Team {
         assert!(text.contains("activating"), "no step was told: {text}");
         self.runs("1.2.0 healthy");
         self.is_started_by("one");
+        self.logged("1.2.0").await;
         assert_eq!(self.configuration().await, reviewed);
         let tags = self.tags().await;
         assert_eq!((tags.len(), &tags["v1.2.0"]), (2, &tags["latest"]));

@@ -22,12 +22,16 @@ pub enum Follow {
     Yes,
 }
 
+/// What containers say whose hosts send it to CloudWatch.
+const CONTAINERS: &str = "containers";
+
 impl Environment {
     /// The names of the parts that have logs.
     #[must_use]
     pub fn log_names(&self) -> Vec<String> {
         let files = self.log_files().into_keys();
-        files.chain(preflight::FUNCTIONS.map(str::to_owned)).collect()
+        let groups = preflight::FUNCTIONS.into_iter().chain([CONTAINERS]).map(str::to_owned);
+        files.chain(groups).collect()
     }
 
     /// The parts' files, the load balancers' among them, which come and go.
@@ -57,28 +61,33 @@ impl Environment {
             return file(path, follow, out).await;
         }
         if preflight::FUNCTIONS.contains(&part) {
-            return self.function_logs(part, follow, out).await;
+            let group = format!("/aws/lambda/{}", self.record.function_name(part));
+            return self.group(&group, follow, out).await;
+        }
+        if part == CONTAINERS {
+            let group = self.record.outputs.get("ContainerLogs").map_or("", String::as_str);
+            return self.group(group, follow, out).await;
         }
         let known = self.log_names().join(", ");
         Err(EnvironmentError::UnknownPart { name: part.to_owned(), known })
     }
 
-    async fn function_logs(
+    /// What a log group of CloudWatch holds.
+    async fn group(
         &self,
-        function: &str,
+        group: &str,
         follow: Follow,
         out: &mut (dyn Write + Send),
     ) -> Result<(), EnvironmentError> {
-        let group = format!("/aws/lambda/{}", self.record.function_name(function));
         let mut seen = BTreeSet::new();
         let mut since = 0;
         loop {
-            for event in self.log_events(&group, since).await? {
+            for event in self.log_events(group, since).await? {
                 let text = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
                 // MiniStack gives events no id of their own; stream, time and text are one.
                 if seen.insert(event.to_string()) {
                     writeln!(out, "{}", text("message").trim_end())
-                        .map_err(io_at("print", Path::new(&group)))?;
+                        .map_err(io_at("print", Path::new(group)))?;
                     since = event.get("timestamp").and_then(Value::as_i64).unwrap_or(since);
                 }
             }

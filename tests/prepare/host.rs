@@ -14,7 +14,7 @@ use crate::world::{REGISTRY, SERVICE, World, succeed};
 /// The group that the README's placeholder stands for.
 pub(crate) const GROUP: &str = "/esclusa/containers";
 /// Where cloud-init keeps what it is given as user data.
-const USER_DATA: &str = "/var/lib/cloud/instance/scripts/part-001";
+pub(crate) const USER_DATA: &str = "/var/lib/cloud/instance/scripts/part-001";
 /// What cloud-init runs it with: neither a home nor a terminal.
 const CLOUD_INIT: [&str; 3] =
     ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/snap/bin"];
@@ -52,9 +52,12 @@ impl Prepared<'_> {
         let readme = fs::read_to_string(folder.join("README.md")).unwrap();
         let line = readme.lines().find(|line| line.starts_with("sed ")).unwrap();
         let line = line.replace("<output ContainerLogs>", GROUP).replace("tickets", SERVICE);
+        let line = line.replace("<account>.dkr.ecr.<region>.amazonaws.com", REGISTRY);
         let made = programs::command("bash").args(["-c", &line]).current_dir(folder).output();
         let script = String::from_utf8(made.unwrap().stdout).unwrap();
-        assert!(script.contains(GROUP) && script.contains(SERVICE), "{line}: {script}");
+        for word in [GROUP, SERVICE, REGISTRY] {
+            assert!(script.contains(word), "{line}: {script}");
+        }
         // EC2 takes no more.
         assert!(script.len() <= 16 * 1024, "{} bytes", script.len());
         self.write(USER_DATA, 0o755, &script);
@@ -88,13 +91,12 @@ impl Prepared<'_> {
         }
     }
 
-    /// Writes the service's Compose file, and carries out the first rollout as documents do.
-    pub(crate) fn roll_out(&self) {
-        let text = format!("services: {{web: {{image: \"{REGISTRY}/{SERVICE}:v1\"}}}}\n");
-        self.write("/srv/acme--tickets/compose.yaml", 0o644, &text);
+    /// Carries out the first rollout as documents do, with the Compose file from where it is
+    /// configured to come.
+    pub(crate) fn roll_out(&self, compose: &str) {
         for verb in ["prefetch", "activate"] {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-            let done = self.world.order(&self.host, verb, now);
+            let done = self.world.order(&self.host, verb, compose, now);
             let said = String::from_utf8_lossy(&done.stdout);
             let log = String::from_utf8_lossy(&done.stderr);
             let answer = said.lines().next().and_then(|line| serde_json::from_str(line).ok());

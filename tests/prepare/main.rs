@@ -29,9 +29,9 @@ use std::fs;
 use std::thread;
 use std::time::Instant;
 
-use host::{GROUP, Prepared};
+use host::{GROUP, Prepared, USER_DATA};
 use serde_json::{Value, json};
-use world::{REGISTRY, World, busybox};
+use world::{REGISTRY, SERVICE, World, busybox};
 
 #[test]
 fn user_data_leads_to_the_first_healthy_rollout() {
@@ -65,7 +65,12 @@ fn a_fresh_host(world: &World) {
     let settings: Value = serde_json::from_str(&host.read("/etc/docker/daemon.json")).unwrap();
     assert_eq!(settings["insecure-registries"], json!([REGISTRY]), "{settings}");
     assert_eq!(settings["log-opts"]["awslogs-group"], GROUP, "{settings}");
-    host.roll_out();
+    // Nothing is put onto the host by hand.
+    host.roll_out("auto");
+    let files = host.run("cd /srv/acme--tickets; ls --almost-all; cat .env");
+    let listed = [".env", "esclusa.compose.yaml", "esclusa.release.yaml"];
+    assert!(files.starts_with(&listed.join("\n")), "{files}");
+    assert!(files.contains(&format!("REGISTRY={REGISTRY}\n")), "{files}");
     let logs = host.container("{{.HostConfig.LogConfig.Type}} {{.HostConfig.LogConfig.Config}}");
     assert!(logs.starts_with("awslogs ") && logs.contains(GROUP), "{logs}");
     host.prepare_again();
@@ -91,7 +96,9 @@ fn a_host_with_an_older_engine(world: &World) {
     let said = host.prepare();
     assert!(said.contains("the engine takes the log driver when you restart it"), "{said}");
     assert_eq!(host.run(question), before, "{said}");
-    host.roll_out();
+    let own = format!("services: {{web: {{image: \"{REGISTRY}/{SERVICE}:v1\"}}}}\n");
+    host.write("/srv/acme--tickets/compose.yaml", 0o644, &own);
+    host.roll_out("host");
     host.prepare_again();
     assert_eq!(host.run(question), before, "the rollout touched another container");
 }
@@ -112,6 +119,10 @@ fn install_older_engine(host: &Prepared<'_>) {
 
 fn bad_input_is_refused_before_anything_changes(host: &Prepared<'_>) {
     refused(host, &[], &["Tickets!"], "`Tickets!` is no name of an ECR repository: ");
+    let address = "2s|REGISTRY=[^ ]*|REGISTRY=https://example.com/x|";
+    host.run(&format!("cp -a {USER_DATA} /root/right; sed -i '{address}' {USER_DATA}"));
+    refused(host, &[], &[], "write the registry's address, without https://");
+    host.run(&format!("mv /root/right {USER_DATA}"));
     let nobody = ["setpriv", "--reuid=65534", "--clear-groups"];
     refused(host, &nobody, &[], "run this with sudo");
     host.run(

@@ -79,7 +79,7 @@ impl World {
     }
 
     /// Runs a document of the verb on a host, as the agent does, and answers what it said.
-    pub(crate) fn order(&self, host: &Host, verb: &str, now: u64) -> Finished {
+    pub(crate) fn order(&self, host: &Host, verb: &str, compose: &str, now: u64) -> Finished {
         let repository = format!("{REGISTRY}/{SERVICE}");
         let values = [
             ("Service", SERVICE),
@@ -97,7 +97,7 @@ impl World {
             ("HttpPort", ""),
             ("HttpPath", ""),
             ("HttpExpect", ""),
-            ("Compose", "host"),
+            ("Compose", compose),
             ("Allow", ""),
         ];
         let document = DOCUMENTS.iter().find(|it| it.step == verb).unwrap();
@@ -146,27 +146,34 @@ fn publish_program(builder: &Host, address: &str) -> String {
     let program = fs::read(&built)
         .unwrap_or_else(|error| panic!("{}: {error}: run `make programs`", built.display()));
     let from = "FROM scratch\nCOPY file /esclusa-host\nENTRYPOINT [\"/esclusa-host\"]\n";
-    let digest = publish(builder, &format!("{address}/esclusa/host:v1"), from, &program);
+    let files = [("file", program.as_slice())];
+    let digest = publish(builder, &format!("{address}/esclusa/host:v1"), from, &files);
     format!("{REGISTRY}/esclusa/host@{digest}")
 }
 
 fn publish_service(builder: &Host, address: &str) -> String {
     let from = r#"FROM scratch
 COPY file /bin/busybox
+COPY compose.yaml /compose.yaml
+LABEL esclusa.compose=/compose.yaml
 HEALTHCHECK --interval=1s CMD ["/bin/busybox", "wget", "-qO-", "http://127.0.0.1/bin/busybox"]
 CMD ["/bin/busybox", "httpd", "-f", "-h", "/"]
 "#;
-    let digest = publish(builder, &format!("{address}/{SERVICE}:v1"), from, &busybox());
+    let compose = format!("services: {{web: {{image: \"${{REGISTRY:?}}/{SERVICE}:v1\"}}}}\n");
+    let files = [("file", &busybox()[..]), ("compose.yaml", compose.as_bytes())];
+    let digest = publish(builder, &format!("{address}/{SERVICE}:v1"), from, &files);
     format!("v1@{digest}")
 }
 
-/// Pushes an image of one file, and answers its digest.
-fn publish(builder: &Host, name: &str, dockerfile: &str, file: &[u8]) -> String {
+/// Pushes an image of these files, and answers its digest.
+fn publish(builder: &Host, name: &str, dockerfile: &str, files: &[(&str, &[u8])]) -> String {
     let place = builder.path("/root/image").unwrap();
     fs::create_dir_all(&place).unwrap();
     fs::write(place.join("Dockerfile"), dockerfile).unwrap();
-    fs::write(place.join("file"), file).unwrap();
-    fs::set_permissions(place.join("file"), fs::Permissions::from_mode(0o755)).unwrap();
+    for (file, bytes) in files {
+        fs::write(place.join(file), bytes).unwrap();
+        fs::set_permissions(place.join(file), fs::Permissions::from_mode(0o755)).unwrap();
+    }
     succeed(builder, &["docker", "build", "--quiet", "--tag", name, "/root/image"], b"");
     let said = succeed(builder, &["docker", "push", name], b"");
     let digest = said.split("digest: ").nth(1).and_then(|it| it.split_whitespace().next());

@@ -58,6 +58,16 @@ struct Known {
     definition: Result<Definition, Problem>,
     files: Files,
     edited_at: Option<Timestamp>,
+    takeover: Takeover,
+}
+
+/// What a Compose file of an image takes the place of.
+#[derive(Debug, Clone, Default)]
+struct Takeover {
+    /// The team's own files; none where nothing is taken over.
+    own: Vec<String>,
+    /// The first key in which they differ from the image's.
+    differs: Option<String>,
 }
 
 impl Observer {
@@ -88,6 +98,11 @@ impl Observer {
     /// What the files say, where they were read.
     pub(crate) fn definition(&self) -> Option<&Definition> {
         self.project.as_ref().and_then(|it| it.definition.as_ref().ok())
+    }
+
+    /// The team's own files that a Compose file of an image is to take the place of.
+    pub(crate) fn own_files(&self) -> &[String] {
+        self.project.as_ref().map_or(&[], |it| &it.takeover.own)
     }
 
     /// Adds a line about the order to the host's log.
@@ -151,6 +166,7 @@ impl Observer {
             zone,
             definition: project.definition,
             files: project.files,
+            differs_from_own: project.takeover.differs,
             pin: crate::step::read_pin(self.directory()),
             has_next_file: self.directory().join(NEXT_SHIPPED).is_file(),
             edited_at: project.edited_at,
@@ -229,6 +245,9 @@ impl Observer {
 
     /// Whether the next release's own Compose file is the one to read.
     fn reads_next_file(kept: &esclusa_core::host::Kept, order: &Order) -> bool {
+        if order.verb == Verb::Inspect {
+            return false;
+        }
         let own = kept.journal.as_ref().filter(|it| it.is_of(order));
         own.is_none_or(|it| it.phase <= Phase::Pinning)
     }

@@ -85,9 +85,10 @@ pub(crate) fn read(verb: Verb) -> Result<Order, OrderError> {
         })?,
         http: read_probe()?,
         compose: read_one("Compose", "auto, host or image", |it| match it {
-            "auto" => Some(Compose::Auto),
+            // An inspection, which says nothing, looks at what is in use.
+            "auto" | "" => Some(Compose::Auto),
             "image" => Some(Compose::Image),
-            "host" | "" => Some(Compose::Host),
+            "host" => Some(Compose::Host),
             _ => None,
         })?,
         allowed: value("Allow").split('+').filter(|it| !it.is_empty()).map(str::to_owned).collect(),

@@ -116,6 +116,9 @@ impl Executor {
                     put_shipped_in_use(observer)?;
                 }
                 files::write_pin(observer, images, files).await?;
+                if !files.listed.iter().any(|it| it == SHIPPED) {
+                    let _absent = std::fs::remove_file(observer.directory().join(SHIPPED));
+                }
             }
             Step::RestoreFiles { images, files, snapshot } => {
                 restore_shipped(observer, *snapshot)?;
@@ -170,6 +173,9 @@ fn put_shipped_in_use(observer: &Observer) -> Result<(), Reason> {
     let next = observer.directory().join(NEXT_SHIPPED);
     let shipped = observer.directory().join(SHIPPED);
     if next.is_file() {
+        if !observer.own_files().is_empty() {
+            observer.store.keep_own_files(observer.own_files())?;
+        }
         std::fs::rename(&next, &shipped).map_err(|it| error::of_file("replace", &shipped, &it))?;
     }
     Ok(())

@@ -74,15 +74,16 @@ impl Team {
         }
     }
 
-    /// Has the hosts send what the containers say to CloudWatch, by a file of the hosts' own.
-    fn send_logs(&self) {
+    /// Leaves the hosts without a Compose file but an override of their own, which has them send
+    /// what the containers say to CloudWatch.
+    fn prepare_hosts(&self) {
         let record = self.stage.environment.record();
         let group = &record.outputs["ContainerLogs"];
         let logging = json!({ "driver": "awslogs", "options": { "awslogs-group": group,
             "awslogs-region": record.region, "awslogs-endpoint": record.aws() } });
         let file = json!({ "services": { "web": { "logging": logging } } }).to_string();
         for host in &record.hosts {
-            let write = "cat > /srv/tickets/compose.override.yaml";
+            let write = "cd /srv/tickets && rm docker-compose.yml && cat >compose.override.yaml";
             self.stage.on(&host.name, write, &file).unwrap();
         }
     }
@@ -122,7 +123,7 @@ impl Team {
     }
 
     async fn release(&self) {
-        self.send_logs();
+        self.prepare_hosts();
         let written = self.compose_file("one");
         let reviewed = format!("{}# As reviewed.", self.configuration().await);
         let files = [("docker-compose.yml", written.as_str()), ("esclusa.toml", &reviewed)];

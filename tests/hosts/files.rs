@@ -131,40 +131,50 @@ fn asking(world: &World) {
 
 fn taking_over(world: &World) {
     let service = Service::bare(world, "files/over");
-    service.write(".env", "HERE=IMAGE\n");
+    service.write(".env", "HERE=IMAGE\nCOMPOSE_FILE=prod.yml:compose.override.yaml\n");
     let own = "services:\n  web: {image: IMAGE, restart: always, environment: {DATABASE: ours}}\n";
-    service.write("docker-compose.yml", own);
+    service.write("prod.yml", own);
+    service.write("compose.override.yaml", "services: {web: {labels: {here: host}}}\n");
     let told = |verb: &str, image: &str, fence: &str, compose: &str| {
         service.order(verb, image, fence).with("Compose", compose).run()
     };
+    let variables = || service.container("web", "{{.Config.Env}}");
     let (plain, shipping) = (service.push("idle1", "v0"), service.push("shipping1", "v1"));
     // An image without one leaves the host's own in use, and nothing is said of it.
     let ready = told("prefetch", &plain, "1.1", "auto");
-    assert_eq!(
-        ready.expect("ok", 0).value["warnings"],
-        serde_json::json!([
-            "No HEALTHCHECK for web: only that it goes on running will be checked."
-        ])
-    );
+    let expected = ["No HEALTHCHECK for web: only that it goes on running will be checked."];
+    assert_eq!(ready.expect("ok", 0).value["warnings"], serde_json::json!(expected));
     told("activate", &plain, "1.1", "auto").expect("ok", 0).runs(&plain);
     let refused = told("prefetch", &shipping, "1.2", "auto");
-    refused.expect("hosts.compose", 11).says("has another value of the variable DATABASE");
-    refused.says("compose = \"host\" or \"image\" in esclusa.toml");
+    refused
+        .expect("hosts.compose", 11)
+        .says("differ in services.web.environment: it would replace");
     told("activate", &shipping, "1.3", "auto").expect("hosts.compose", 11).runs(&plain);
-    assert_eq!(service.container("web", "{{.Config.Env}}").matches("DATABASE=ours").count(), 1);
-    // Beside the image's file an override of the host's counts, with what is to stay.
-    let stays = "services: {web: {environment: {DATABASE: ours}}}\n";
-    service.write("compose.override.yaml", stays);
+    assert!(variables().contains("DATABASE=ours"));
+    // What the override says counts beside both: so the image's file may come.
+    let stays = "restart: always, environment: {DATABASE: ours}, labels: {here: host}";
+    service.write("compose.override.yaml", &format!("services: {{web: {{{stays}}}}}\n"));
     told("prefetch", &shipping, "1.4", "auto").expect("ok", 0);
     told("activate", &shipping, "1.4", "auto").expect("ok", 0).runs(&shipping);
-    assert_eq!(service.container("web", LABEL), "shipping1");
-    assert_eq!(service.container("web", "{{.Config.Env}}").matches("DATABASE=ours").count(), 1);
-    // From now on what the images bring is what changes; one that brings none is told of.
+    assert!(variables().contains("DATABASE=ours"));
+    let files = "esclusa.compose.yaml:compose.override.yaml:esclusa.release.yaml";
+    assert!(service.read(".env").contains(&format!("COMPOSE_FILE={files}\n")));
+    let seen = service.inspect();
+    assert_eq!(seen.expect("ok", 0).runs(&shipping).value["warnings"], serde_json::json!([]));
+    // From now on the images' files are what changes; one that brings none is told of.
     told("prefetch", &plain, "1.5", "auto").expect("ok", 0).warns("no label esclusa.compose");
-    service.write("compose.override.yaml", "services: {}\n");
-    let next = service.push("shipping2", "v2");
-    told("prefetch", &next, "1.6", "auto").expect("ok", 0);
-    service.inspect().expect("ok", 0).runs(&shipping);
+    service.write("compose.override.yaml", "services: {web: {labels: {here: again}}}\n");
+    let next = service.push("asking1", "v2");
+    let allowed = service.order("prefetch", &next, "1.6").with("Compose", "auto");
+    allowed.with("Allow", "cap_add=NET_ADMIN").run().expect("ok", 0);
+    // The way back leads to the files that the team had listed.
+    told("prefetch", &plain, "1.7", "host").expect("ok", 0);
+    told("activate", &plain, "1.7", "host").expect("ok", 0).runs(&plain);
+    let files = "prod.yml:compose.override.yaml:esclusa.release.yaml";
+    assert!(service.read(".env").contains(&format!("COMPOSE_FILE={files}\n")));
+    assert!(!service.path("esclusa.compose.yaml").exists());
+    assert!(variables().contains("DATABASE=ours"));
+    assert_eq!(service.container("web", LABEL), "again");
 }
 
 fn missing_file(world: &World) {

@@ -43,12 +43,12 @@ fn what_is_reported_of_a_build_is_as_its_rows_say() {
 
 #[test]
 fn what_a_push_changes_is_as_its_rows_say() {
-    run_rows("push", &[], 89);
+    run_rows("push", &[], 88);
 }
 
 #[test]
 fn what_is_promoted_is_as_its_rows_say() {
-    run_rows("promote", &[], 29);
+    run_rows("promote", &[], 30);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn registries_are_asked_and_told_as_they_are() {
     drop(free);
     registry.start(port, PASSWORD, None).unwrap();
     let address = format!("127.0.0.1:{port}");
-    run_rows("lib", &[("REGISTRY", &address), ("PASSWORD", PASSWORD)], 54);
+    run_rows("lib", &[("REGISTRY", &address), ("PASSWORD", PASSWORD)], 65);
     registry.stop().unwrap();
     fs::remove_dir_all(&state).unwrap();
 }

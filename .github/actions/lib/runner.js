@@ -1,5 +1,5 @@
 /** The runner's own files and commands: inputs, outputs, and lines that it shows. */
-import { randomUUID } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { appendFileSync } from "node:fs";
 
 import { Problem } from "./problem.js";
@@ -15,6 +15,14 @@ export function setOutputs(outputs, file = process.env.GITHUB_OUTPUT) {
     const mark = `end-${randomUUID()}`;
     appendFileSync(file, `${name}<<${mark}\n${value}\n${mark}\n`);
   }
+}
+
+/**
+ * What tells a text from any other: a runner leaves an output out, without a word to the job that
+ * takes it, where it holds something that is to be hidden.
+ */
+export function hashOf(text) {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** A line that the runner shows on the run's page. */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Problem } from "../lib/problem.js";
-import { act, annotation, input, setOutputs } from "../lib/runner.js";
+import { act, annotation, hashOf, input, setOutputs } from "../lib/runner.js";
 import { planRun } from "./src/plan.js";
 import { findVersion } from "./src/version.js";
 
@@ -35,8 +35,8 @@ await act("Plan", () => {
   const branches = { production: input("production-branch"), staging: input("staging-branch") };
   const plan = planRun({ event, ref, revision, branches, found });
   const push = plan.environment !== "";
-  const configuration = read("esclusa.toml") ?? "";
-  setOutputs({ ...plan, push, configuration, tags: JSON.stringify(plan.tags) });
+  const configuration = (read("esclusa.toml") ?? "").trim();
+  setOutputs({ ...plan, push, configuration, "configuration-hash": hashOf(configuration), tags: JSON.stringify(plan.tags) });
   const goes = push ? `goes to ${plan.environment} as ${plan.tags.join(", ")}` : "goes nowhere: it is built and tested";
   const source = found === undefined ? "" : ` (${found.source})`;
   console.log(annotation("notice", "Plan", `${plan.version}${source} ${goes}.`));

@@ -3,14 +3,13 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { checkArrived, configure } from "../lib/configuration.js";
 import { ecrPassword, USER } from "../lib/ecr.js";
-import { askOperator } from "../lib/operator.js";
 import { Problem } from "../lib/problem.js";
 import { parseAddress, Repository } from "../lib/registry.js";
 import { act, annotation, input, isSet, setOutputs } from "../lib/runner.js";
 import { buildArguments } from "./src/build.js";
 import { attachComposeFile, chooseComposeFile } from "./src/compose.js";
-import { questionOf, readAnswer } from "./src/configuration.js";
 import { decidePush, LATEST, limitPush, parseStep, VERSION } from "./src/decide.js";
 
 /** The image by which BuildKit lists what an image holds, unless it is told another one. */
@@ -92,18 +91,6 @@ function build(image, tag, plan) {
   }
 }
 
-/** Has the operator read the configuration, and store it where it applies. */
-async function configure(service, applies) {
-  const configuration = input("configuration");
-  if (configuration === "") {
-    return;
-  }
-  const payload = questionOf(service, configuration, applies);
-  const answer = await askOperator({ region: input("region"), name: input("function"), payload });
-  const otherwise = applies ? `${LATEST} stays where it is.` : "Nothing was pushed.";
-  console.log(annotation("notice", "Configuration", readAnswer(answer, otherwise)));
-}
-
 async function find(repository, plan) {
   const tag = plan.tags.at(-1);
   const versioned = plan.environment === "production" ? await repository.findImage(`v${plan.version}`) : undefined;
@@ -118,12 +105,14 @@ async function push() {
   const found = await find(repository, plan);
   const decision = limitPush(decidePush(plan, found), step, plan);
   const [first, ...others] = decision.tags;
-  await configure(address.repository, false);
+  const configuration = input("configuration");
+  checkArrived(configuration, input("configuration-hash"));
+  await configure(address.repository, configuration, false);
   const image = decision.image ?? (await repository.findImage(build(input("image"), first, plan)));
   // A version's tag takes no second push, not even of the same image.
   for (const tag of decision.image === undefined ? others : decision.tags) {
     if (tag === LATEST) {
-      await configure(address.repository, true);
+      await configure(address.repository, configuration, true);
     }
     await repository.setTag(image, tag);
   }

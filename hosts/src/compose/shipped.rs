@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use esclusa_core::host::Files;
 use esclusa_core::host::policy::{Demand, Paths, reads_files, refused, review, review_reading};
+use esclusa_core::host::{Files, compare_projects};
 use saphyr::{LoadableYamlNode as _, MarkedYaml, YamlData};
 
 use super::Compose;
@@ -51,6 +51,24 @@ impl Compose {
             demand.line = pages.iter().find_map(|page| find_line(page, &demand.place));
         }
         Ok(demands)
+    }
+}
+
+impl Compose {
+    /// The first key in which the files of an image differ from the team's own, whatever the
+    /// release of `repository`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence when Compose does not read one of them.
+    pub(crate) async fn find_difference(
+        &self,
+        own: &Files,
+        brought: &Files,
+        repository: &str,
+    ) -> Result<Option<String>, String> {
+        let (own, brought) = tokio::join!(self.read_resolved(own), self.read_resolved(brought));
+        Ok(compare_projects(&own?, &brought?, repository))
     }
 }
 

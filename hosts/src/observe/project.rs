@@ -12,7 +12,7 @@ use esclusa_core::host::{
 };
 use esclusa_core::time::Timestamp;
 
-use super::{Known, Observer};
+use super::{Known, Observer, Takeover};
 use crate::compose::Variables;
 
 /// Files that are looked at for edits, at most: a service's directory may hold its data too.
@@ -74,15 +74,17 @@ impl Observer {
         let fallback =
             Files { project: self.name_of_running(containers, directories), ..Files::default() };
         match self.find_project(kept, containers, directories, asked).await {
-            Ok((files, definition)) => Known {
+            Ok((files, definition, takeover)) => Known {
                 edited_at: find_last_edit(self.directory(), &files),
                 definition: Ok(definition),
                 files,
+                takeover,
             },
             Err((problem, files)) => Known {
                 edited_at: None,
                 definition: Err(problem),
                 files: files.unwrap_or(fallback),
+                takeover: Takeover::default(),
             },
         }
     }
@@ -93,7 +95,7 @@ impl Observer {
         containers: &[Container],
         directories: &BTreeSet<String>,
         asked: AskedAhead,
-    ) -> Result<(Files, Definition), (Problem, Option<Files>)> {
+    ) -> Result<(Files, Definition, Takeover), (Problem, Option<Files>)> {
         let directory = self.directory();
         if !directory.is_dir() {
             let text = format!(
@@ -107,8 +109,8 @@ impl Observer {
         let environment = find_environment_files(&own, directory);
         let variables = self.choose_variables(&environment, asked.variables).await;
         let variables = variables.map_err(|it| (it, None))?;
-        let listed = self.find_files(kept, own, directories, &variables);
-        let listed = listed.map_err(|it| (it, None))?;
+        let choice = self.choice(kept, own, directories, &variables);
+        let listed = self.find_files(&choice).map_err(|it| (it, None))?;
         let separator = variables.separator.clone();
         let files = Files { listed, separator, environment, project: String::new() };
         let running = self.name_of_running(containers, directories);
@@ -116,7 +118,31 @@ impl Observer {
         let named = Files { project: running.clone(), ..files.clone() };
         let either = (variables.project.as_str(), running.as_str());
         let read = self.read_named(files, either, directories, asked.last).await;
-        read.map_err(|text| (problem(text), Some(named)))
+        let (files, definition) = read.map_err(|text| (problem(text), Some(named)))?;
+        let takeover = self.find_takeover(&choice, &files).await;
+        let takeover = takeover.map_err(|it| (it, Some(files.clone())))?;
+        Ok((files, definition, takeover))
+    }
+
+    /// Compares the team's own files with that of an image which is to take their place.
+    async fn find_takeover(
+        &self,
+        choice: &FileChoice<'_>,
+        files: &Files,
+    ) -> Result<Takeover, Problem> {
+        let is_next = files.listed.first().is_some_and(|it| it == NEXT_SHIPPED);
+        if !is_next || self.directory().join(SHIPPED).is_file() {
+            return Ok(Takeover::default());
+        }
+        // Where there is none, or one is gone, nothing is taken over but what runs.
+        let own = choose_files(&FileChoice { compose: None, ..choice.clone() }).unwrap_or_default();
+        if own.is_empty() || own.iter().any(|it| !self.directory().join(it).is_file()) {
+            return Ok(Takeover::default());
+        }
+        let before = Files { listed: own.clone(), ..files.clone() };
+        let repository = &self.order.repository;
+        let differs = self.compose.find_difference(&before, files, repository).await;
+        Ok(Takeover { own, differs: differs.map_err(problem)? })
     }
 
     /// Compose's own variables: of the files that the service was started with, else of `.env`.
@@ -139,16 +165,16 @@ impl Observer {
         self.compose.read_variables(environment).await.map_err(problem)
     }
 
-    /// The Compose files.
-    fn find_files(
+    /// What the choice of files hangs on.
+    fn choice<'a>(
         &self,
         kept: &Kept,
-        own: Vec<&Container>,
+        own: Vec<&'a Container>,
         directories: &BTreeSet<String>,
         variables: &Variables,
-    ) -> Result<Vec<String>, Problem> {
+    ) -> FileChoice<'a> {
         let directory = self.directory();
-        let listed = self.choose_listed(&FileChoice {
+        FileChoice {
             directories: directories.clone(),
             compose: Some(self.order.compose),
             is_next: Self::reads_next_file(kept, &self.order),
@@ -157,8 +183,15 @@ impl Observer {
             variable_changed_at: changed_at(&directory.join(".env")),
             present: list_names(directory),
             kept: kept.finished.as_ref().map(|it| it.files.listed.clone()).unwrap_or_default(),
+            own: self.store.read_own_files(),
             containers: own,
-        })?;
+        }
+    }
+
+    /// The Compose files.
+    fn find_files(&self, choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
+        let directory = self.directory();
+        let listed = self.choose_listed(choice)?;
         if let Some(gone) = listed.iter().find(|it| !directory.join(it).is_file()) {
             return Err(problem(format!(
                 "The Compose file {gone} does not exist in {}, although the service uses it: put \

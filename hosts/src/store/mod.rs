@@ -333,6 +333,21 @@ impl Store {
         replace_file(&self.path(&format!("snapshots/{fence}.compose")), text, 0o600, None)
     }
 
+    /// Keeps the names of the team's own files that a Compose file of an image takes the place of.
+    ///
+    /// # Errors
+    ///
+    /// As for every write.
+    pub(crate) fn keep_own_files(&self, files: &[String]) -> Result<(), Reason> {
+        self.write("own-files", &one_a_line(files.iter()))
+    }
+
+    /// The team's own files that were taken over; none where nothing was.
+    pub(crate) fn read_own_files(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.path("own-files")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// The Compose file that came with the release of a snapshot.
     pub(crate) fn shipped_of(&self, fence: Fence) -> Option<String> {
         fs::read_to_string(self.path(&format!("snapshots/{fence}.compose"))).ok()

@@ -40,15 +40,19 @@ export function findProven({ ok, code, text, next, lane }, { environment, digest
  * @param {Record<string, string>} labels
  */
 export function chooseVersion(given, labels) {
-  if (given !== "") {
-    return checkVersion(given, "the input `version`").version;
-  }
   const built = labels[VERSION];
   // What the plan calls what is not released.
-  if (built === undefined || /^0\.0\.0-[0-9a-f]{12}$/.test(built)) {
+  const has = built !== undefined && !/^0\.0\.0-[0-9a-f]{12}$/.test(built);
+  if (!has && given === "") {
     throw new Problem("The image was built without a version: give it one by the input `version`.");
   }
-  return checkVersion(built, `the label \`${VERSION}\` of the image`).version;
+  const wanted = given === "" ? undefined : checkVersion(given, "the input `version`").version;
+  const own = has ? checkVersion(built, `the label \`${VERSION}\` of the image`).version : undefined;
+  if (wanted !== undefined && own !== undefined && wanted !== own) {
+    // Later releases are compared with what the image says.
+    throw new Problem(`The image was built as ${own}, not as ${wanted}: leave the input \`version\` out.`);
+  }
+  return own ?? wanted;
 }
 
 /**

@@ -29,7 +29,7 @@ for (const [answer, asked, expected] of UNPROVEN) {
 const CHOSEN = [
   ["", "1.2.0", "1.2.0"],
   ["", "v1.2.0", "1.2.0"],
-  ["1.3.0", "1.2.0", "1.3.0"],
+  ["v1.2.0", "1.2.0", "1.2.0"],
   ["v1.3.0", undefined, "1.3.0"],
   ["1.3.0", "0.0.0-0123456789ab", "1.3.0"],
   ["", "0.0.0-rc.1", "0.0.0-rc.1"],
@@ -42,6 +42,7 @@ for (const [given, built, expected] of CHOSEN) {
 const UNNAMED = [
   ["", undefined, /built without a version: give it one by the input `version`/],
   ["", "0.0.0-0123456789ab", /built without a version/],
+  ["1.3.0", "1.2.0", /was built as 1\.2\.0, not as 1\.3\.0/],
   ["next", "1.2.0", /`next` \(the input `version`\) is no version/],
   ["", "next", /is no version/],
   ["", "1.2.0\nevil", /is no version/],

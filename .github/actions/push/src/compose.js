@@ -26,11 +26,17 @@ const NAMES = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-comp
  *   sentence about it
  */
 export function chooseComposeFile(asked, dockerfile, exists) {
-  if (asked === "none") {
-    return { file: undefined, text: "The image brings no Compose file: hosts use their own." };
-  }
   if (namesItself(dockerfile)) {
+    if (asked !== "") {
+      throw new Problem(
+        `The input \`compose-file\` is \`${asked}\`, and the Dockerfile says itself which Compose file the image brings ` +
+          `(label \`${COMPOSE}\`): leave one of them out. Nothing was pushed.`,
+      );
+    }
     return { file: undefined, text: `The Dockerfile says itself which Compose file the image brings (label \`${COMPOSE}\`).` };
+  }
+  if (asked === "none") {
+    return { file: undefined, text: "The image brings no Compose file: hosts use what they have." };
   }
   if (asked !== "") {
     if (!exists(asked)) {
@@ -40,7 +46,7 @@ export function chooseComposeFile(asked, dockerfile, exists) {
   }
   const file = NAMES.find(exists);
   if (file === undefined) {
-    return { file, text: `There is no Compose file (${NAMES.join(", ")}): hosts use their own.` };
+    return { file, text: `There is no Compose file (${NAMES.join(", ")}): hosts use what they have.` };
   }
   return { file, text: `The image brings \`${file}\` to its hosts.` };
 }
@@ -49,11 +55,13 @@ export function chooseComposeFile(asked, dockerfile, exists) {
 export function attachComposeFile(dockerfile) {
   checkFrontend(dockerfile);
   checkEnd(dockerfile);
-  return `${dockerfile}\nCOPY --chmod=0444 --from=${CONTEXT} compose.yaml ${PLACE}\n`;
+  // The directory is made with the same rights, and to be entered.
+  return `${dockerfile}\nCOPY --chmod=0555 --from=${CONTEXT} compose.yaml ${PLACE}\n`;
 }
 
 function namesItself(dockerfile) {
-  return linesOf(dockerfile).some((line) => line.includes(COMPOSE));
+  const whole = linesOf(dockerfile).join("\n").replace(/[\\`]\n/g, " ");
+  return whole.split("\n").some((line) => /^LABEL\s(?:.*[\s"'])?esclusa\.compose["']?(?:=|\s)/i.test(line));
 }
 
 /** Directories beside the service's own came with version 1.4 of what reads Dockerfiles. */

@@ -24,7 +24,7 @@ for (const [asked, present, expected] of CHOSEN) {
   test(`of ${present.join(", ") || "nothing"}, asked for \`${asked}\`: ${expected ?? "none"}`, () => {
     const { file, text } = choose(asked, present);
     assert.equal(file, expected);
-    assert.match(text, expected === undefined ? /hosts use their own\.$/ : /^The image brings `/);
+    assert.match(text, expected === undefined ? /hosts use what they have\.$/ : /^The image brings `/);
   });
 }
 
@@ -36,7 +36,12 @@ for (const [label, isOwn] of [
   ["LABEL esclusa.compose=/app/compose.yaml", true],
   ["LABEL a=b \\\n  esclusa.compose=/app/compose.yaml", true],
   ["LABEL \"esclusa.compose\"=\"/app/compose.yaml\"", true],
+  ["label esclusa.compose /app/compose.yaml", true],
+  ["LABEL a=\"b c\" 'esclusa.compose'=/app/compose.yaml", true],
   ["# LABEL esclusa.compose=/app/compose.yaml", false],
+  ["COPY esclusa.compose.yaml /app/", false],
+  ["RUN grep esclusa.compose=1 x", false],
+  ["LABEL esclusa.composer=/app/compose.yaml", false],
   ["LABEL esclusa.rollback=unsafe", false],
 ]) {
   test(`${JSON.stringify(label)} ${isOwn ? "says which file the image brings" : "says nothing of it"}`, () => {
@@ -46,9 +51,16 @@ for (const [label, isOwn] of [
   });
 }
 
+for (const asked of ["none", "compose.yaml"]) {
+  test(`\`${asked}\` and the label contradict each other`, () => {
+    const labelled = `${DOCKERFILE}LABEL esclusa.compose=/app/compose.yaml\n`;
+    assert.throws(() => choose(asked, ["compose.yaml"], labelled), /`compose-file` is `(none|compose\.yaml)`, and the Dockerfile says itself/);
+  });
+}
+
 test("the file is copied last, whoever the image's user is, and may be read by all", () => {
   const text = attachComposeFile(`${DOCKERFILE}USER nobody`);
-  assert.ok(text.startsWith(`${DOCKERFILE}USER nobody\nCOPY --chmod=0444 --from=esclusa-release compose.yaml /.esclusa/compose.yaml\n`));
+  assert.ok(text.startsWith(`${DOCKERFILE}USER nobody\nCOPY --chmod=0555 --from=esclusa-release compose.yaml /.esclusa/compose.yaml\n`));
 });
 
 for (const [end, isCut] of [
@@ -64,7 +76,7 @@ for (const [end, isCut] of [
     if (isCut) {
       assert.throws(attach, /ends with `\\`, and nothing comes after it/);
     } else {
-      assert.match(attach(), /\nCOPY --chmod=0444 /);
+      assert.match(attach(), /\nCOPY --chmod=0555 /);
     }
   });
 }

@@ -24,7 +24,7 @@ impl Configuration {
             let key = format!("environments.{name}");
             match (before.environments.get(name), self.environments.get(name)) {
                 (Some(before), Some(after)) => {
-                    if before.compose != after.compose {
+                    if before.compose != after.compose && after.compose != Compose::Host {
                         found.insert("compose".to_owned());
                     }
                     let loosened = find_loosened(before, after);
@@ -54,7 +54,7 @@ fn find_loosened(
 ) -> Vec<&'static str> {
     // Each key stands here, so that a new one is thought of.
     let EnvironmentConfiguration {
-        compose,
+        compose: _,
         compose_allow,
         tag,
         require_version_tag,
@@ -75,10 +75,7 @@ fn find_loosened(
         *require_version_tag != before.require_version_tag && before.require_version_tag.is_some();
     let rows = [
         ("bake.alarms", lacks(alarms, &before.bake.alarms)),
-        (
-            "compose_allow",
-            *compose != Compose::Host && !compose_allow.is_subset(&before.compose_allow),
-        ),
+        ("compose_allow", !compose_allow.is_subset(&before.compose_allow)),
         ("freeze", lacks(freeze, &before.freeze)),
         ("require_version_tag", asks_less),
         ("secrets", lacks(secrets, &before.secrets)),

@@ -55,6 +55,8 @@ pub struct FileChoice<'a> {
     pub present: BTreeSet<String>,
     /// The files that the last activation used, where `.env` does not list them.
     pub kept: Vec<String>,
+    /// The team's own files that a Compose file of an image took the place of.
+    pub own: Vec<String>,
     /// The service's own containers.
     pub containers: Vec<&'a Container>,
 }
@@ -76,14 +78,18 @@ pub fn choose_files(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
             .collect());
     }
     let listed: Vec<String> = split_list(&choice.variable, &choice.separator);
-    let listed: Vec<String> = listed.into_iter().filter(|it| !is_ours(it)).collect();
+    // A list with a file of an image was made for that; the team's is the one before.
+    let is_own = !listed.iter().any(|it| is_shipped(it));
+    let listed: Vec<String> = listed.into_iter().filter(|it| is_own && !is_ours(it)).collect();
+    let kept_is_own = !choice.kept.iter().any(|it| is_shipped(it));
     let started = started_with(choice);
     match started {
         Some((files, at)) if listed.is_empty() || choice.variable_changed_at <= Some(at) => {
             Ok(files)
         }
         _ if !listed.is_empty() => Ok(listed),
-        _ if !choice.kept.is_empty() => Ok(choice.kept.clone()),
+        _ if kept_is_own && !choice.kept.is_empty() => Ok(choice.kept.clone()),
+        _ if !choice.own.is_empty() => Ok(choice.own.clone()),
         _ => find_defaults(choice),
     }
 }

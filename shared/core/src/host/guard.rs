@@ -9,13 +9,11 @@ use super::order::Order;
 use super::plan::Plan;
 use super::project::{Container, Image, Mount, Observation};
 use super::report::Refusal;
-use crate::configuration::Compose;
+use super::takeover::check_takeover;
 
 /// Refuses differences that no edit explains, and tells of mounts that an edit takes away.
 ///
-/// Containers that Esclusa made came from the files, so whatever differs since is an edit. A file
-/// that comes with the image is edited where it is written, but when it first takes the place of
-/// the host's own, nobody has looked at both.
+/// Containers that Esclusa made came from the files, so whatever differs since is an edit.
 pub(super) fn check_unexplained(
     order: &Order,
     definition: &Definition,
@@ -23,7 +21,7 @@ pub(super) fn check_unexplained(
     plan: &mut Plan,
 ) -> Result<(), Refusal> {
     if seen.files.listed.iter().any(|it| is_shipped(it)) {
-        return check_brought(order, definition, seen, plan);
+        return check_takeover(order, definition, seen, plan);
     }
     let made = seen.kept.finished.as_ref().map(|it| &it.containers);
     let is_ours = |it: &Container| made.is_some_and(|ids| ids.contains(&it.id));
@@ -45,44 +43,6 @@ pub(super) fn check_unexplained(
         if let Some(difference) = lost.or_else(|| find_difference(service, container, image)) {
             return Err(refuse(container, &difference, seen));
         }
-    }
-    Ok(())
-}
-
-/// The same where the Compose file comes with the image.
-fn check_brought(
-    order: &Order,
-    definition: &Definition,
-    seen: &Observation,
-    plan: &mut Plan,
-) -> Result<(), Refusal> {
-    let directory = seen.directories.iter().next().map_or("", String::as_str);
-    for container in seen.project_containers().filter(|it| it.state.is_up()) {
-        let name = container.service.as_deref().unwrap_or_default();
-        let is_brought = container.files.iter().any(|it| is_shipped(it));
-        let difference = match definition.services.get(name) {
-            Some(_) if !plan.targets.contains_key(name) => None,
-            Some(service) if is_brought => find_lost_mount(service, container),
-            Some(service) => find_lost_mount(service, container)
-                .or_else(|| find_difference(service, container, seen.images.get(&container.image))),
-            None if is_brought => None,
-            None => Some(format!("is of the service {name}")),
-        };
-        let Some(difference) = difference else { continue };
-        let text = format!(
-            "{} {difference}, which the image's Compose file does not give",
-            container.name
-        );
-        if is_brought || order.compose == Compose::Image {
-            plan.warnings.push(format!("{text}."));
-            continue;
-        }
-        let text = format!(
-            "{text}: it would take the place of those in {directory}. Write it into the \
-             repository's Compose file, or into compose.override.yaml in {directory}, which counts \
-             beside it; or decide with compose = \"host\" or \"image\" in esclusa.toml."
-        );
-        return Err(Refusal::new("hosts.compose", text));
     }
     Ok(())
 }
@@ -126,7 +86,10 @@ fn refuse(container: &Container, difference: &str, seen: &Observation) -> Refusa
 }
 
 /// A mount of data that would be lost or go elsewhere.
-fn find_lost_mount(service: &ServiceDefinition, container: &Container) -> Option<String> {
+pub(super) fn find_lost_mount(
+    service: &ServiceDefinition,
+    container: &Container,
+) -> Option<String> {
     let borrowed = !service.shares_with.is_empty();
     let named = |it: &&Mount| it.holds_data && !it.is_anonymous && !borrowed;
     let given = |it: &Mount, wanted: &MountDefinition| {
@@ -145,7 +108,7 @@ fn trim(path: &str) -> &str {
 }
 
 /// Anything else that the files say otherwise, in a few words, without a value.
-fn find_difference(
+pub(super) fn find_difference(
     service: &ServiceDefinition,
     container: &Container,
     image: Option<&Image>,
@@ -167,7 +130,7 @@ fn find_variable(
     let has = |name: &String| container.environment.get(name);
     let given = service.environment.iter();
     let other = given.clone().find(|(name, value)| has(name) != Some(*value)).map(|(name, _)| name);
-    let of_image = |name: &String| image.is_none_or(|it| it.environment.contains_key(name));
+    let of_image = |name: &String| image.is_none_or(|it| it.environment.get(name) == has(name));
     // The engine's client may hand every container the proxies that it was configured with.
     let is_proxy = |name: &String| name.to_lowercase().ends_with("_proxy");
     let mut extra = container.environment.keys().filter(|it| !is_proxy(it));

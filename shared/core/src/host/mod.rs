@@ -30,6 +30,7 @@ mod restore;
 mod running;
 mod snapshot;
 mod step;
+mod takeover;
 #[cfg(test)]
 mod tests;
 
@@ -60,3 +61,4 @@ pub use report::{Refusal, Report, Restored, exit_code};
 pub use running::{keep_tag, running_of};
 pub use snapshot::{Snapshot, SnapshotContainer};
 pub use step::{Step, Turn};
+pub use takeover::compare_projects;

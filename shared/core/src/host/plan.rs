@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflict::{check_elsewhere, check_names, check_ports};
 use super::definition::{Definition, ServiceDefinition, tag_of};
+use super::files::is_shipped;
 use super::guard::{check_unexplained, find_edited_others};
 use super::network::check_networks;
 use super::order::Order;
@@ -93,10 +94,18 @@ fn choose_targets(
     let directory = seen.directories.iter().next().map_or("", String::as_str);
     if plan.pinned.is_empty() {
         let file = seen.files.listed.first().map_or("the Compose file", String::as_str);
-        let text = format!(
-            "No service in {directory} uses the image {}: name it in {file}.",
-            order.repository
-        );
+        let text = if is_shipped(file) {
+            format!(
+                "No service in the Compose file that the image brings uses the image {}: name it \
+                 there (image:), in the service's repository.",
+                order.repository
+            )
+        } else {
+            format!(
+                "No service in {directory} uses the image {}: name it in {file}.",
+                order.repository
+            )
+        };
         return Err(Refusal::new("hosts.compose", text));
     }
     if plan.targets.is_empty() {

@@ -23,6 +23,9 @@ pub struct Observation {
     pub definition: Result<Definition, Problem>,
     /// The files that Compose was given.
     pub files: Files,
+    /// The first key in which the image's Compose file differs from the host's own files, where it
+    /// is to take their place.
+    pub differs_from_own: Option<String>,
     /// The pin as it is written: images by service; nothing where there is none.
     pub pin: Option<BTreeMap<String, String>>,
     /// Whether the next release's own Compose file lies ready.

@@ -109,6 +109,7 @@ impl Engine {
                     project: name,
                     ..Files::default()
                 },
+                differs_from_own: None,
                 pin: None,
                 has_next_file: false,
                 edited_at: None,

@@ -64,6 +64,12 @@ const GROUP: &str = "target_groups = \
 const WHOLE: &[(&str, &str, &str)] = &[
     ("", "compose = \"image\"", "compose"),
     ("compose = \"host\"", "", "compose"),
+    ("", "compose = \"host\"", ""),
+    (
+        "compose = \"host\"",
+        "compose = \"host\"\n[environments.production]\ncompose_allow = [\"privileged\"]",
+        "environments.production.compose_allow",
+    ),
     ("", "[environments.canary]\ntag = \"canary\"", "environments.canary"),
     ("[environments.canary]\ntag = \"canary\"", "", "environments.canary"),
     ("", "[environments.staging]\ntag = \"next\"", "environments.staging.tag"),

@@ -216,6 +216,27 @@ const DEFAULT: &[Row] = &[
         NEXT_SHIPPED,
     ),
     (
+        "without it the team's own files count again, not what was listed for it",
+        |choice, them| {
+            started(them, &["/srv/shop/esclusa.compose.yaml", "/srv/shop/esclusa.release.yaml"]);
+            choice.variable =
+                "esclusa.compose.yaml:compose.override.yaml:esclusa.release.yaml".to_owned();
+            choice.kept = list(&["esclusa.compose.yaml", "compose.override.yaml"]);
+            choice.present = set(&["compose.override.yaml", "compose.yaml"]);
+        },
+        "compose.yaml compose.override.yaml",
+    ),
+    (
+        "… also those that the team had listed itself",
+        |choice, them| {
+            started(them, &["/srv/shop/esclusa.compose.yaml", "/srv/shop/esclusa.release.yaml"]);
+            choice.variable = "esclusa.compose.yaml:esclusa.release.yaml".to_owned();
+            choice.kept = list(&["esclusa.compose.yaml"]);
+            choice.own = list(&["prod.yml"]);
+        },
+        "prod.yml",
+    ),
+    (
         "a shipped file has the host's own override beside it",
         |choice, _| {
             choice.compose = Some(Compose::Image);

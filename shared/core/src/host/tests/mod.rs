@@ -20,4 +20,5 @@ mod prune;
 mod random;
 mod restore;
 mod steps;
+mod takeover;
 mod world;

@@ -222,6 +222,7 @@ pub(super) fn shop() -> Observation {
         platform: "linux/amd64".parse().ok(),
         definition: Ok(definition),
         files: Files { listed, project: "shop".to_owned(), ..Files::default() },
+        differs_from_own: None,
         pin: Some(map(&[("web", pinned('a'))])),
         has_next_file: false,
         edited_at: Some(at(500)),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { questionOf, readAnswer } from "../src/configuration.js";
+import { checkArrived, questionOf, readAnswer } from "../configuration.js";
 
 test("a configuration is handed in as it is, and stored where that is asked for", () => {
   const configuration = "# ü\n[environments.production]\nwaves = [\"100%\"]";
@@ -9,6 +9,15 @@ test("a configuration is handed in as it is, and stored where that is asked for"
     const expected = { action: "configure", service: "acme/tickets", configuration, apply };
     assert.deepEqual(questionOf("acme/tickets", configuration, apply), expected);
   }
+});
+
+/** By `printf '# ü' | sha256sum`. */
+const HASH = "b3fbee04cd6f56f45984d083d053e42159a34574ff49da0857ddedd8a1cbb7b4";
+
+test("a configuration that got lost on its way is missed", () => {
+  checkArrived("# ü", HASH);
+  checkArrived("anything", "");
+  assert.throws(() => checkArrived("", HASH), /did not come along from the job before/);
 });
 
 /** What the operator answers, and what is shown. */

@@ -3,6 +3,11 @@
 
 mod machine;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use esclusa_local::places::tested_checkout;
 use machine::{Machine, Row};
 
 const FINE: Row = Row { mode: "machine", programs: &[], gone: &[], variables: &[], refusal: "" };
@@ -193,4 +198,27 @@ fn setup_installs_nothing_when_something_is_refused() {
         let said = machine.setup(purpose, &[("ESCLUSA_MEMORY_MIB", "999999999")]);
         assert!(said.contains(expected), "{said}");
     }
+}
+
+/// `sam build` has the layer made by a copy of its directory elsewhere, with the makefile's own
+/// name.
+#[test]
+fn the_layer_of_host_programs_is_made_in_any_path() {
+    let name = format!("esclusa-{} it's an ñ (and #more) 100% & so on", std::process::id());
+    let checkout = std::env::temp_dir().join(name);
+    let (hosts, scripts) = (checkout.join("hosts"), checkout.join("scripts"));
+    fs::create_dir_all(&hosts).unwrap();
+    fs::create_dir_all(&scripts).unwrap();
+    fs::copy(tested_checkout().join("hosts/Makefile"), hosts.join("Makefile")).unwrap();
+    let programs = scripts.join("programs");
+    fs::write(&programs, "#!/bin/sh\nprintf '%s\\n' \"$@\"\n").unwrap();
+    fs::set_permissions(&programs, fs::Permissions::from_mode(0o755)).unwrap();
+    let artifacts = checkout.join("target");
+    let mut make = Command::new("make");
+    make.args(["--silent", "build-HostPrograms", "--makefile"]).arg(hosts.join("Makefile"));
+    let output = make.env("ARTIFACTS_DIR", &artifacts).current_dir("/").output().unwrap();
+    fs::remove_dir_all(&checkout).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, format!("--all\n{}\n", artifacts.display()), "{failed}");
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use esclusa_core::configuration::Compose as Source;
 use esclusa_core::host::policy::explain;
 use esclusa_core::host::{
     Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, SHIPPED,
@@ -141,8 +142,13 @@ impl Observer {
         }
         let before = Files { listed: own.clone(), ..files.clone() };
         let repository = &self.order.repository;
-        let differs = self.compose.find_difference(&before, files, repository).await;
-        Ok(Takeover { own, differs: differs.map_err(problem)? })
+        let differs = match self.compose.find_difference(&before, files, repository).await {
+            Ok(differs) => differs,
+            // It counts whatever the own files say, and be it nothing.
+            Err(_) if self.order.compose == Source::Image => None,
+            Err(text) => return Err(problem(text)),
+        };
+        Ok(Takeover { own, differs })
     }
 
     /// Compose's own variables: of the files that the service was started with, else of `.env`.

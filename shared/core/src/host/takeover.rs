@@ -67,9 +67,9 @@ fn find_changed_container(
     plan: &Plan,
 ) -> Option<String> {
     let is_brought = |it: &Container| it.files.iter().any(|file| is_shipped(file));
-    let found = targets(definition, seen, plan).filter(|(container, _)| !is_brought(container));
-    let mut found = found;
-    found.find_map(|(container, service)| {
+    let mut others =
+        targets(definition, seen, plan).filter(|(container, _)| !is_brought(container));
+    others.find_map(|(container, service)| {
         let difference = match service {
             None => Some(format!("is of the service {}", name_of(container))),
             Some(service) => find_lost_mount(service, container)

@@ -53,7 +53,7 @@ fn what_is_promoted_is_as_its_rows_say() {
 
 #[test]
 fn how_a_rollout_is_waited_for_is_as_its_rows_say() {
-    run_rows("wait", &[], 25);
+    run_rows("wait", &[], 27);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 /** The runner's own files and commands: inputs, outputs, and lines that it shows. */
 import { createHash, randomUUID } from "node:crypto";
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { Problem } from "./problem.js";
 
@@ -14,6 +15,18 @@ export function setOutputs(outputs, file = process.env.GITHUB_OUTPUT) {
   for (const [name, value] of Object.entries(outputs)) {
     const mark = `end-${randomUUID()}`;
     appendFileSync(file, `${name}<<${mark}\n${value}\n${mark}\n`);
+  }
+}
+
+/** A file of the service, which lies where the input `directory` says; nothing where there is none. */
+export function readOfService(file) {
+  try {
+    return readFileSync(join(process.env.GITHUB_WORKSPACE, input("directory"), file), "utf8");
+  } catch (error) {
+    if (error.code === "ENOENT") {
+      return undefined;
+    }
+    throw new Problem(`${file} cannot be read: ${error.message}.`);
   }
 }
 

@@ -1,25 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { Problem } from "../lib/problem.js";
-import { act, annotation, hashOf, input, setOutputs } from "../lib/runner.js";
+import { act, annotation, hashOf, input, readOfService, setOutputs } from "../lib/runner.js";
 import { planRun } from "./src/plan.js";
 import { findVersion } from "./src/version.js";
 
 const { GITHUB_EVENT_NAME: event, GITHUB_REF: ref, GITHUB_SHA: revision, GITHUB_WORKSPACE: workspace } = process.env;
-
-/** A file of the service; nothing where there is none. */
-function read(file) {
-  try {
-    return readFileSync(join(workspace, input("directory"), file), "utf8");
-  } catch (error) {
-    if (error.code === "ENOENT") {
-      return undefined;
-    }
-    throw new Problem(`${file} cannot be read: ${error.message}.`);
-  }
-}
 
 /** The git tags on the commit, as far as the checkout fetched tags. */
 function tags() {
@@ -31,11 +17,11 @@ function tags() {
 setOutputs({ started: new Date().toISOString() });
 
 await act("Plan", () => {
-  const found = findVersion({ input: input("version"), tags: tags(), read });
+  const found = findVersion({ input: input("version"), tags: tags(), read: readOfService });
   const branches = { production: input("production-branch"), staging: input("staging-branch") };
   const plan = planRun({ event, ref, revision, branches, found });
   const push = plan.environment !== "";
-  const configuration = (read("esclusa.toml") ?? "").trim();
+  const configuration = (readOfService("esclusa.toml") ?? "").trim();
   setOutputs({ ...plan, push, configuration, "configuration-hash": hashOf(configuration), tags: JSON.stringify(plan.tags) });
   const goes = push ? `goes to ${plan.environment} as ${plan.tags.join(", ")}` : "goes nowhere: it is built and tested";
   const source = found === undefined ? "" : ` (${found.source})`;

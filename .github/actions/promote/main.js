@@ -1,26 +1,11 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-
 import { configure } from "../lib/configuration.js";
 import { ecrPassword, USER } from "../lib/ecr.js";
 import { askOperator } from "../lib/operator.js";
 import { Problem } from "../lib/problem.js";
 import { parseAddress, Repository } from "../lib/registry.js";
-import { act, annotation, input, setOutputs } from "../lib/runner.js";
+import { act, annotation, input, readOfService, setOutputs } from "../lib/runner.js";
 import { LATEST } from "../push/src/decide.js";
 import { chooseVersion, decidePromotion, findProven } from "./src/promote.js";
-
-/** The configuration as it was reviewed; nothing where there is none. */
-function readConfiguration() {
-  try {
-    return readFileSync(join(process.env.GITHUB_WORKSPACE, input("directory"), "esclusa.toml"), "utf8").trim();
-  } catch (error) {
-    if (error.code === "ENOENT") {
-      return "";
-    }
-    throw new Problem(`esclusa.toml cannot be read: ${error.message}.`);
-  }
-}
 
 await act("Promotion", async () => {
   const environment = input("from");
@@ -38,7 +23,7 @@ await act("Promotion", async () => {
   const version = chooseVersion(input("version"), image.labels);
   const [versioned, followed] = [await repository.findImage(`v${version}`), await repository.findImage(LATEST)];
   const { tags, text } = decidePromotion({ digest, version }, { versioned, followed });
-  const configuration = readConfiguration();
+  const configuration = (readOfService("esclusa.toml") ?? "").trim();
   await configure(address.repository, configuration, false);
   for (const tag of tags) {
     if (tag === LATEST) {

@@ -4,7 +4,6 @@ use esclusa_core::name::Service;
 use esclusa_core::reason::Code;
 use esclusa_shell::configure::{self, ConfigureError, Scope};
 use esclusa_shell::ports::{ConfigurationStore, Configurations, Unavailable};
-
 use serde::Serialize;
 
 use crate::answer::{Answer, Refused};
@@ -40,24 +39,24 @@ impl Submission<'_> {
         function: &str,
     ) -> Result<Answer, Unavailable> {
         let Self { service, text, scope, applies } = self;
-        let refused = match configure::configure(ports, service, text, *scope, *applies).await {
-            Ok(configured) => return Ok(Answer::Configured(told(service, configured))),
-            Err(ConfigureError::Unavailable(failure)) => return Err(failure),
-            Err(refused) => refused,
+        let refuse = |error: &ConfigureError, code: String, next: String| {
+            let text = format!("the configuration of {service} was not stored: {error}");
+            Ok(Answer::Refused(Refused { ok: false, code, text, next }))
         };
-        let said = format!("the configuration of {service} was not stored: {refused}");
-        let (code, next) = match refused {
-            ConfigureError::Invalid(_) | ConfigureError::Unavailable(_) => {
-                (Code::CONFIG_INVALID.to_string(), "correct esclusa.toml".to_owned())
+        let invalid = Code::CONFIG_INVALID.to_string();
+        match configure::configure(ports, service, text, *scope, *applies).await {
+            Ok(configured) => Ok(Answer::Configured(told(service, configured))),
+            Err(ConfigureError::Unavailable(failure)) => Err(failure),
+            Err(error @ ConfigureError::Invalid(_)) => {
+                refuse(&error, invalid, "correct esclusa.toml".to_owned())
             }
-            ConfigureError::Looser { .. } => {
-                ("config.looser".to_owned(), by_hand(service, function))
+            Err(error @ ConfigureError::Unreadable(_)) => {
+                refuse(&error, invalid, by_hand(service, function))
             }
-            ConfigureError::Unreadable(_) => {
-                (Code::CONFIG_INVALID.to_string(), by_hand(service, function))
+            Err(error @ ConfigureError::Looser { .. }) => {
+                refuse(&error, "config.looser".to_owned(), by_hand(service, function))
             }
-        };
-        Ok(Answer::Refused(Refused { ok: false, code, text: said, next }))
+        }
     }
 }
 

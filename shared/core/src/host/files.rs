@@ -79,9 +79,9 @@ pub fn choose_files(choice: &FileChoice<'_>) -> Result<Vec<String>, Problem> {
     }
     let listed: Vec<String> = split_list(&choice.variable, &choice.separator);
     // A list with a file of an image was made for that; the team's is the one before.
-    let is_own = !listed.iter().any(|it| is_shipped(it));
+    let is_own = !has_shipped(&listed);
     let listed: Vec<String> = listed.into_iter().filter(|it| is_own && !is_ours(it)).collect();
-    let kept_is_own = !choice.kept.iter().any(|it| is_shipped(it));
+    let kept_is_own = !has_shipped(&choice.kept);
     let started = started_with(choice);
     match started {
         Some((files, at)) if listed.is_empty() || choice.variable_changed_at <= Some(at) => {
@@ -102,6 +102,11 @@ pub(super) fn split_list(list: &str, separator: &str) -> Vec<String> {
 
 fn is_ours(file: &str) -> bool {
     is_shipped(file) || name_of(file) == PIN
+}
+
+/// Whether one of these Compose files came with an image.
+pub(super) fn has_shipped(files: &[String]) -> bool {
+    files.iter().any(|it| is_shipped(it))
 }
 
 /// Whether a Compose file came with an image.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::definition::{Definition, MountDefinition, Port, ServiceDefinition};
-use super::files::is_shipped;
+use super::files::has_shipped;
 use super::order::Order;
 use super::plan::Plan;
 use super::project::{Container, Image, Mount, Observation};
@@ -20,7 +20,7 @@ pub(super) fn check_unexplained(
     seen: &Observation,
     plan: &mut Plan,
 ) -> Result<(), Refusal> {
-    if seen.files.listed.iter().any(|it| is_shipped(it)) {
+    if has_shipped(&seen.files.listed) {
         return check_takeover(order, definition, seen, plan);
     }
     let made = seen.kept.finished.as_ref().map(|it| &it.containers);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::definition::{Definition, Healthcheck};
-use super::files::is_shipped;
+use super::files::has_shipped;
 use super::health::LONGEST_WAIT;
 use super::image::{
     COMPOSE_LABEL, ROLLBACK_LABEL, check_platform, check_way_back, fetch_candidate, find_candidate,
@@ -59,7 +59,7 @@ fn warn_of_label(order: &Order, seen: &Observation) -> Option<String> {
 }
 
 fn runs_with_shipped_file(seen: &Observation) -> bool {
-    seen.project_containers().any(|it| it.files.iter().any(|file| is_shipped(file)))
+    seen.project_containers().any(|it| has_shipped(&it.files))
 }
 
 fn ready(order: &Order, warnings: Vec<String>) -> Turn {

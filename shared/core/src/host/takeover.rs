@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::definition::{Definition, ServiceDefinition, repository_of};
-use super::files::is_shipped;
+use super::files::has_shipped;
 use super::guard::{find_difference, find_lost_mount};
 use super::order::Order;
 use super::plan::Plan;
@@ -48,7 +48,7 @@ pub(super) fn check_takeover(
 /// Whether the file in use came with an image already.
 fn came_with_image(seen: &Observation) -> bool {
     let finished = seen.kept.finished.as_ref();
-    finished.is_some_and(|it| it.files.listed.iter().any(|file| is_shipped(file)))
+    finished.is_some_and(|it| has_shipped(&it.files.listed))
 }
 
 fn find_taken_mounts(definition: &Definition, seen: &Observation, plan: &Plan) -> Vec<String> {
@@ -66,9 +66,8 @@ fn find_changed_container(
     seen: &Observation,
     plan: &Plan,
 ) -> Option<String> {
-    let is_brought = |it: &Container| it.files.iter().any(|file| is_shipped(file));
     let mut others =
-        targets(definition, seen, plan).filter(|(container, _)| !is_brought(container));
+        targets(definition, seen, plan).filter(|(container, _)| !has_shipped(&container.files));
     others.find_map(|(container, service)| {
         let difference = match service {
             None => Some(format!("is of the service {}", name_of(container))),

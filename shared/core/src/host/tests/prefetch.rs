@@ -318,6 +318,12 @@ const WARNINGS: &[Row] = &[
     ),
 ];
 
+/// Has every image bring a Compose file.
+fn bring(seen: &mut Observation, path: &str) {
+    let labels = map(&[(COMPOSE_LABEL, path.to_owned())]);
+    seen.images.values_mut().for_each(|it| it.labels.clone_from(&labels));
+}
+
 const SHIPPED: &[Row] = &[
     (
         "the image is fetched before its file is looked at",
@@ -332,8 +338,7 @@ const SHIPPED: &[Row] = &[
         "the file is copied out of the image",
         |it, order| {
             order.compose = Compose::Image;
-            let path = "/app/compose.yaml".to_owned();
-            it.images.values_mut().for_each(|it| it.labels = map(&[(COMPOSE_LABEL, path.clone())]));
+            bring(it, "/app/compose.yaml");
         },
         "copies /app/compose.yaml",
     ),
@@ -341,8 +346,7 @@ const SHIPPED: &[Row] = &[
         "once it lies there it counts",
         |it, order| {
             order.compose = Compose::Image;
-            let path = "/app/compose.yaml".to_owned();
-            it.images.values_mut().for_each(|it| it.labels = map(&[(COMPOSE_LABEL, path.clone())]));
+            bring(it, "/app/compose.yaml");
             it.has_next_file = true;
         },
         "ready",
@@ -378,8 +382,7 @@ const SHIPPED: &[Row] = &[
         "by default the file is copied out of an image that brings one",
         |it, order| {
             order.compose = Compose::Auto;
-            let path = "/.esclusa/compose.yaml".to_owned();
-            it.images.values_mut().for_each(|it| it.labels = map(&[(COMPOSE_LABEL, path.clone())]));
+            bring(it, "/.esclusa/compose.yaml");
         },
         "copies /.esclusa/compose.yaml",
     ),

@@ -61,6 +61,10 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         179_596_312_313_050,
         "a rollout whose changed hosts were replaced was given up for an adoption",
     ),
+    (
+        179_597_930_534_050,
+        "a host that was not listed while it joined made the other change under traffic",
+    ),
 ];
 
 fn number(name: &str) -> Option<u64> {

@@ -190,6 +190,7 @@ impl ControlPlane {
 impl Drop for ControlPlane {
     fn drop(&mut self) {
         self.server.abort();
+        self.services.ecr.save_gathered();
         self.services.elb.stop();
     }
 }

@@ -88,6 +88,15 @@ impl Repository {
         self.tags.iter().filter(|(_, at)| *at == digest).map(|(tag, _)| tag.as_str()).collect()
     }
 
+    /// The tags of every image that has some, in order: for answers about many images.
+    pub(crate) fn tags_by_digest(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut tags: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (tag, digest) in &self.tags {
+            tags.entry(digest).or_default().push(tag);
+        }
+        tags
+    }
+
     /// Digests that an index of this repository names.
     pub(crate) fn referenced(&self) -> BTreeSet<String> {
         self.images.values().flat_map(|it| it.manifest.children.iter().cloned()).collect()
@@ -148,14 +157,13 @@ impl Repository {
     }
 
     /// The `ImageDetail` structure of answers.
-    pub(crate) fn describe_image(&self, account: &str, image: &Image) -> Value {
+    pub(crate) fn describe_image(&self, account: &str, image: &Image, tags: &[&str]) -> Value {
         let manifest = &image.manifest;
         let mut detail = json!({
             "registryId": account, "repositoryName": self.name, "imageDigest": manifest.digest,
             "imageSizeInBytes": manifest.bytes, "imagePushedAt": image.pushed_at.epoch(),
             "imageManifestMediaType": manifest.media_type, "imageStatus": image.status,
         });
-        let tags = self.tags_of(&manifest.digest);
         set(&mut detail, "imageTags", Some(tags).filter(|it| !it.is_empty()));
         set(&mut detail, "artifactMediaType", manifest.artifact_type.clone());
         set(&mut detail, "subjectManifestDigest", manifest.subject.clone());

@@ -1,5 +1,7 @@
 //! `DescribeImages` and `ListImages`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -7,7 +9,11 @@ use super::catalog::{Image, ImageId, Repository};
 use super::images::check_count;
 use super::{Ecr, invalid};
 use crate::aws::error::ApiResult;
+use crate::aws::guard;
 use crate::aws::json::{page, set};
+
+/// The tags of every image that has some.
+type Tags<'a> = BTreeMap<&'a str, Vec<&'a str>>;
 
 /// What both listings take.
 #[derive(Debug, Deserialize)]
@@ -43,8 +49,8 @@ impl Filter {
     }
 
     /// Without a word about it, only what can be pulled is shown.
-    fn selects(&self, repository: &Repository, image: &Image) -> bool {
-        let tagged = !repository.tags_of(&image.manifest.digest).is_empty();
+    fn selects(&self, image: &Image, tags: &Tags<'_>) -> bool {
+        let tagged = tags.contains_key(image.manifest.digest.as_str());
         let by_tag = match self.tag_status.as_deref() {
             Some("TAGGED") => tagged,
             Some("UNTAGGED") => !tagged,
@@ -69,20 +75,29 @@ impl Listing {
 
 impl Ecr {
     pub(super) fn describe_images(&self, input: &Listing) -> ApiResult<Value> {
-        let repository = self.repository(&input.repository_name)?;
+        let catalog = guard(&self.catalog);
+        let repository = catalog.repository(self.account(), &input.repository_name)?;
         input.filter.check()?;
         if let Some(ids) = &input.image_ids {
-            return self.describe_named(&repository, ids, input);
+            return self.describe_named(repository, ids, input);
         }
         let size = input.size()?;
+        let tags = repository.tags_by_digest();
         let all = repository.images.values();
-        let wanted: Vec<&Image> = all.filter(|it| input.filter.selects(&repository, it)).collect();
+        let wanted: Vec<&Image> = all.filter(|it| input.filter.selects(it, &tags)).collect();
         let key = |it: &&Image| it.manifest.digest.clone();
         let shown = page(wanted, key, input.next_token.as_deref(), size).map_err(invalid)?;
-        let details = shown.items.iter().map(|it| repository.describe_image(self.account(), it));
-        let mut answer = json!({ "imageDetails": details.collect::<Vec<_>>() });
+        let mut answer = json!({ "imageDetails": self.details(repository, &shown.items, &tags) });
         set(&mut answer, "nextToken", shown.next);
         Ok(answer)
+    }
+
+    fn details(&self, of: &Repository, images: &[&Image], tags: &Tags<'_>) -> Vec<Value> {
+        let tags = |image: &Image| tags.get(image.manifest.digest.as_str());
+        let describe = |image: &&Image| {
+            of.describe_image(self.account(), image, tags(image).map_or(&[], Vec::as_slice))
+        };
+        images.iter().map(describe).collect()
     }
 
     /// All of the images that are named, each once, or the exception for the first that is not.
@@ -96,6 +111,7 @@ impl Ecr {
         if input.max_results.is_some() || input.next_token.is_some() {
             return Err(invalid("imageIds cannot be combined with maxResults or nextToken"));
         }
+        let tags = repository.tags_by_digest();
         let mut digests = Vec::new();
         for id in ids {
             let not_found = || id.not_found(&repository.name, self.account());
@@ -104,7 +120,7 @@ impl Ecr {
                 _ => invalid(reason),
             })?;
             let image = repository.images.get(&digest);
-            if !image.is_some_and(|it| input.filter.selects(repository, it)) {
+            if !image.is_some_and(|it| input.filter.selects(it, &tags)) {
                 return Err(not_found());
             }
             if !digests.contains(&digest) {
@@ -112,24 +128,25 @@ impl Ecr {
             }
         }
         let images = digests.iter().filter_map(|digest| repository.images.get(digest));
-        let details = images.map(|it| repository.describe_image(self.account(), it));
-        Ok(json!({ "imageDetails": details.collect::<Vec<_>>() }))
+        let images: Vec<&Image> = images.collect();
+        Ok(json!({ "imageDetails": self.details(repository, &images, &tags) }))
     }
 
     /// One entry for each tag, and one for an image without tags.
     pub(super) fn list_images(&self, input: &Listing) -> ApiResult<Value> {
-        let repository = self.repository(&input.repository_name)?;
+        let catalog = guard(&self.catalog);
+        let repository = catalog.repository(self.account(), &input.repository_name)?;
         input.filter.check()?;
         let size = input.size()?;
+        let tags = repository.tags_by_digest();
         let mut ids = Vec::new();
         let all = repository.images.values();
-        for image in all.filter(|it| input.filter.selects(&repository, it)) {
+        for image in all.filter(|it| input.filter.selects(it, &tags)) {
             let digest = &image.manifest.digest;
-            let tags = repository.tags_of(digest);
-            if tags.is_empty() {
-                ids.push(ImageId::of(digest, None));
+            match tags.get(digest.as_str()) {
+                Some(tags) => ids.extend(tags.iter().map(|tag| ImageId::of(digest, Some(tag)))),
+                None => ids.push(ImageId::of(digest, None)),
             }
-            ids.extend(tags.into_iter().map(|tag| ImageId::of(digest, Some(tag))));
         }
         let key = |it: &ImageId| {
             let (digest, tag) = (it.image_digest.as_deref(), it.image_tag.as_deref());

@@ -1,5 +1,7 @@
 //! `BatchGetImage`, `PutImage` and `GetAuthorizationToken`.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -90,7 +92,7 @@ impl Ecr {
         })
     }
 
-    pub(super) async fn put_image(&self, input: Put) -> ApiResult<Value> {
+    pub(super) async fn put_image(self: &Arc<Self>, input: Put) -> ApiResult<Value> {
         let _in_order = self.intake.lock().await;
         let bytes = input.image_manifest.clone().into_bytes();
         let digest = digest_of(&bytes);

@@ -15,7 +15,9 @@ mod repositories;
 mod scan;
 mod sync;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::Mutex as AsyncMutex;
@@ -23,6 +25,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::Settings;
 use super::error::{ApiError, ApiResult};
 use super::events::Bus;
+use super::guard;
 use super::json::parse;
 use super::store::Snapshot;
 use catalog::Catalog;
@@ -31,6 +34,10 @@ use registry::Registry;
 pub use registry::RegistryAccess;
 pub use scan::ScanResult;
 
+/// How long pushes are gathered before they are saved: the catalog is saved whole, and the registry
+/// has what a killed server did not save.
+const GATHERED: Duration = Duration::from_millis(500);
+
 /// The service.
 pub(crate) struct Ecr {
     settings: Settings,
@@ -38,6 +45,8 @@ pub(crate) struct Ecr {
     registry: Registry,
     snapshot: Snapshot,
     catalog: Mutex<Catalog>,
+    /// Whether the catalog holds pushes that are still to be saved.
+    unsaved: AtomicBool,
     /// Pushes are taken in one after the other, in the order in which the registry tells them.
     intake: AsyncMutex<()>,
     /// Layers that are being uploaded by ECR's own calls.
@@ -55,7 +64,27 @@ impl Ecr {
         let catalog = Mutex::new(snapshot.load()?.unwrap_or_default());
         let registry = Registry::new(access);
         let (intake, uploads) = (AsyncMutex::new(()), Mutex::default());
-        Ok(Self { settings, events, registry, snapshot, catalog, intake, uploads })
+        let unsaved = AtomicBool::new(false);
+        Ok(Self { settings, events, registry, snapshot, catalog, unsaved, intake, uploads })
+    }
+
+    /// Saves the catalog soon, together with what is pushed meanwhile.
+    fn save_soon(self: &Arc<Self>) {
+        if self.unsaved.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let ecr = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(GATHERED).await;
+            ecr.save_gathered();
+        });
+    }
+
+    /// Saves what waits to be saved.
+    pub(crate) fn save_gathered(&self) {
+        if self.unsaved.swap(false, Ordering::AcqRel) {
+            self.snapshot.save(&*guard(&self.catalog));
+        }
     }
 
     /// Carries out one operation.

@@ -1,5 +1,7 @@
 //! The registry's notifications: how a `docker push` becomes an image and an event.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::json;
 
@@ -50,7 +52,7 @@ impl Ecr {
     /// # Errors
     ///
     /// The registry could not be read: it is to tell again.
-    pub(crate) async fn notified(&self, envelope: Envelope) -> ApiResult<()> {
+    pub(crate) async fn notified(self: &Arc<Self>, envelope: Envelope) -> ApiResult<()> {
         let _in_order = self.intake.lock().await;
         for note in envelope.events.iter().filter(|it| it.request.useragent != AGENT) {
             let of_manifest = TYPES.contains(&note.target.media_type.as_str());
@@ -63,7 +65,7 @@ impl Ecr {
         Ok(())
     }
 
-    async fn pushed(&self, note: &Notification) -> ApiResult<()> {
+    async fn pushed(self: &Arc<Self>, note: &Notification) -> ApiResult<()> {
         let Target { digest, repository, .. } = &note.target;
         let tag = Some(note.target.tag.as_str()).filter(|it| !it.is_empty());
         let stored = self.registry.manifest(repository, digest).await.map_err(super::broken)?;
@@ -84,7 +86,13 @@ impl Ecr {
 
     /// Makes a pushed manifest an image; a repository that does not exist comes into being, as it
     /// does in ECR with a repository creation template for create on push.
-    pub(super) fn take_in(&self, name: &str, manifest: Manifest, tag: Option<&str>, at: Moment) {
+    pub(super) fn take_in(
+        self: &Arc<Self>,
+        name: &str,
+        manifest: Manifest,
+        tag: Option<&str>,
+        at: Moment,
+    ) {
         let digest = manifest.digest.clone();
         let scan = {
             let mut catalog = guard(&self.catalog);
@@ -95,9 +103,9 @@ impl Ecr {
             });
             let manifest = with_size(repository, manifest);
             repository.push(manifest, tag, at);
-            self.snapshot.save(&*catalog);
             catalog.repositories.get(name).is_some_and(|it| it.scan_on_push)
         };
+        self.save_soon();
         if scan {
             // An index is refused; its children are scanned when they are pushed.
             if let Err(error) = self.begin_scan(name, &digest) {

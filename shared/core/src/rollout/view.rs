@@ -120,8 +120,14 @@ impl Rollout {
                 view.draining.insert(it.target.clone());
             }
         }
-        let fleet = cx.facts.fleet.iter().flat_map(|fleet| &fleet.hosts);
-        let others = fleet.filter(|it| !self.is_live(it) && !view.is_stopped(it));
+        let listed = cx.facts.fleet.iter().flat_map(|fleet| &fleet.hosts);
+        // Systems Manager may stop listing a host that runs: the load balancer still has it.
+        let under_way = cx
+            .errands
+            .iter()
+            .filter(|(host, errand)| errand.is_under_way() && view.registered.contains_key(*host));
+        let others = listed.chain(under_way.map(|it| it.0));
+        let others = others.filter(|it| !self.is_live(it) && !view.is_stopped(it));
         view.others = others.cloned().collect();
         for group in groups {
             let of = |target: &Target| target.group == *group;

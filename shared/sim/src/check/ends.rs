@@ -65,7 +65,8 @@ impl World {
         let digest = &rollout.candidate.digest;
         let works = self.images.get(digest).is_some_and(|(_, it)| *it == Behaviour::Good);
         let is_since = |at: Timestamp| at >= rollout.started;
-        let turned_at = self.marks.turned_at.get(&rollout.id).copied().unwrap_or(rollout.started);
+        // Where nothing is put back, it ends as it turns back.
+        let turned_at = self.marks.turned_at.get(&rollout.id).copied().unwrap_or(self.now);
         let was_taken = |id: &HostId| {
             self.hosts.get(id).is_none_or(|it| !it.alive || it.stopped_until >= turned_at)
         };

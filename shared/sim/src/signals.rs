@@ -24,7 +24,7 @@ pub(crate) const SECRET: &str = "db";
 const EVENT: Duration = Duration::from_secs(1);
 
 /// How long an image runs before the alarm finds it out.
-const FINDS_OUT: Duration = Duration::from_secs(5);
+pub(crate) const FINDS_OUT: Duration = Duration::from_secs(5);
 
 /// An alarm and a secret, and what the adversary does to them.
 #[derive(Debug, Default)]

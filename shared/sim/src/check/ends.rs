@@ -10,6 +10,7 @@ use esclusa_core::rollout::{Cause, End, Progress, Rollout};
 use esclusa_core::time::Timestamp;
 
 use crate::hosts::SimHost;
+use crate::signals::FINDS_OUT;
 use crate::world::{Behaviour, World, say};
 
 /// How long the load balancer may have known what the look that ended a rollout did not see.
@@ -149,6 +150,11 @@ impl World {
     fn check_alarm(&mut self, rollout: &Rollout) {
         let let_go = rollout.history.iter().any(|line| line.text.contains("lets it go on"));
         let watched = !rollout.watched_alarms().is_empty() && !let_go;
+        // Whoever starts its containers anew quiets the alarm until it finds out again.
+        let was_restarted = |at: &Timestamp| self.now.since(*at) <= FINDS_OUT.saturating_mul(2);
+        if self.marks.drifted_at.values().any(was_restarted) {
+            return;
+        }
         if watched && self.is_alarming(&rollout.candidate.digest) {
             self.breaks(20, "succeeded, although the alarm that it watches is red");
         }

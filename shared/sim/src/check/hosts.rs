@@ -188,17 +188,19 @@ impl World {
         };
         let Some(floor) = active.or_else(configured) else { return };
         let known = |id: &HostId| self.in_since(id).is_some_and(|at| self.now.since(at) > UNSEEN);
-        let serving = leaving.iter().any(|id| known(id) && counts(id));
+        let drifted = |id: &HostId| {
+            let at = self.marks.drifted_at.get(id);
+            at.is_some_and(|at| self.now.since(*at) <= Duration::from_hours(1))
+        };
+        // Where somebody has stopped a part of it, the rest is no host in service.
+        let is_whole = |id: &HostId| !drifted(id) || self.is_well(id);
+        let serving = leaving.iter().any(|id| known(id) && counts(id) && is_whole(id));
         if fleet < 2 || !serving {
             return;
         }
         let left = self.live().filter(|(id, _)| !leaving.contains(id) && self.serves(id)).count();
         // What has failed since Esclusa looked is not its doing; nor is what others did to a host,
         // which may have failed without the load balancer's knowing.
-        let drifted = |id: &HostId| {
-            let at = self.marks.drifted_at.get(id);
-            at.is_some_and(|at| self.now.since(*at) <= Duration::from_hours(1))
-        };
         let fallen = |id: &HostId| {
             let out = self.out_since(id).is_some_and(|at| self.now.since(at) <= UNSEEN);
             let died = self.died_at(id).is_some_and(|at| self.now.since(at) <= UNHEARD);

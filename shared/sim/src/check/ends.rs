@@ -150,12 +150,13 @@ impl World {
     fn check_alarm(&mut self, rollout: &Rollout) {
         let let_go = rollout.history.iter().any(|line| line.text.contains("lets it go on"));
         let watched = !rollout.watched_alarms().is_empty() && !let_go;
-        // Whoever starts its containers anew quiets the alarm until it finds out again.
-        let was_restarted = |at: &Timestamp| self.now.since(*at) <= FINDS_OUT.saturating_mul(2);
-        if self.marks.drifted_at.values().any(was_restarted) {
-            return;
-        }
-        if watched && self.is_alarming(&rollout.candidate.digest) {
+        // What was started anew, by whomever, quiets the alarm until it finds out again.
+        let finds_out = |(_, host): (&HostId, &SimHost)| {
+            let ran = self.now.since(host.engine.started_at());
+            host.running().is(&rollout.candidate.digest) && ran > FINDS_OUT.saturating_mul(2)
+        };
+        let is_red = self.is_alarming(&rollout.candidate.digest) && self.live().any(finds_out);
+        if watched && is_red {
             self.breaks(20, "succeeded, although the alarm that it watches is red");
         }
     }

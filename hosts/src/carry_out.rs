@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use esclusa_core::host::{
-    Admission, Inspection, Kept, Observation, Order, Refusal, Report, Step, Turn, admit,
-    check_time, choose_prunable, finish, history_after, inspect, is_last_word, is_one_way,
-    next_activation_turn, next_prefetch_turn,
+    Admission, Inspection, Kept, Mode, NEXT_SHIPPED, ONCE_FILE, Observation, Order, Refusal,
+    Report, Step, Turn, admit, check_time, choose_prunable, finish, has_begun_once, history_after,
+    inspect, is_last_word, is_one_way, next_activation_turn, next_prefetch_turn, runs_once,
 };
 use esclusa_core::order::Verb;
 use esclusa_core::reason::{Code, Reason};
@@ -36,9 +36,14 @@ pub(crate) async fn run(order: Order) -> ExitCode {
 }
 
 async fn try_run(order: Order) -> Result<Answer, Reason> {
-    check_time(&order, now()).map_err(|it| it.0)?;
+    let late = check_time(&order, now()).map_err(|it| it.0);
     let engine = Engine::connect().await?;
     let mut observer = Observer::new(engine, order.clone());
+    // What has begun to run once is followed to its end, however late its order comes again.
+    late.or_else(|reason| match observer.store.read() {
+        Ok(kept) if has_begun_once(&order, &kept) => Ok(()),
+        Ok(_) | Err(_) => Err(reason),
+    })?;
     observer.compose.check().await?;
     observer.store.prepare()?;
     let patience = order.not_after.since(now()).min(BUSY);
@@ -69,8 +74,9 @@ async fn try_run(order: Order) -> Result<Answer, Reason> {
         }
         Admission::Begun => {
             observer.store.write_newest(&order, &kept)?;
-            let next = observer.directory().join(esclusa_core::host::NEXT_SHIPPED);
-            let _absent = std::fs::remove_file(next);
+            for left in [NEXT_SHIPPED, ONCE_FILE] {
+                let _absent = std::fs::remove_file(observer.directory().join(left));
+            }
         }
     }
     Box::pin(turn_by_turn(&mut observer, &order)).await
@@ -99,7 +105,7 @@ fn watch_anew(observer: &Observer, kept: &Kept) -> Result<(), Reason> {
 async fn refuse(observer: &mut Observer, order: &Order, reason: Reason) -> Result<Answer, Reason> {
     let report = Report::refused(Refusal(reason.clone()), Vec::new());
     let Ok(seen) = observer.look().await else { return Err(reason) };
-    Ok(render(order, &report, &seen, &inspect(order, &seen), &BTreeMap::new(), None))
+    Ok(render(order, &report, &seen, &inspect(order, &seen), &BTreeMap::new(), Map::new()))
 }
 
 async fn turn_by_turn(observer: &mut Observer, order: &Order) -> Result<Answer, Reason> {
@@ -163,6 +169,7 @@ fn describe(step: &Step) -> Option<String> {
             let names: Vec<String> = services.keys().cloned().collect();
             format!("docker compose up {}", joined(&names))
         }
+        Step::RunOnce { service, name, .. } => format!("docker compose run {service} as {name}"),
         Step::Restart { services, .. } => format!("docker compose restart {}", joined(services)),
         Step::RemoveContainers(ids) => format!("removes containers {}", joined(ids)),
         Step::Rename { id, name } => format!("gives container {id} its name {name} back"),
@@ -185,7 +192,14 @@ async fn end(
     let found = inspect(order, &seen);
     let is_fetched = order.verb == Verb::Prefetch && report.reason.code == Code::OK;
     let one_way = if is_fetched { is_one_way(order, &seen) } else { None };
-    let answer = render(order, &report, &seen, &found, &executor.millis, one_way);
+    let mut extra = Map::new();
+    if let Some(one_way) = one_way {
+        extra.insert("rollback".to_owned(), if one_way { "unsafe" } else { "safe" }.into());
+    }
+    if is_fetched && runs_once(order, &seen) {
+        extra.insert("once".to_owned(), "yes".into());
+    }
+    let answer = render(order, &report, &seen, &found, &executor.millis, extra);
     // Unshortened, which the answer is not.
     for text in std::iter::once(&report.reason.text).chain(&report.warnings) {
         observer.log(text);
@@ -212,6 +226,9 @@ fn write_last_word(
     answer: &Answer,
 ) -> Result<(), Reason> {
     let finished = finish(order, report, seen, (&answer.line, answer.exit));
+    if order.mode == Mode::Once {
+        return observer.store.write_ran_once(&finished);
+    }
     if let Some(history) = history_after(order, report, seen) {
         observer.store.write_history(&history)?;
     }
@@ -244,13 +261,8 @@ fn render(
     seen: &Observation,
     found: &Inspection,
     millis: &BTreeMap<&'static str, u64>,
-    one_way: Option<bool>,
+    extra: Map<String, Value>,
 ) -> Answer {
-    let mut extra = Map::new();
-    if let Some(one_way) = one_way {
-        let word = if one_way { "unsafe" } else { "safe" };
-        extra.insert("rollback".to_owned(), Value::from(word));
-    }
     let sight = Sight { extra, ..see(order, seen, found, millis) };
     let lane = (order.lane.service.as_str(), order.lane.environment.as_str());
     Answer::new(order.verb, lane, report, &sight)

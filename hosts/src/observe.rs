@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use esclusa_core::digest::Digest;
 use esclusa_core::host::{
-    Container, Definition, Files, Image, NEXT_SHIPPED, Network, Observation, Order, Phase, Problem,
-    Volume, Wanted, keep_tag,
+    Container, ContainerState, Definition, Files, Image, Mode, NEXT_SHIPPED, Network, Observation,
+    Order, Phase, Problem, Volume, Wanted, is_once_container, keep_tag,
 };
 use esclusa_core::order::Verb;
 use esclusa_core::reason::Reason;
@@ -25,6 +25,13 @@ use crate::store::Store;
 
 /// What of an order's time is left for its end.
 const RESERVE: Duration = Duration::from_mins(1);
+
+/// How many lines of what failed are read, and how much of each is shown.
+const LINES: usize = 10;
+const LINE: usize = 300;
+
+/// Shorter values are words such as `true`, and would make lines unreadable.
+const SHORTEST_SECRET: usize = 6;
 
 /// Where the services' directories lie.
 const SERVICES: &str = "/srv";
@@ -160,6 +167,7 @@ impl Observer {
             container.digest = digest_of(container, &self.order.repository, &images, &known);
         }
         let (networks, volumes) = self.look_around().await?;
+        let last_lines = self.read_last_lines(&containers).await;
         Ok(Observation {
             now: now(),
             platform: self.engine.platform,
@@ -175,6 +183,7 @@ impl Observer {
             images,
             networks,
             volumes,
+            last_lines,
             kept,
         })
     }
@@ -195,9 +204,38 @@ impl Observer {
         let wanted = |it: &Container| {
             let named = it.project.as_ref() == Some(&self.order.project);
             let ours = named || it.uses(&self.order.repository) || it.is_started_in(directories);
-            ours && !it.is_one_off
+            ours && (!it.is_one_off || self.order.mode == Mode::Once)
         };
         self.engine.containers(wanted).await
+    }
+
+    /// What those wrote last that this order had run once, and that failed: without the values of
+    /// their variables, which may be secret, and not at all where those are not all known.
+    async fn read_last_lines(&self, containers: &[Container]) -> BTreeMap<String, Vec<String>> {
+        let has_failed = |it: &&Container| {
+            let ended = !matches!(it.state, ContainerState::Exited(0));
+            is_once_container(it, &self.order) && !it.state.is_up() && ended
+        };
+        let mut all = BTreeMap::new();
+        if self.order.mode != Mode::Once {
+            return all;
+        }
+        for container in containers.iter().filter(has_failed) {
+            let Some(values) = self.engine.values_of_variables(&container.id).await else {
+                continue;
+            };
+            // What the container itself fetches, only it knows.
+            let entrypoint = &container.runs.entrypoint;
+            let fetches = values.iter().any(|it| it.contains("secretsmanager:"))
+                || entrypoint.iter().any(|it| it.contains("esclusa-secrets"));
+            if fetches {
+                continue;
+            }
+            let lines = self.engine.whole_last_lines(&container.id, LINES).await;
+            let masked = lines.iter().map(|it| mask(it, &values)).collect();
+            all.insert(container.id.clone(), masked);
+        }
+        all
     }
 
     async fn look_at_images(
@@ -251,6 +289,15 @@ impl Observer {
         let own = kept.journal.as_ref().filter(|it| it.is_of(order));
         own.is_none_or(|it| it.phase <= Phase::Pinning)
     }
+}
+
+/// A line without these values, nor lines of them; shortened after that, so that no part is left.
+fn mask(line: &str, values: &[String]) -> String {
+    let secret = values.iter().flat_map(|it| it.lines()).map(str::trim);
+    let mut secret: Vec<&str> = secret.filter(|it| it.len() >= SHORTEST_SECRET).collect();
+    secret.sort_by_key(|it| std::cmp::Reverse(it.len()));
+    let masked = secret.iter().fold(line.to_owned(), |line, value| line.replace(value, "***"));
+    masked.chars().take(LINE).collect()
 }
 
 /// The digest by which the registry knows a container's image: the one that it was pinned to, else

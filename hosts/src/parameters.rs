@@ -74,7 +74,8 @@ pub(crate) fn read(verb: Verb) -> Result<Order, OrderError> {
             "leave" | "" => Some(OnHostFailure::Leave),
             _ => None,
         })?,
-        mode: read_one("Mode", "change or restart", |it| match it {
+        mode: read_one("Mode", "change, restart or once", |it| match it {
+            "once" => Some(Mode::Once),
             "restart" => Some(Mode::Restart),
             "change" | "" => Some(Mode::Change),
             _ => None,

@@ -55,6 +55,9 @@ fn describe(project: &str, kept: &Kept, log: &[String]) -> String {
         let runs = finished.targets.iter();
         lines.extend(runs.map(|(name, count)| format!("  runs           {name}: {count}")));
     }
+    if let Some(Finished { fence, wanted, exit, .. }) = &kept.ran_once {
+        lines.push(format!("  ran once       order {fence} for {wanted}: exit {exit}"));
+    }
     lines.extend(kept.snapshots.iter().map(|(fence, snapshot)| {
         format!("  way back       before order {fence}: {}", snapshot.running())
     }));

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bollard::auth::DockerCredentials;
 use esclusa_core::host::{
-    Files, Journal, NEXT_SHIPPED, Order, SHIPPED, Snapshot, Step, explain_pull,
+    Files, Journal, NEXT_SHIPPED, ONCE_FILE, Order, SHIPPED, Snapshot, Step, explain_pull,
+    render_pin,
 };
 use esclusa_core::order::Fence;
 use esclusa_core::reason::Reason;
@@ -76,6 +77,7 @@ impl Executor {
             | Step::WritePin { .. }
             | Step::RestoreFiles { .. }
             | Step::Up { .. }
+            | Step::RunOnce { .. }
             | Step::Restart { .. }
             | Step::Rename { .. }
             | Step::StartContainer(_)
@@ -126,6 +128,7 @@ impl Executor {
                 observer.forget_project();
             }
             Step::Up { .. } => up(observer, step).await?,
+            Step::RunOnce { .. } => run_once(observer, &self.order, step).await?,
             Step::Restart { services, files } => restart(observer, services, files).await?,
             Step::RemoveContainers(ids) => observer.engine.remove(ids).await?,
             Step::Rename { id, name } => observer.engine.rename(id, name).await?,
@@ -265,6 +268,24 @@ async fn up(observer: &mut Observer, step: &Step) -> Result<(), Reason> {
     let limit = observer.time_left();
     let done = observer.compose.with_files(&words, files, limit).await;
     done.map_err(|it| it.reason(error::UP, "docker compose up")).map(|_| ())
+}
+
+/// Starts a container that runs once, from an override of its own: what serves keeps its pin.
+async fn run_once(observer: &Observer, order: &Order, step: &Step) -> Result<(), Reason> {
+    let Step::RunOnce { service, name, image, files } = step else { return Ok(()) };
+    let begun = observer.store.read()?.beginning_once(order.fence, service);
+    observer.store.write_begun_once(&begun)?;
+    let path = observer.directory().join(ONCE_FILE);
+    let images = BTreeMap::from([(service.clone(), image.clone())]);
+    let text = render_pin(&images) + "    restart: \"no\"\n";
+    replace_file(&path, &text, 0o644, None)?;
+    // Nobody is there to answer a question.
+    let alone = ["run", "--detach", "--no-deps", "--no-TTY", "--interactive=false"];
+    let words = [&alone[..], &["--name", name, "--", service]].concat();
+    let limit = observer.time_left();
+    let done = observer.compose.with_override(&words, files, ONCE_FILE, limit).await;
+    let _absent = std::fs::remove_file(path);
+    done.map_err(|it| it.reason(error::UP, "docker compose run")).map(|_| ())
 }
 
 async fn restart(observer: &Observer, services: &[String], files: &Files) -> Result<(), Reason> {

@@ -87,7 +87,7 @@ pub const DOCUMENTS: &[Document] = &[
             FENCE,
             parameter("NotAfter", DIGITS_10),
             parameter("OnFailure", "^(restore|leave)$"),
-            parameter("Mode", "^(change|restart)$"),
+            parameter("Mode", "^(change|restart|once)$"),
             parameter("Deadline", "^(auto|[0-9]{1,5})$"),
             parameter("HttpPort", "^([0-9]{1,5})?$"),
             parameter("HttpPath", "^(/[A-Za-z0-9._~/?=&%-]{0,200})?$"),

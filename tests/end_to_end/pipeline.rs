@@ -31,6 +31,9 @@ async fn what_is_pushed_is_built_tested_rolled_out_and_waited_for() {
     .await;
 }
 
+/// Where the step that runs once begins in the Compose file.
+const ONCE: &str = "  prepare:\n";
+
 /// A team with its runner, and where its releases run.
 struct Team {
     stage: Arc<Stage>,
@@ -44,6 +47,7 @@ impl Team {
         self.go_to_staging().await;
         self.promote().await;
         self.fail_on_hosts().await;
+        self.fail_to_prepare();
         self.counted().await;
     }
 
@@ -54,15 +58,32 @@ impl Team {
         }
     }
 
-    /// The repository's Compose file, with a variable that the hosts' own has not.
-    fn compose_file(&self, written: &str) -> String {
+    /// The repository's Compose file, with a variable that the hosts' own has not, and a step that
+    /// runs once for a release and then does this.
+    fn compose_file(&self, written: &str, then: &str) -> String {
         let file = self.runner.bash("cat tickets/docker-compose.yml").unwrap();
-        let lines = file.lines().filter(|it| !it.contains("WRITTEN"));
+        let own = file.split(ONCE).next().unwrap_or_default();
+        let image = own.lines().find(|it| it.trim().starts_with("image:")).unwrap();
+        let once = format!(
+            "{ONCE}{image}\n    volumes: [\"./out:/out\"]\n    profiles: [once]\n    \
+             labels: {{esclusa.run: once}}\n    \
+             command: [sh, -c, 'cat /site/version >>/out/prepared; {then}']\n"
+        );
+        let lines = own.lines().filter(|it| !it.contains("WRITTEN"));
         let with = |line: &str| match line.trim() {
             "environment:" => format!("{line}\n      WRITTEN: {written}\n"),
             _ => format!("{line}\n"),
         };
-        lines.map(with).collect()
+        lines.map(with).chain([once]).collect()
+    }
+
+    /// For which versions something ran once on production's hosts, in all.
+    fn is_prepared_for(&self, wanted: &[&str]) {
+        let ask = "cat /srv/tickets/out/prepared 2>/dev/null || true";
+        let hosts = self.stage.of_each("production", ask).unwrap();
+        let mut lines: Vec<&str> = hosts.values().flat_map(|it| it.lines()).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, wanted, "{hosts:?}");
     }
 
     /// Every host started what it runs by the Compose file of that commit.
@@ -124,7 +145,7 @@ impl Team {
 
     async fn release(&self) {
         self.prepare_hosts();
-        let written = self.compose_file("one");
+        let written = self.compose_file("one", "exit 0");
         let reviewed = format!("{}# As reviewed.", self.configuration().await);
         let files = [("docker-compose.yml", written.as_str()), ("esclusa.toml", &reviewed)];
         self.commit("main", &[&files[..], &[("VERSION", "1.2.0")]].concat());
@@ -137,6 +158,7 @@ impl Team {
         assert!(text.contains("activating"), "no step was told: {text}");
         self.runs("1.2.0 healthy");
         self.is_started_by("one");
+        self.is_prepared_for(&["1.2.0"]);
         self.logged("1.2.0").await;
         assert_eq!(self.configuration().await, reviewed);
         let tags = self.tags().await;
@@ -220,6 +242,7 @@ impl Team {
             assert_eq!((&tags["v1.3.1"], &tags["latest"]), (&tags["staging"], &tags["staging"]));
             assert_eq!((tags.len(), &tags["staging"]), (4, &before["staging"]));
             self.runs("1.3.1 healthy");
+            self.is_prepared_for(&["1.2.0", "1.3.1"]);
         }
     }
 
@@ -229,7 +252,7 @@ impl Team {
         let file = self.runner.bash("cat tickets/Dockerfile").unwrap();
         let sick = file.replace("127.0.0.1:8080/health", "127.0.0.1:8080/absent");
         let passes = "#!/bin/sh\n";
-        let written = self.compose_file("two");
+        let written = self.compose_file("two", "exit 0");
         let files = [("VERSION", "1.4.0"), ("site/health", "ok"), ("Dockerfile", &sick)];
         let others = [("test", passes), ("docker-compose.yml", &written)];
         self.commit("main", &[&files[..], &others[..]].concat());
@@ -241,9 +264,29 @@ impl Team {
         assert_eq!(tags["v1.4.0"], tags["latest"]);
     }
 
+    /// A release whose one step fails: the job is red with its last lines, and nothing was touched.
+    fn fail_to_prepare(&self) {
+        let serving = || {
+            let ask = "docker inspect --format '{{.Id}} {{.State.StartedAt}}' $(docker ps --quiet)";
+            self.stage.of_each("production", ask).unwrap()
+        };
+        let before = serving();
+        let file = self.runner.bash("cat tickets/Dockerfile").unwrap();
+        let well = file.replace("127.0.0.1:8080/absent", "127.0.0.1:8080/health");
+        let written = self.compose_file("three", "echo there is no table seats; exit 4");
+        let files = [("VERSION", "1.5.0"), ("Dockerfile", &well), ("docker-compose.yml", &written)];
+        self.commit("main", &files);
+        let said = ["failed: ", "prepare ended with exit code 4", "there is no table seats"];
+        self.push(false, &said);
+        self.runs("1.3.1 healthy");
+        self.is_started_by("one");
+        assert_eq!(serving(), before);
+        self.is_prepared_for(&["1.2.0", "1.3.1", "1.4.0", "1.5.0"]);
+    }
+
     /// Every build was counted, as it ended.
     async fn counted(&self) {
-        for (metric, count) in [("BuildSucceeded", 5.0), ("BuildFailed", 6.0)] {
+        for (metric, count) in [("BuildSucceeded", 6.0), ("BuildFailed", 6.0)] {
             let counted = eventually(metric, async || {
                 let sum = self.stage.sum(metric, &[("Service", SERVICE)]).await.unwrap();
                 sum.filter(|it| *it >= count)

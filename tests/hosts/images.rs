@@ -17,7 +17,7 @@ const SLOW: &str = "b=/bin/busybox; trap 'exit 0' TERM; $b sleep 6; $b mkdir /ww
                     echo up >/www/index.html; $b httpd -f -h /www & wait";
 
 /// Name, healthcheck, script. `web` answers on port 80 with its version.
-const KINDS: [(&str, &str, &str); 15] = [
+const KINDS: [(&str, &str, &str); 16] = [
     ("sick", PROBE, WAIT),
     ("crash", "", "/bin/busybox sleep 0.2; exit 3"),
     ("web1", PROBE, SERVE),
@@ -28,6 +28,7 @@ const KINDS: [(&str, &str, &str); 15] = [
     ("shipping1", "", WAIT),
     ("shipping2", PROBE, WAIT),
     ("asking1", "", WAIT),
+    ("preparing1", "", WAIT),
     ("oneway", "", WAIT),
     ("unclear", "", WAIT),
     ("usage", PROBE, "echo 'usage: server PORT'; exit 0"),
@@ -38,7 +39,9 @@ const KINDS: [(&str, &str, &str); 15] = [
 /// What each kind's image says about itself.
 fn label(name: &str) -> &'static str {
     match name {
-        "shipping1" | "shipping2" | "asking1" => "LABEL esclusa.compose=/compose.yaml",
+        "shipping1" | "shipping2" | "asking1" | "preparing1" => {
+            "LABEL esclusa.compose=/compose.yaml"
+        }
         "oneway" => "LABEL esclusa.rollback=unsafe",
         "assets1" | "assets2" => "VOLUME /assets",
         "unclear" => "LABEL esclusa.rollback=Unsafe",
@@ -75,8 +78,11 @@ fn import(host: &Host, name: &str, check: &str, script: &str) {
     let build = r#"set -euo pipefail
         root=$(mktemp -d); mkdir -p "$root/bin"; cp "$1" "$root/bin/busybox"; cp "$1" "$root/bin/sh"
         asks=; [[ $2 != asking* ]] || asks=', cap_add: [NET_ADMIN]'
-        printf 'services: {web: {image: "${HERE}", labels: {here: "%s"}%s}}' "$2" "$asks" \
-            >"$root/compose.yaml"
+        once='migrate: {image: "${HERE}", command: ["echo ran >>/out/ran"],
+            volumes: ["./out:/out"], labels: {esclusa.run: once}}'
+        [[ $2 == preparing* ]] || once=
+        printf 'services: {web: {image: "${HERE}", labels: {here: "%s"}%s}, %s}' \
+            "$2" "$asks" "$once" >"$root/compose.yaml"
         changes=(--change "ENV VERSION=$2")
         changes+=(--change "ENTRYPOINT [\"/bin/busybox\", \"sh\", \"-c\"]")
         changes+=(--change "CMD [$(jq --null-input --arg it "$4" '$it')]")

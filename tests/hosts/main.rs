@@ -22,6 +22,7 @@ mod kills;
 mod labels;
 mod machines;
 mod meddling;
+mod once;
 mod order;
 mod orders;
 mod refusals;
@@ -65,7 +66,7 @@ fn check_rows(name: &str, engine: Engine) {
     let rows = [kills::ROWS, health::ROWS, adoption::ROWS, changes::ROWS, orders::ROWS]
         .into_iter()
         .chain([files::ROWS, refusals::ROWS, labels::ROWS, going_back::ROWS, started_with::ROWS])
-        .chain([dependants::ROWS, as_compose_reads::ROWS, meddling::ROWS]);
+        .chain([dependants::ROWS, as_compose_reads::ROWS, meddling::ROWS, once::ROWS]);
     let queue: Mutex<VecDeque<Row>> = Mutex::new(rows.flatten().copied().collect());
     let wanted = std::env::var("ROW").unwrap_or_default();
     queue.lock().unwrap().retain(|(name, _)| name.contains(&wanted));

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use esclusa_core::rollout::Rollout;
-use esclusa_sim::{Adversary, Behaviour, Outside, SITUATIONS, Story, World, run, tell};
+use esclusa_sim::{Adversary, Behaviour, Outside, Project, SITUATIONS, Story, World, run, tell};
 
 /// Seeds that once failed, with what they showed.
 const FOUND: &[(u64, &str)] = &[
@@ -125,19 +125,25 @@ fn every_invariant_holds_whatever_the_adversary_does() {
     assert!(end < 20_000 || never.is_empty(), "never played: {never:?}");
 }
 
+/// The story that a seed told when it was found: nothing ran once for a release.
+fn of_then(seed: u64) -> Story {
+    let story = Story::of(seed);
+    Story { project: Project { has_once: false, ..story.project }, ..story }
+}
+
 #[test]
 fn seeds_that_once_failed_hold() {
     for (seed, showed) in FOUND {
         println!("{seed}: {showed}");
         // Some were found before there was retention, which changes what the adversary does.
         for retains in [false, true] {
-            let of_then = Story { scanning: None, outside: Outside::Nothing, ..Story::of(*seed) };
+            let of_then = Story { scanning: None, outside: Outside::Nothing, ..of_then(*seed) };
             assert_holds(*seed, &Story { retains, ..of_then });
         }
     }
     for (seed, showed) in FOUND_AT_GATES {
         println!("{seed}: {showed}");
-        assert_holds(*seed, &Story::of(*seed));
+        assert_holds(*seed, &of_then(*seed));
     }
 }
 

@@ -110,8 +110,9 @@ pub(crate) struct Lane {
     pub(crate) environment: String,
     /// Counts the changes of the lane.
     pub(crate) revision: u64,
-    /// `idle`, or the phase of the active rollout: `gating`, `prefetching`, `choosing`,
-    /// `checking`, `draining`, `activating`, `settling`, `baking`, `asking`, `verifying`.
+    /// `idle`, or the phase of the active rollout: `gating`, `prefetching`, `running_once`,
+    /// `choosing`, `checking`, `draining`, `activating`, `settling`, `baking`, `asking`,
+    /// `verifying`.
     pub(crate) phase: &'static str,
     /// What every host runs since the last success.
     pub(crate) current: Option<Release>,

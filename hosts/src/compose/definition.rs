@@ -6,7 +6,7 @@ use std::time::Duration;
 use esclusa_core::fingerprint::fingerprint;
 use esclusa_core::host::{
     Condition, Definition, Dependency, Files, Healthcheck, MountDefinition, NetworkDefinition,
-    Patience, Port, ServiceDefinition, VolumeDefinition, find_cause,
+    Patience, Port, RUN_LABEL, ServiceDefinition, VolumeDefinition, find_cause,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -50,6 +50,7 @@ struct Service {
     restart: Option<String>,
     container_name: Option<String>,
     networks: BTreeMap<String, Value>,
+    labels: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
@@ -152,6 +153,10 @@ impl Compose {
     /// A sentence when Compose does not read the files.
     pub(crate) async fn read_definition(&self, files: &Files) -> Result<Definition, String> {
         let all = self.ask_with_files(&EVERYTHING, files).await;
+        let complaint = match &all {
+            Err(Failed::Ended(text)) => Some(find_cause(text)),
+            Ok(_) | Err(Failed::Absent(_) | Failed::Late(_)) => None,
+        };
         let all: Option<Project> = all.ok().and_then(|it| parse(&it.text).ok());
         if let Some(all) =
             all.as_ref().filter(|it| !it.services.values().any(|s| !s.profiles.is_empty()))
@@ -161,7 +166,15 @@ impl Compose {
         let active = self.ask_for_active(files).await?;
         let active: Project = parse(&active)?;
         let names: BTreeSet<&String> = active.services.keys().collect();
-        Ok(convert(all.as_ref().unwrap_or(&active), Some(&names)))
+        let hides_once = complaint.filter(|_| self.names_once(files));
+        let definition = convert(all.as_ref().unwrap_or(&active), Some(&names));
+        Ok(Definition { hides_once, ..definition })
+    }
+
+    /// Whether a file says that something runs once.
+    fn names_once(&self, files: &Files) -> bool {
+        let text = |it: &String| std::fs::read_to_string(self.directory.join(it));
+        files.listed.iter().filter_map(|it| text(it).ok()).any(|it| it.contains(RUN_LABEL))
     }
 
     /// The files as Compose resolves them, with services behind profiles where it can read those.
@@ -211,6 +224,7 @@ fn convert(project: &Project, active: Option<&BTreeSet<&String>>) -> Definition 
         services: services.collect(),
         networks: networks.map(|(key, it)| (key.clone(), convert_network(it.as_ref()))).collect(),
         volumes,
+        hides_once: None,
     }
 }
 
@@ -250,6 +264,7 @@ fn convert_service(
         restarts_always: matches!(service.restart.as_deref(), Some("always" | "unless-stopped")),
         container_name: service.container_name.clone(),
         networks: service.networks.keys().cloned().collect(),
+        run_label: service.labels.get(RUN_LABEL).map(text_of),
     }
 }
 

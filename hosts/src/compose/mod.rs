@@ -102,18 +102,36 @@ impl Compose {
         self.run(&arguments, &self.variables_of(files, true), limit).await
     }
 
+    /// The same with one more file, which says the last word.
+    pub(crate) async fn with_override(
+        &self,
+        arguments: &[&str],
+        files: &Files,
+        last: &str,
+        limit: Duration,
+    ) -> Result<Output, Failed> {
+        let mut files = files.clone();
+        files.listed.extend(self.pin());
+        files.listed.push(last.to_owned());
+        let arguments = with_environment(arguments, &files.environment);
+        self.run(&arguments, &self.variables_of(&files, false), limit).await
+    }
+
     /// Asks Compose about these files, without the pin.
     async fn ask_with_files(&self, arguments: &[&str], files: &Files) -> Result<Output, Failed> {
         let arguments = with_environment(arguments, &files.environment);
         self.ask(&arguments, &self.variables_of(files, false), None).await
     }
 
+    /// The pin, where there is one.
+    fn pin(&self) -> Option<String> {
+        self.directory.join(PIN).exists().then(|| PIN.to_owned())
+    }
+
     fn variables_of(&self, files: &Files, is_pinned: bool) -> Vec<Variable> {
         let separator = if files.separator.is_empty() { ":" } else { &files.separator };
         let mut listed = files.listed.clone();
-        if is_pinned && self.directory.join(PIN).exists() {
-            listed.push(PIN.to_owned());
-        }
+        listed.extend(self.pin().filter(|_| is_pinned));
         vec![
             ("COMPOSE_FILE", listed.join(separator)),
             ("COMPOSE_PROJECT_NAME", files.project.clone()),

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use bollard::query_parameters::{
-    LogsOptionsBuilder, RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
-    RestartContainerOptions, StartContainerOptions, StopContainerOptions,
+    InspectContainerOptions, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    RenameContainerOptionsBuilder, RestartContainerOptions, StartContainerOptions,
+    StopContainerOptions,
 };
 use esclusa_core::reason::Reason;
 use futures_util::StreamExt as _;
@@ -76,14 +77,28 @@ impl Engine {
         restarted.map_err(|it| refused(&format!("restart the container {id}"), &it))
     }
 
-    /// The last lines that a container wrote.
+    /// The values of a container's variables; nothing where they cannot be read.
+    pub(crate) async fn values_of_variables(&self, id: &str) -> Option<Vec<String>> {
+        let seen = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let variables = seen.ok()?.config?.env.unwrap_or_default();
+        let values = variables.iter().filter_map(|it| it.split_once('='));
+        Some(values.map(|(_, value)| value.to_owned()).collect())
+    }
+
+    /// The last lines that a container wrote, shortened.
     pub(crate) async fn last_lines(&self, name: &str, count: usize) -> Vec<String> {
+        let lines = self.whole_last_lines(name, count).await;
+        lines.iter().map(|it| it.chars().take(300).collect()).collect()
+    }
+
+    /// The same, whole.
+    pub(crate) async fn whole_last_lines(&self, name: &str, count: usize) -> Vec<String> {
         let options = LogsOptionsBuilder::new().stdout(true).stderr(true).tail(&count.to_string());
         let mut lines = std::pin::pin!(self.docker.logs(name, Some(options.build())));
         let mut read = Vec::new();
         while let Some(line) = lines.next().await {
             match line {
-                Ok(line) => read.push(line.to_string().trim_end().chars().take(300).collect()),
+                Ok(line) => read.push(line.to_string().trim_end().to_owned()),
                 Err(_) => return vec!["(not readable)".to_owned()],
             }
         }

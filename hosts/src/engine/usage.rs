@@ -21,8 +21,10 @@ impl Engine {
     /// `hosts.docker`.
     pub(crate) async fn usage(&self, lanes: &[(String, LaneId)]) -> Result<Vec<String>, Reason> {
         let by_project: BTreeMap<&String, &LaneId> = lanes.iter().map(|(a, b)| (a, b)).collect();
-        let own =
-            |it: &Container| it.project.as_ref().is_some_and(|it| by_project.contains_key(it));
+        let own = |it: &Container| {
+            let known = it.project.as_ref().is_some_and(|it| by_project.contains_key(it));
+            known && !it.is_one_off
+        };
         let seen = self.containers(own).await?;
         let up: Vec<&Container> = seen.iter().filter(|it| own(it) && it.state.is_up()).collect();
         let asked = up.iter().map(|it| self.stats_of(&it.id));

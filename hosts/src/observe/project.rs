@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use esclusa_core::configuration::Compose as Source;
 use esclusa_core::host::policy::explain;
 use esclusa_core::host::{
-    Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, PIN, Problem, SHIPPED,
+    Container, Definition, FileChoice, Files, Kept, NEXT_SHIPPED, ONCE_FILE, PIN, Problem, SHIPPED,
     choose_files,
 };
 use esclusa_core::time::Timestamp;
@@ -346,7 +346,7 @@ fn find_last_edit(directory: &Path, files: &Files) -> Option<Timestamp> {
 }
 
 fn looks_like_input(name: &str) -> bool {
-    let ours = [PIN, SHIPPED, NEXT_SHIPPED];
+    let ours = [PIN, SHIPPED, NEXT_SHIPPED, ONCE_FILE];
     let ends = [".yml", ".yaml", ".env", ".json"];
     let wanted = ends.iter().any(|it| name.ends_with(it)) || name.starts_with(".env");
     wanted && !ours.contains(&name)

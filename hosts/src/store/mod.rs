@@ -10,7 +10,9 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use esclusa_core::host::{Finished, Journal, Kept, NewestOrder, Order, Snapshot, parse_fence};
+use esclusa_core::host::{
+    BegunOnce, Finished, Journal, Kept, NewestOrder, Order, Snapshot, parse_fence,
+};
 use esclusa_core::name::LaneId;
 use esclusa_core::order::Fence;
 use esclusa_core::reason::Reason;
@@ -119,6 +121,8 @@ impl Store {
             newest: self.read_newest()?,
             journal: self.read_form::<Journal>("order")?,
             finished: self.read_form::<Finished>("answer")?,
+            begun_once: self.read_begun_once()?,
+            ran_once: self.read_form::<Finished>("once")?,
             history: lines(self.read_text("history")?),
             fetched: lines(self.read_text("fetched")?).into_iter().next(),
             pulled: lines(self.read_text("pulled")?).into_iter().collect(),
@@ -194,7 +198,7 @@ impl Store {
     /// As for every write: `hosts.disk`, `hosts.state`.
     pub(crate) fn write_newest(&self, order: &Order, kept: &Kept) -> Result<(), Reason> {
         if kept.fence_of(&order.lane).is_none() {
-            for name in ["order", "answer", "fetched"] {
+            for name in ["order", "answer", "once-begun", "once", "fetched"] {
                 let _absent = fs::remove_file(self.path(name));
             }
         }
@@ -221,6 +225,41 @@ impl Store {
         self.write("answer", &finished.write())?;
         let _absent = fs::remove_file(self.path("order"));
         Ok(())
+    }
+
+    /// Writes down what an order has begun to run once: its fence, and a service in each line after.
+    ///
+    /// # Errors
+    ///
+    /// As for every write.
+    pub(crate) fn write_begun_once(&self, begun: &BegunOnce) -> Result<(), Reason> {
+        let fence = begun.fence.to_string();
+        self.write("once-begun", &one_a_line(std::iter::once(&fence).chain(&begun.services)))
+    }
+
+    fn read_begun_once(&self) -> Result<Option<BegunOnce>, Reason> {
+        let Some(text) = self.read_text("once-begun")? else { return Ok(None) };
+        let mut lines = text.lines();
+        let Some(fence) = lines.next().and_then(parse_fence) else {
+            let path = self.path("once-begun");
+            let text = format!(
+                "{} cannot be read: see that nothing of it still runs (docker ps --filter \
+                 name=-once-), then remove it.",
+                path.display()
+            );
+            return Err(reason(error::STATE, text));
+        };
+        Ok(Some(BegunOnce { fence, services: lines.map(str::to_owned).collect() }))
+    }
+
+    /// Writes the last word of an order down that ran what runs once. What serves, and what is known
+    /// of it, stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// As for every write.
+    pub(crate) fn write_ran_once(&self, finished: &Finished) -> Result<(), Reason> {
+        self.write("once", &finished.write())
     }
 
     /// Writes down what runs, and how the engine could make it again.

@@ -9,7 +9,7 @@ use crate::configuration::{
 };
 use crate::digest::Digest;
 use crate::name::{HostId, Tag};
-use crate::order::{CommandId, Fence, Invocation, OnHostFailure, Verb};
+use crate::order::{CommandId, Fence, Invocation, Mode, OnHostFailure, Verb};
 use crate::release::{Image, Release};
 use crate::scan::Scanned;
 use crate::secret::SecretState;
@@ -125,8 +125,8 @@ pub struct HostOrder {
     pub not_after: Timestamp,
     /// What a host does when its change fails.
     pub on_failure: OnHostFailure,
-    /// Recreate containers even if nothing changed.
-    pub recreate: bool,
+    /// What an activation does.
+    pub mode: Mode,
     /// Health deadline and probe, and where the Compose file comes from.
     pub settings: Box<HostSettings>,
 }

@@ -69,6 +69,10 @@ codes! {
     HOSTS_FLOOR = "hosts.floor";
     /// The containers are not healthy.
     HEALTH_CONTAINER = "health.container";
+    /// What runs once for the release failed, before any host was changed.
+    ONCE_FAILED = "once.failed";
+    /// How what runs once for the release has ended is not known.
+    ONCE_UNKNOWN = "once.unknown";
     /// The load balancer does not find the target healthy.
     HEALTH_TARGET = "health.target";
     /// The service's configuration cannot be used.

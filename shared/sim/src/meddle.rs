@@ -14,7 +14,7 @@ use crate::simulation::Simulation;
 use crate::world::{World, say};
 
 /// Every situation that histories play by chance.
-pub const SITUATIONS: [&str; 23] = [
+pub const SITUATIONS: [&str; 24] = [
     CUT_OFF,
     GIVEN_AGAIN,
     STOPPED,
@@ -31,6 +31,7 @@ pub const SITUATIONS: [&str; 23] = [
     JOB,
     SIDECAR,
     DEPENDENCY,
+    ONCE,
     PUT_BACK,
     PUT_BACK_BY_COMPOSE,
     NOT_PUT_BACK,
@@ -56,6 +57,7 @@ const SEVERAL_SERVICES: &str = "two services run one image";
 const JOB: &str = "a migration runs before its service";
 const SIDECAR: &str = "a sidecar uses a service's network";
 const DEPENDENCY: &str = "a service waits for another image's";
+const ONCE: &str = "something runs once for a release";
 pub(crate) const PUT_BACK: &str = "a host puts back what ran";
 pub(crate) const PUT_BACK_BY_COMPOSE: &str = "Compose puts back what ran, after a reboot";
 pub(crate) const NOT_PUT_BACK: &str = "a host cannot put back what ran";
@@ -73,6 +75,7 @@ impl World {
             (project.has_job, JOB),
             (project.has_sidecar, SIDECAR),
             (project.has_dependency, DEPENDENCY),
+            (project.has_once, ONCE),
         ];
         parts.into_iter().filter(|(has, _)| *has).for_each(|(_, name)| self.count(name));
     }

@@ -138,7 +138,7 @@ impl Story {
         for _ in 0..random.usize(1..5) {
             pushes.push(random.choice(BEHAVIOURS).copied().unwrap_or(Behaviour::Good));
         }
-        Self {
+        let mut story = Self {
             fleet: random.usize(1..9),
             groups: random.usize(0..3),
             unused: random.usize(0..40) == 0,
@@ -156,7 +156,10 @@ impl Story {
             project: Project::choose(&mut random),
             meddled: random.usize(0..3) == 0,
             replaced: random.usize(0..4) == 0,
-        }
+        };
+        // After everything else, so that older seeds tell what they told.
+        story.project.has_once = random.usize(0..6) == 0;
+        story
     }
 
     fn listens(&self) -> bool {

@@ -23,6 +23,8 @@ fields!(AnswerRecord = Answer {
     #[serde(default)]
     one_way: bool,
     #[serde(default)]
+    runs_once: bool,
+    #[serde(default)]
     platform: Option<Text<Platform>>,
     #[serde(default)]
     zone: String,

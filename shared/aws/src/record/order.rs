@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use esclusa_core::name::HostId;
 use esclusa_core::observation::DocumentPin;
-use esclusa_core::order::{CommandId, Fence, OnHostFailure, Orders, Part, PartState, Verb, Watch};
+use esclusa_core::order::{
+    CommandId, Fence, Mode, OnHostFailure, Orders, Part, PartState, Verb, Watch,
+};
 use serde::{Deserialize, Serialize};
 
 use super::form::{Instant, Record, RecordError, Text};
@@ -20,6 +22,41 @@ fields!(FenceRecord = Fence { epoch: u64, generation: u64 });
 fields!(WatchRecord = Watch { since: Instant, next: Instant });
 
 fields!(DocumentRecord = DocumentPin { version: String, hash: String });
+
+/// What an activation does: whether it makes containers again, which is all that version 1 knew at
+/// first, or a word.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ModeRecord {
+    Recreates(bool),
+    Word(ModeWord),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum ModeWord {
+    Once,
+}
+
+impl Record for ModeRecord {
+    type Core = Mode;
+
+    fn of(core: &Mode) -> Self {
+        match core {
+            Mode::Change => Self::Recreates(false),
+            Mode::Restart => Self::Recreates(true),
+            Mode::Once => Self::Word(ModeWord::Once),
+        }
+    }
+
+    fn read(self) -> Result<Mode, RecordError> {
+        Ok(match self {
+            Self::Recreates(false) => Mode::Change,
+            Self::Recreates(true) => Mode::Restart,
+            Self::Word(ModeWord::Once) => Mode::Once,
+        })
+    }
+}
 
 /// Where one call stands.
 #[derive(Serialize, Deserialize)]
@@ -70,7 +107,8 @@ fields!(OrdersRecord = Orders {
     made: Instant,
     not_after: Instant,
     on_failure: OnHostFailureRecord,
-    recreate: bool,
+    #[serde(rename = "recreate")]
+    mode: ModeRecord,
     parts: Vec<PartRecord>,
     heard: BTreeMap<Text<HostId>, HeardRecord>,
     #[serde(default)]

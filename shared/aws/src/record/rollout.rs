@@ -8,7 +8,9 @@ use esclusa_core::configuration::{
 };
 use esclusa_core::name::{Environment, HostId};
 use esclusa_core::observation::Sources;
-use esclusa_core::rollout::{Cause, HostRun, Progress, Rollout, RolloutId, Transition, Warning};
+use esclusa_core::rollout::{
+    Cause, HostRun, OnceStep, Progress, Rollout, RolloutId, Transition, Warning,
+};
 use esclusa_core::traffic::{GroupSettings, Target};
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +108,39 @@ fields!(HostRunRecord = HostRun {
 
 fields!(WarningRecord = Warning { text: String, hosts: BTreeSet<Text<HostId>> });
 
+/// How far what runs once is.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OnceStepRecord {
+    #[default]
+    Unknown,
+    Nothing,
+    Due(Text<HostId>),
+    Done,
+}
+
+impl Record for OnceStepRecord {
+    type Core = OnceStep;
+
+    fn of(core: &OnceStep) -> Self {
+        match core {
+            OnceStep::Unknown => Self::Unknown,
+            OnceStep::Nothing => Self::Nothing,
+            OnceStep::Due(host) => Self::Due(Record::of(host)),
+            OnceStep::Done => Self::Done,
+        }
+    }
+
+    fn read(self) -> Result<OnceStep, RecordError> {
+        Ok(match self {
+            Self::Unknown => OnceStep::Unknown,
+            Self::Nothing => OnceStep::Nothing,
+            Self::Due(host) => OnceStep::Due(host.read()?),
+            Self::Done => OnceStep::Done,
+        })
+    }
+}
+
 /// All of a rollout but its configuration, which is read again from `sources`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct RolloutRecord {
@@ -141,6 +176,8 @@ pub(super) struct RolloutRecord {
     #[serde(default)]
     one_way: bool,
     #[serde(default)]
+    once: OnceStepRecord,
+    #[serde(default)]
     warnings: Vec<WarningRecord>,
     #[serde(default)]
     halts: bool,
@@ -175,6 +212,7 @@ impl RolloutRecord {
             phase: Record::of(&core.phase),
             abort: Record::of(&core.abort),
             one_way: core.one_way,
+            once: Record::of(&core.once),
             warnings: Record::of(&core.warnings),
             halts: core.halts,
             noted: core.noted,
@@ -210,6 +248,7 @@ impl RolloutRecord {
             phase: self.phase.read_in("phase")?,
             abort: self.abort.read()?,
             one_way: self.one_way,
+            once: self.once.read_in("once")?,
             warnings: self.warnings.read_in("warnings")?,
             halts: self.halts,
             noted: self.noted,

@@ -134,6 +134,7 @@ fields!(
 pub(super) enum PhaseRecord {
     Gating(OrdersRecord),
     Prefetching(OrdersRecord),
+    RunningOnce(OrdersRecord),
     Choosing {
         watch: WatchRecord,
         deadline: Instant,
@@ -154,6 +155,7 @@ impl Record for PhaseRecord {
         match core {
             Phase::Gating(orders) => Self::Gating(Record::of(orders)),
             Phase::Prefetching(orders) => Self::Prefetching(Record::of(orders)),
+            Phase::RunningOnce(orders) => Self::RunningOnce(Record::of(orders)),
             Phase::Choosing { watch, deadline, checked_at } => Self::Choosing {
                 watch: Record::of(watch),
                 deadline: Record::of(deadline),
@@ -171,6 +173,7 @@ impl Record for PhaseRecord {
         Ok(match self {
             Self::Gating(orders) => Phase::Gating(orders.read_in("gating")?),
             Self::Prefetching(orders) => Phase::Prefetching(orders.read_in("prefetching")?),
+            Self::RunningOnce(orders) => Phase::RunningOnce(orders.read_in("running_once")?),
             Self::Choosing { watch, deadline, checked_at } => Phase::Choosing {
                 watch: watch.read()?,
                 deadline: deadline.read()?,

@@ -43,6 +43,7 @@ struct Line {
     health: Option<String>,
     order: Option<String>,
     rollback: Option<String>,
+    once: Option<String>,
     #[serde(default)]
     platform: String,
     #[serde(default)]
@@ -69,6 +70,7 @@ pub(super) fn read(output: &str) -> Result<Answer, AnswerError> {
         finished: line.order.as_deref() != Some("unfinished"),
         put_back: put_back(&line.restored)?,
         one_way: line.rollback.as_deref() == Some("unsafe"),
+        runs_once: line.once.as_deref() == Some("yes"),
         // Older scripts do not say it. What is no platform is as good as unsaid: then all count.
         platform: line.platform.parse().ok(),
         zone: zone(line.zone),

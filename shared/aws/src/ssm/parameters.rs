@@ -68,7 +68,7 @@ fn activation(order: &HostOrder) -> Parameters {
     let http = settings.http.as_ref();
     vec![
         ("OnFailure", on_failure.to_owned()),
-        ("Mode", if order.recreate { "restart" } else { "change" }.to_owned()),
+        ("Mode", order.mode.to_string()),
         ("Deadline", settings.deadline.map_or_else(|| "auto".to_owned(), |it| it.to_string())),
         ("HttpPort", http.map(|it| it.port.to_string()).unwrap_or_default()),
         ("HttpPath", http.map(|it| it.path.to_string()).unwrap_or_default()),

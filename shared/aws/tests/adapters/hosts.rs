@@ -3,7 +3,7 @@
 use esclusa_core::configuration::Configuration;
 use esclusa_core::name::LaneId;
 use esclusa_core::observation::{DocumentPin, HostOrder, HostSettings, PartKey};
-use esclusa_core::order::{CommandId, Fence, Heard, OnHostFailure, Verb};
+use esclusa_core::order::{CommandId, Fence, Heard, Mode, OnHostFailure, Verb};
 use esclusa_core::time::Timestamp;
 use esclusa_shell::ports::{Hosts, SendError};
 use serde_json::{Value, json};
@@ -32,7 +32,7 @@ fn order(verb: Verb, text: &str) -> HostOrder {
         document: Some(DocumentPin { version: "4".to_owned(), hash: "ab".repeat(32) }),
         not_after: Timestamp::from_millis(1_790_000_120_999),
         on_failure: OnHostFailure::Restore,
-        recreate: false,
+        mode: Mode::Change,
         settings: Box::new(HostSettings::of(&read.environments[&"production".parse().unwrap()])),
     }
 }

@@ -68,6 +68,7 @@ impl Noise {
     fn answer(&mut self) -> Heard {
         Heard::Answered(Answer {
             one_way: false,
+            runs_once: false,
             platform: "linux/arm64".parse().ok(),
             zone: "eu-south-1a".to_owned(),
             reason: Reason::new(Code::OK, ""),

@@ -154,6 +154,7 @@ impl Chance {
         let code = if ok { Code::OK } else { Code::HEALTH_CONTAINER };
         Answer {
             one_way: self.random.bool(),
+            runs_once: self.random.bool(),
             platform: self.random.bool().then(|| "linux/amd64".parse().unwrap()),
             zone: String::new(),
             reason: Reason::new(code, "said"),

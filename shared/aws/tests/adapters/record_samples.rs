@@ -13,7 +13,7 @@ use esclusa_core::lane::{
 use esclusa_core::name::HostId;
 use esclusa_core::observation::{DocumentPin, HostSettings, Sources};
 use esclusa_core::order::{
-    Answer, CommandId, ContainerHealth, Fence, Heard, OnHostFailure, Orders, Part, PartState,
+    Answer, CommandId, ContainerHealth, Fence, Heard, Mode, OnHostFailure, Orders, Part, PartState,
     PutBack, Verb, Watch,
 };
 use esclusa_core::reason::{Code, Reason};
@@ -21,8 +21,8 @@ use esclusa_core::release::{Availability, Image, Release, Running};
 use esclusa_core::request::RequestId;
 use esclusa_core::retention::{Cause as Gone, Keep, Summary};
 use esclusa_core::rollout::{
-    Bake, Batch, Cause, Course, End, HostRun, Phase, Progress, Question, Rollout, RolloutId, Stage,
-    Transition, Warning,
+    Bake, Batch, Cause, Course, End, HostRun, OnceStep, Phase, Progress, Question, Rollout,
+    RolloutId, Stage, Transition, Warning,
 };
 use esclusa_core::time::Timestamp;
 use esclusa_core::traffic::{GroupSettings, Target};
@@ -100,6 +100,7 @@ fn heard() -> BTreeMap<HostId, Heard> {
     let answers = answers.map(|(index, ((health, put_back), running))| {
         Heard::Answered(Answer {
             one_way: true,
+            runs_once: true,
             platform: "linux/arm64".parse().ok(),
             zone: "eu-south-1a".to_owned(),
             reason: reason(),
@@ -127,7 +128,7 @@ fn orders(on_failure: OnHostFailure) -> Orders {
         made: at(1),
         not_after: at(2),
         on_failure,
-        recreate: on_failure == OnHostFailure::Leave,
+        mode: if on_failure == OnHostFailure::Leave { Mode::Restart } else { Mode::Change },
         parts: parts
             .map(|(((state, verb), image), number)| Part {
                 number,
@@ -179,6 +180,7 @@ pub(crate) fn phases() -> Vec<Phase> {
     [
         Phase::Gating(restore()),
         Phase::Prefetching(restore()),
+        Phase::RunningOnce(Orders { mode: Mode::Once, ..restore() }),
         Phase::Choosing { watch: watch(), deadline: at(11), checked_at: Some(at(12)) },
         Phase::Baking(bake()),
         Phase::Asking(Question { reason: reason(), until: at(32), bake: bake(), watch: watch() }),
@@ -269,6 +271,7 @@ pub(crate) fn rollout(phase: Phase) -> Rollout {
         phase,
         abort: back.then(reason),
         one_way: back,
+        once: if back { OnceStep::Due(host(2)) } else { OnceStep::Done },
         warnings: vec![Warning { text: "x".to_owned(), hosts: BTreeSet::from([host(1)]) }],
         halts: back,
         noted: 7,

@@ -7,7 +7,8 @@ use super::health::{Tally, Verdict, Watch, is_job, judge_container};
 use super::image::{find_candidate, merge_pin, pin_reference};
 use super::journal::{Journal, Phase};
 use super::leftovers::{find_leftovers, find_unplanned};
-use super::order::{Mode, Order, Wanted};
+use super::once::next_once_turn;
+use super::order::{Order, Wanted};
 use super::plan::Plan;
 use super::prefetch::{Prepared, prepare};
 use super::project::{Container, Observation};
@@ -16,7 +17,7 @@ use super::restore::{next_restore_turn, report_restore};
 use super::running::{containers_of, is_service_gone, running_of};
 use super::snapshot::Snapshot;
 use super::step::{Step, Turn};
-use crate::order::{Fence, OnHostFailure};
+use crate::order::{Fence, Mode, OnHostFailure};
 use crate::reason::{Code, Reason};
 
 /// How long dependencies that were just made are waited for.
@@ -28,6 +29,9 @@ const PROBE: Duration = Duration::from_secs(30);
 /// What happens next to an activation; `failure` is why the last step failed.
 #[must_use]
 pub fn next_activation_turn(order: &Order, seen: &Observation, failure: Option<&Reason>) -> Turn {
+    if order.mode == Mode::Once {
+        return next_once_turn(order, seen, failure);
+    }
     let own = seen.kept.journal.as_ref().filter(|it| it.is_of(order));
     match (own, failure) {
         (None, Some(reason)) => refuse(Refusal(reason.clone())),

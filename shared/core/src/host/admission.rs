@@ -1,6 +1,7 @@
 //! Whether an order may begin: fences, expiry, and what was carried out already.
 
 use super::journal::{Finished, Kept};
+use super::once::has_begun_once;
 use super::order::Order;
 use super::report::Refusal;
 use crate::name::LaneId;
@@ -47,7 +48,9 @@ pub fn check_time(order: &Order, now: Timestamp) -> Result<(), Refusal> {
 /// Decides what becomes of an order, once the service's lock is held.
 #[must_use]
 pub fn admit(order: &Order, kept: &Kept, now: Timestamp) -> Admission {
-    if let Err(refusal) = check_time(order, now) {
+    if let Err(refusal) = check_time(order, now)
+        && !has_begun_once(order, kept)
+    {
         return Admission::Refused(refusal);
     }
     if let Some(newest) = kept.fence_of(&order.lane).filter(|newest| *newest > order.fence) {
@@ -70,7 +73,7 @@ pub fn admit(order: &Order, kept: &Kept, now: Timestamp) -> Admission {
         return Admission::Begun;
     }
     let told = (order.wanted.to_string(), order.mode.to_string());
-    if let Some(finished) = kept.finished.as_ref().filter(|it| it.fence == order.fence) {
+    if let Some(finished) = kept.answered(order.fence) {
         if (&finished.wanted, &finished.mode) == (&told.0, &told.1) {
             return Admission::Repeated(Box::new(finished.clone()));
         }

@@ -3,6 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// The label that says when a service runs, where that is not always.
+pub const RUN_LABEL: &str = "esclusa.run";
+/// Its only word: once for a release, on one host, before any host is changed.
+pub const ONCE: &str = "once";
+
 /// What the project's files say, by Compose's own reading of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Definition {
@@ -14,6 +19,8 @@ pub struct Definition {
     pub networks: BTreeMap<String, NetworkDefinition>,
     /// Volumes by their key in the files.
     pub volumes: BTreeMap<String, VolumeDefinition>,
+    /// Why services behind profiles could not be read, where one of them may run once.
+    pub hides_once: Option<String>,
 }
 
 /// One service of the project.
@@ -51,6 +58,8 @@ pub struct ServiceDefinition {
     pub container_name: Option<String>,
     /// Keys of the networks that it joins.
     pub networks: BTreeSet<String>,
+    /// What its label `esclusa.run` says; nothing without one.
+    pub run_label: Option<String>,
 }
 
 /// What a service waits for of another.
@@ -161,6 +170,14 @@ pub(super) fn tag_of(reference: &str) -> &str {
     }
 }
 
+impl ServiceDefinition {
+    /// Whether it runs once for a release, and never with the others.
+    #[must_use]
+    pub fn runs_once(&self) -> bool {
+        self.run_label.as_deref() == Some(ONCE)
+    }
+}
+
 impl Definition {
     /// The services whose image is of this repository.
     pub fn services_of<'a>(
@@ -168,6 +185,12 @@ impl Definition {
         repository: &'a str,
     ) -> impl Iterator<Item = (&'a String, &'a ServiceDefinition)> {
         self.services.iter().filter(move |(_, it)| repository_of(&it.image) == repository)
+    }
+
+    /// Whether a service runs once for a release, and never with the others.
+    #[must_use]
+    pub fn runs_once(&self, service: &str) -> bool {
+        self.services.get(service).is_some_and(ServiceDefinition::runs_once)
     }
 
     /// Whether some service waits for the end of this one: it is a job, not a server.

@@ -13,6 +13,9 @@ pub const SHIPPED: &str = "esclusa.compose.yaml";
 /// The one that comes with the next image; ours.
 pub const NEXT_SHIPPED: &str = "esclusa.compose.next.yaml";
 
+/// The override that names the image of what runs once, while Compose starts it; ours.
+pub const ONCE_FILE: &str = "esclusa.once.yaml";
+
 /// The names that Compose itself looks for, in its order; the first that exists counts.
 const DEFAULTS: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];

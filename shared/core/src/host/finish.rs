@@ -6,7 +6,7 @@ use super::activate::containers_after;
 use super::health::is_job;
 use super::image::ROLLBACK_LABEL;
 use super::journal::Finished;
-use super::order::{Order, Wanted};
+use super::order::{Mode, Order, Wanted};
 use super::project::Observation;
 use super::report::Report;
 use crate::order::Verb;
@@ -31,6 +31,16 @@ pub fn finish(
     seen: &Observation,
     (answer, exit): (&str, u8),
 ) -> Finished {
+    if order.mode == Mode::Once {
+        return Finished {
+            fence: order.fence,
+            wanted: order.wanted.to_string(),
+            mode: order.mode.to_string(),
+            answer: answer.to_owned(),
+            exit,
+            ..Finished::default()
+        };
+    }
     let journal = seen.kept.journal.as_ref().filter(|it| it.is_of(order));
     let made = journal.filter(|_| report.is_activated);
     // What was put back runs as the order before had left it.

@@ -1,5 +1,6 @@
 //! What a host runs, for a lane that asks.
 
+use super::definition::ServiceDefinition;
 use super::health::{Tally, Verdict, Watch, is_job, judge_container};
 use super::order::Order;
 use super::project::{Container, Observation};
@@ -65,7 +66,8 @@ fn find_absent(order: &Order, seen: &Observation, own: &[&Container]) -> Option<
         });
     }
     let definition = seen.definition.as_ref().ok().filter(|_| !own.is_empty())?;
-    let mut active = definition.services_of(&order.repository).filter(|(_, it)| it.is_active);
-    let absent = active.find(|(name, it)| it.replicas > 0 && count(name) == 0 && !is_awaited(name));
+    let mut active = definition.services_of(&order.repository);
+    let is_due = |it: &ServiceDefinition| it.is_active && it.replicas > 0 && !it.runs_once();
+    let absent = active.find(|(name, it)| is_due(it) && count(name) == 0 && !is_awaited(name));
     absent.map(|(name, _)| format!("The service {name} has no container."))
 }

@@ -18,8 +18,12 @@ pub struct Kept {
     pub newest: Option<NewestOrder>,
     /// The order that is being carried out, or was cut off.
     pub journal: Option<Journal>,
-    /// The last order that ended.
+    /// The last order that ended and changed what serves.
     pub finished: Option<Finished>,
+    /// What the last order that was to run something once has begun.
+    pub begun_once: Option<BegunOnce>,
+    /// The last order that ended and ran what runs once.
+    pub ran_once: Option<Finished>,
     /// What ran before an order, by the order's fence; the newest ones.
     pub snapshots: BTreeMap<Fence, Snapshot>,
     /// Snapshots whose containers the engine could make again as they were, by fence.
@@ -122,8 +126,18 @@ pub enum Phase {
     Stopping,
 }
 
-/// An order that has ended.
+/// What an order has begun to run once. Each service is written down before it is started, so that
+/// nothing is begun twice, whoever removes its container.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BegunOnce {
+    /// Of the order.
+    pub fence: Fence,
+    /// The services, in the order in which they were begun.
+    pub services: Vec<String>,
+}
+
+/// An order that has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finished {
     /// Of the order.
     pub fence: Fence,
@@ -221,17 +235,33 @@ impl Journal {
 }
 
 impl Kept {
+    /// What an order has begun to run once, with one service more.
+    #[must_use]
+    pub fn beginning_once(&self, fence: Fence, service: &str) -> BegunOnce {
+        let known = self.begun_once.as_ref().filter(|it| it.fence == fence);
+        let mut services = known.map(|it| it.services.clone()).unwrap_or_default();
+        services.push(service.to_owned());
+        BegunOnce { fence, services }
+    }
+
     /// The newest fence of a lane; nothing where another lane's orders were seen last.
     #[must_use]
     pub fn fence_of(&self, lane: &LaneId) -> Option<Fence> {
         self.newest.as_ref().filter(|it| it.lane == *lane).map(|it| it.fence)
     }
 
+    /// The last word of the order with this fence, if it was said.
+    #[must_use]
+    pub fn answered(&self, fence: Fence) -> Option<&Finished> {
+        let mut known = self.finished.iter().chain(&self.ran_once);
+        known.find(|it| it.fence == fence)
+    }
+
     /// Whether the order with the newest fence was begun, and whether it ended.
     #[must_use]
     pub fn order_word(&self, lane: &LaneId) -> &'static str {
         let Some(fence) = self.fence_of(lane) else { return "none" };
-        if self.finished.as_ref().is_some_and(|it| it.fence == fence) {
+        if self.answered(fence).is_some() {
             "finished"
         } else if self.journal.as_ref().is_some_and(|it| it.fence == fence) {
             "unfinished"

@@ -18,6 +18,7 @@ mod inspect;
 mod journal;
 mod leftovers;
 mod network;
+mod once;
 mod order;
 mod pin;
 mod plan;
@@ -39,15 +40,18 @@ pub use admission::{Admission, admit, check_time};
 pub use complaint::{explain_pull, find_cause, shorten, was_lost_in_store};
 pub use conflict::find_elsewhere;
 pub use definition::{
-    Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, Port,
-    ServiceDefinition, VolumeDefinition,
+    Condition, Definition, Dependency, Healthcheck, MountDefinition, NetworkDefinition, ONCE, Port,
+    RUN_LABEL, ServiceDefinition, VolumeDefinition,
 };
-pub use files::{FileChoice, Files, NEXT_SHIPPED, PIN, SHIPPED, choose_files, default_files};
+pub use files::{
+    FileChoice, Files, NEXT_SHIPPED, ONCE_FILE, PIN, SHIPPED, choose_files, default_files,
+};
 pub use finish::{finish, history_after, is_last_word, is_one_way};
 pub use health::{LONGEST_WAIT, Patience, Tally, Verdict, Watch, is_job, judge_container};
 pub use image::{COMPOSE_LABEL, ROLLBACK_LABEL};
 pub use inspect::{Inspection, inspect};
-pub use journal::{Finished, Journal, Kept, NewestOrder, Phase};
+pub use journal::{BegunOnce, Finished, Journal, Kept, NewestOrder, Phase};
+pub use once::{has_begun_once, is_once_container, runs_once};
 pub use order::{Mode, Order, OrderError, Wanted, parse_fence};
 pub use pin::{parse_pin, render_pin, set_variables};
 pub use plan::{Plan, plan_activation};

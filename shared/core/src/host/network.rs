@@ -17,7 +17,8 @@ pub(super) fn check_networks(
     plan: &mut Plan,
 ) -> Result<(), Refusal> {
     let made = |plan: &Plan| -> Vec<&ServiceDefinition> {
-        plan.made().filter_map(|it| definition.services.get(it)).collect()
+        let names = plan.made().chain(&plan.once);
+        names.filter_map(|it| definition.services.get(it)).collect()
     };
     for (key, network) in &definition.networks {
         if made(plan).iter().any(|it| it.networks.contains(key)) {
@@ -52,9 +53,11 @@ fn check_network(
     let Some(change) = find_network_change(wanted, there).filter(|_| !wanted.is_external) else {
         return Ok(());
     };
+    // What runs once does so while everything else is still there.
+    let is_first = !plan.once.is_empty();
     let stays = |it: &&Container| {
         let is_on = it.networks.contains(&wanted.name) && it.state.is_up();
-        is_on && !plan.replaces(it, &seen.files.project)
+        is_on && (is_first || !plan.replaces(it, &seen.files.project))
     };
     if let Some(holder) = seen.containers.iter().find(stays) {
         let text = format!(

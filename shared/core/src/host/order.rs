@@ -7,6 +7,7 @@ use std::str::FromStr;
 use crate::configuration::{Compose, HttpProbe};
 use crate::digest::Digest;
 use crate::name::{LaneId, Tag};
+pub use crate::order::Mode;
 use crate::order::{Fence, OnHostFailure, Verb};
 use crate::time::Timestamp;
 
@@ -33,7 +34,7 @@ pub struct Order {
     pub not_after: Timestamp,
     /// What to do when the change fails.
     pub on_failure: OnHostFailure,
-    /// Whether containers are made again even where nothing changed.
+    /// What an activation does.
     pub mode: Mode,
     /// Seconds for the health; nothing for what healthchecks imply.
     pub deadline: Option<u64>,
@@ -43,15 +44,6 @@ pub struct Order {
     pub compose: Compose,
     /// What a Compose file that comes with the image may ask for beyond its own containers.
     pub allowed: BTreeSet<String>,
-}
-
-/// Whether an activation changes what differs, or everything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Only what differs.
-    Change,
-    /// Every container of the service.
-    Restart,
 }
 
 /// What a host is to run.
@@ -116,15 +108,6 @@ impl fmt::Display for Wanted {
             Self::Release(tag, digest) => write!(f, "{tag}@{digest}"),
             Self::Snapshot(fence) => write!(f, "snapshot@{fence}"),
         }
-    }
-}
-
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Change => "change",
-            Self::Restart => "restart",
-        })
     }
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflict::{check_elsewhere, check_names, check_ports};
-use super::definition::{Definition, ServiceDefinition, tag_of};
+use super::definition::{Definition, ONCE, RUN_LABEL, ServiceDefinition, repository_of, tag_of};
 use super::files::is_shipped;
 use super::guard::{check_unexplained, find_edited_others};
 use super::network::check_networks;
-use super::order::Order;
+use super::order::{Mode, Order};
 use super::project::{Container, Observation};
 use super::report::Refusal;
 
@@ -16,6 +16,9 @@ use super::report::Refusal;
 pub struct Plan {
     /// How many containers of each service of the repository are to run.
     pub targets: BTreeMap<String, u32>,
+    /// Services of the repository that run once for a release, what others of them wait for first.
+    /// They are no targets.
+    pub once: Vec<String>,
     /// Every service of the repository: all of them are pinned.
     pub pinned: BTreeSet<String>,
     /// Services of other images that targets depend on and that were never made here, in their
@@ -59,9 +62,12 @@ pub fn plan_activation(order: &Order, seen: &Observation) -> Result<Plan, Refusa
     };
     let mut plan = Plan::default();
     check_elsewhere(order, seen, &mut plan)?;
+    check_run_labels(order, definition)?;
     choose_targets(order, seen, definition, &mut plan)?;
+    plan.once = order_once(order, definition);
+    warn_of_serving(seen, &mut plan);
     check_one_release(order, definition, &plan)?;
-    add_others(definition, seen, &mut plan);
+    add_others(order, definition, seen, &mut plan);
     check_names(definition, seen, &plan)?;
     check_ports(definition, seen, &plan)?;
     check_networks(definition, seen, &mut plan)?;
@@ -81,6 +87,9 @@ fn choose_targets(
 ) -> Result<(), Refusal> {
     for (name, service) in definition.services_of(&order.repository) {
         plan.pinned.insert(name.clone());
+        if service.runs_once() {
+            continue;
+        }
         let own: Vec<&Container> = seen.containers_of_service(name).collect();
         let runs = own.iter().any(|it| it.state.is_up());
         if service.is_active || runs {
@@ -110,8 +119,8 @@ fn choose_targets(
     }
     if plan.targets.is_empty() {
         let text = format!(
-            "Every service in {directory} that uses {} is behind a profile that is not active, or \
-             has no replica.",
+            "Every service in {directory} that uses {} is behind a profile that is not active, has \
+             no replica, or runs once.",
             order.repository
         );
         return Err(Refusal::new("hosts.compose", text));
@@ -167,7 +176,7 @@ fn choose_replicas(
 fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Result<(), Refusal> {
     let mut tags: BTreeMap<&str, &str> = BTreeMap::new();
     for (name, service) in definition.services_of(&order.repository) {
-        if plan.targets.contains_key(name) {
+        if plan.targets.contains_key(name) || plan.once.contains(name) {
             tags.entry(tag_of(&service.image)).or_insert(name);
         }
     }
@@ -183,10 +192,74 @@ fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Res
     Ok(())
 }
 
+/// A label that would be taken for nothing is refused: what should run once would serve instead.
+fn check_run_labels(order: &Order, definition: &Definition) -> Result<(), Refusal> {
+    if let Some(complaint) = &definition.hides_once {
+        let text = format!(
+            "The Compose files name {RUN_LABEL}, and their services behind profiles cannot be read: \
+             {complaint}"
+        );
+        return Err(Refusal::new("hosts.compose", text));
+    }
+    for (name, service) in &definition.services {
+        let Some(label) = &service.run_label else { continue };
+        if !service.runs_once() {
+            let word: String = label.chars().filter(|it| !it.is_control()).take(60).collect();
+            let text =
+                format!("{name} has the label {RUN_LABEL}=\"{word}\": it can be \"{ONCE}\".");
+            return Err(Refusal::new("hosts.compose", text));
+        }
+        if repository_of(&service.image) != order.repository {
+            let text = format!(
+                "{name} has the label {RUN_LABEL}, and its image is not {}: only the service's own \
+                 image runs once for a release.",
+                order.repository
+            );
+            return Err(Refusal::new("hosts.compose", text));
+        }
+    }
+    Ok(())
+}
+
+/// What served and is to run once from now on is not stopped by anybody.
+fn warn_of_serving(seen: &Observation, plan: &mut Plan) {
+    for name in &plan.once {
+        if let Some(container) = seen.containers_of_service(name).find(|it| it.state.is_up()) {
+            let container = &container.name;
+            plan.warnings.push(format!(
+                "{name} runs once from now on, and {container} of it still runs: docker compose rm \
+                 --stop {name} removes it."
+            ));
+        }
+    }
+}
+
+/// What runs once, each after those that it waits for. Profiles say when people bring it up, and
+/// nothing of this.
+fn order_once(order: &Order, definition: &Definition) -> Vec<String> {
+    let own = definition.services_of(&order.repository).filter(|(_, it)| it.runs_once());
+    let mut left: Vec<&String> = own.map(|(name, _)| name).collect();
+    let mut ordered: Vec<String> = Vec::new();
+    while !left.is_empty() {
+        let waits = |name: &&String| {
+            let on = definition.services.get(*name).map(|it| &it.dependencies);
+            on.into_iter().flat_map(BTreeMap::keys).any(|it| left.contains(&it))
+        };
+        // Compose refuses files in which services wait for each other.
+        let next = left.iter().position(|it| !waits(it)).unwrap_or_default();
+        ordered.push(left.remove(next).clone());
+    }
+    ordered
+}
+
 /// Finds the services of other images that this activation concerns.
-fn add_others(definition: &Definition, seen: &Observation, plan: &mut Plan) {
+fn add_others(order: &Order, definition: &Definition, seen: &Observation, plan: &mut Plan) {
     let mut visited = BTreeSet::new();
-    for target in plan.targets.keys().cloned().collect::<Vec<_>>() {
+    let made: Vec<String> = match order.mode {
+        Mode::Once => plan.once.clone(),
+        Mode::Change | Mode::Restart => plan.targets.keys().cloned().collect(),
+    };
+    for target in made {
         add_dependencies(&target, definition, seen, plan, &mut visited);
     }
     while let Some(next) = find_sharer(definition, seen, plan) {

@@ -42,6 +42,8 @@ pub struct Observation {
     pub networks: BTreeMap<String, Network>,
     /// Volumes by name.
     pub volumes: BTreeMap<String, Volume>,
+    /// The last lines that containers wrote which were to run once and have failed, by id.
+    pub last_lines: BTreeMap<String, Vec<String>>,
     /// What the host wrote down of this service.
     pub kept: Kept,
 }

@@ -27,12 +27,13 @@ pub fn running_of(seen: &Observation, repository: &str) -> Running {
     }
 }
 
-/// The containers of a repository's services, without those whose service the files no longer have.
+/// The containers of a repository's services, without those whose service the files no longer have,
+/// or that run once: one that people brought up by hand serves nothing.
 pub(super) fn containers_of<'a>(seen: &'a Observation, repository: &str) -> Vec<&'a Container> {
     let services = seen.services_of(repository);
     let own = seen.project_containers();
     own.filter(|it| it.service.as_ref().is_some_and(|it| services.contains(it)))
-        .filter(|it| !is_gone(it, seen, repository))
+        .filter(|it| !is_gone(it, seen, repository) && !runs_once(it, seen))
         .collect()
 }
 
@@ -40,6 +41,11 @@ pub(super) fn containers_of<'a>(seen: &'a Observation, repository: &str) -> Vec<
 pub(super) fn is_gone(container: &Container, seen: &Observation, repository: &str) -> bool {
     let service = container.service.as_deref().unwrap_or_default();
     is_service_gone(service, seen, repository)
+}
+
+fn runs_once(container: &Container, seen: &Observation) -> bool {
+    let service = container.service.as_deref().unwrap_or_default();
+    seen.definition.as_ref().is_ok_and(|it| it.runs_once(service))
 }
 
 /// Whether the Compose files no longer have a service, although they have others of the repository.

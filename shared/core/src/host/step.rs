@@ -74,6 +74,18 @@ pub enum Step {
         /// The team's files.
         files: Files,
     },
+    /// Writes down that this order begins to run a service once, then has Compose start a container
+    /// of it beside those that serve, with another image.
+    RunOnce {
+        /// The service.
+        service: String,
+        /// The container's name.
+        name: String,
+        /// What the image is named by.
+        image: String,
+        /// The team's files.
+        files: Files,
+    },
     /// Has Compose restart services.
     Restart {
         /// Which.

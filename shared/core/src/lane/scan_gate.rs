@@ -340,6 +340,7 @@ mod tests {
             finished: true,
             put_back: PutBack::NotNeeded,
             one_way: false,
+            runs_once: false,
             platform: platform.parse().ok(),
             zone: String::new(),
             warnings: Vec::new(),

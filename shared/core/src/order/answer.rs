@@ -53,6 +53,8 @@ pub struct Answer {
     pub put_back: PutBack,
     /// Whether the image says that what ran before must not run after it.
     pub one_way: bool,
+    /// Whether the release has something that runs once, by a prefetch.
+    pub runs_once: bool,
     /// What its engine runs, where it says so.
     pub platform: Option<Platform>,
     /// The host's availability zone; empty where it does not know.

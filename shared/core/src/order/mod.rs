@@ -2,6 +2,7 @@
 
 mod answer;
 mod late;
+mod mode;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use answer::{Answer, ContainerHealth, Heard, Invocation, PutBack};
+pub use mode::Mode;
 pub use watch::Watch;
 
 use crate::name::HostId;
@@ -142,8 +144,8 @@ pub struct Orders {
     pub not_after: Timestamp,
     /// What a host does when its own change fails.
     pub on_failure: OnHostFailure,
-    /// Recreate containers even if nothing changed.
-    pub recreate: bool,
+    /// What an activation does.
+    pub mode: Mode,
     /// The calls.
     pub parts: Vec<Part>,
     /// What was heard.
@@ -175,7 +177,7 @@ impl Orders {
             made: now,
             not_after: now.after(VALIDITY),
             on_failure,
-            recreate: false,
+            mode: Mode::Change,
             parts: Vec::new(),
             heard: BTreeMap::new(),
             resent: false,

@@ -46,6 +46,7 @@ impl Rollout {
         match self.phase.clone() {
             Phase::Gating(orders) => self.gate(orders, cx),
             Phase::Prefetching(orders) => self.prefetched(orders, cx),
+            Phase::RunningOnce(orders) => self.ran_once(orders, cx),
             Phase::Choosing { watch, deadline, checked_at } => {
                 self.choose(watch, deadline, checked_at, cx)
             }
@@ -61,7 +62,8 @@ impl Rollout {
     fn is_interruptible(&self) -> bool {
         match &self.phase {
             Phase::Changing(batch) => !matches!(batch.stage, Stage::Activating(_)),
-            Phase::Ended(..) => false,
+            // What runs once is not broken off: nobody could say what it has done.
+            Phase::RunningOnce(_) | Phase::Ended(..) => false,
             Phase::Gating(_)
             | Phase::Prefetching(_)
             | Phase::Choosing { .. }
@@ -185,7 +187,10 @@ impl Rollout {
                 return true;
             }
         }
-        self.choose_next(cx.now, "the image is on every host");
+        self.note_once(&orders);
+        if !self.run_once(cx) {
+            self.choose_next(cx.now, "the image is on every host");
+        }
         true
     }
 

@@ -7,7 +7,7 @@ use super::view::View;
 use super::{Batch, Cause, Context, HostRun, Phase, Progress, Rollout, Stage};
 use crate::configuration::TargetGroup;
 use crate::name::HostId;
-use crate::order::{ContainerHealth, Heard, OnHostFailure, Orders, Verb, Watch};
+use crate::order::{ContainerHealth, Heard, Mode, OnHostFailure, Orders, Verb, Watch};
 use crate::reason::{Code, Reason};
 use crate::release::{Image, Running};
 use crate::time::Timestamp;
@@ -177,7 +177,9 @@ impl Rollout {
         let mut orders = Orders::new(Verb::Activate, fence, cx.now, on_failure, images);
         // A host that a restart left out has the image, and what its secrets were before.
         let renews = self.cause == Cause::Repair && !self.settings.secrets.is_empty();
-        orders.recreate = self.cause == Cause::Restart || (forward && renews);
+        if self.cause == Cause::Restart || (forward && renews) {
+            orders.mode = Mode::Restart;
+        }
         let stage = Stage::Activating(orders);
         self.enter(Phase::Changing(Batch { hosts, drained, stage }), cx.now, text);
     }

@@ -90,7 +90,9 @@ impl Rollout {
                 Some(Alarms::Quiet | Alarms::Unclear(_)) => {}
             }
         }
-        let joined = self.hosts.iter().filter(|(_, run)| goes_forward(run) && !run.fetched);
+        let is_unheard = self.has_to_hear_of_once();
+        let joined =
+            self.hosts.iter().filter(|(_, run)| goes_forward(run) && (is_unheard || !run.fetched));
         let joined: Vec<HostId> = joined.map(|(host, _)| host.clone()).collect();
         if self.is_forward() && !joined.is_empty() {
             self.prefetch(joined, cx);

@@ -122,9 +122,10 @@ impl Rollout {
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let next = match &self.phase {
             Phase::Ended(..) => return None,
-            Phase::Gating(orders) | Phase::Prefetching(orders) | Phase::Verifying(orders) => {
-                orders.watch.next
-            }
+            Phase::Gating(orders)
+            | Phase::Prefetching(orders)
+            | Phase::RunningOnce(orders)
+            | Phase::Verifying(orders) => orders.watch.next,
             Phase::Choosing { watch, .. } => watch.next,
             Phase::Baking(bake) => self.watches_at(bake, now),
             Phase::Asking(asked) => asked.until.min(asked.watch.next),
@@ -156,7 +157,7 @@ pub(crate) fn sends(
                 document: documents.get(&part.verb).cloned(),
                 not_after: orders.not_after,
                 on_failure: orders.on_failure,
-                recreate: orders.recreate,
+                mode: orders.mode,
                 settings: Box::new(settings.clone()),
             }))
         })

@@ -11,6 +11,7 @@ mod choose;
 mod context;
 mod end;
 mod estimate;
+mod once;
 mod phase;
 mod view;
 mod warnings;
@@ -23,6 +24,7 @@ pub use alarms::{Bake, Question};
 pub(crate) use context::{Context, Facts, Known};
 pub(crate) use end::sends;
 pub use estimate::{Estimate, minutes};
+pub use once::OnceStep;
 pub use phase::{Batch, Phase, Stage};
 pub use warnings::Warning;
 pub(crate) use warnings::tell_warnings;
@@ -277,6 +279,8 @@ pub struct Rollout {
     /// Whether the image says that what ran before must not run after it, as after a migration
     /// that goes one way (label `esclusa.rollback=unsafe`).
     pub one_way: bool,
+    /// How far what runs once for the release is.
+    pub once: OnceStep,
     /// What hosts warned of.
     pub warnings: Vec<Warning>,
     /// Whether, going back, hosts that were told to change are left as they are.
@@ -327,6 +331,7 @@ impl Rollout {
             abort: None,
             go_on: None,
             one_way: false,
+            once: OnceStep::Unknown,
             warnings: Vec::new(),
             halts: false,
             noted: 0,
@@ -357,6 +362,7 @@ impl Rollout {
             Phase::Ended(end, reason) => Some((*end, reason)),
             Phase::Gating(_)
             | Phase::Prefetching(_)
+            | Phase::RunningOnce(_)
             | Phase::Choosing { .. }
             | Phase::Changing(_)
             | Phase::Baking(_)

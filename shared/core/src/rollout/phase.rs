@@ -59,6 +59,8 @@ pub enum Phase {
     Gating(Orders),
     /// Every host that will change pulls its image; nothing stops.
     Prefetching(Orders),
+    /// One host runs what runs once for the release; nothing that serves has been touched.
+    RunningOnce(Orders),
     /// The next batch is chosen, or there is no headroom for one until `deadline`.
     Choosing {
         /// When to look again.
@@ -87,6 +89,7 @@ impl Phase {
         match self {
             Self::Gating(_) => "gating",
             Self::Prefetching(_) => "prefetching",
+            Self::RunningOnce(_) => "running_once",
             Self::Choosing { .. } => "choosing",
             Self::Changing(batch) => match batch.stage {
                 Stage::Checking(_) => "checking",
@@ -107,9 +110,10 @@ impl Rollout {
     #[must_use]
     pub fn orders(&self) -> Option<&Orders> {
         match &self.phase {
-            Phase::Gating(orders) | Phase::Prefetching(orders) | Phase::Verifying(orders) => {
-                Some(orders)
-            }
+            Phase::Gating(orders)
+            | Phase::Prefetching(orders)
+            | Phase::RunningOnce(orders)
+            | Phase::Verifying(orders) => Some(orders),
             Phase::Changing(batch) => match &batch.stage {
                 Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
                 Stage::Draining { .. } | Stage::Settling { .. } => None,
@@ -122,9 +126,10 @@ impl Rollout {
     /// The orders that are out or to be sent, to record what became of them.
     pub(crate) fn orders_mut(&mut self) -> Option<&mut Orders> {
         match &mut self.phase {
-            Phase::Gating(orders) | Phase::Prefetching(orders) | Phase::Verifying(orders) => {
-                Some(orders)
-            }
+            Phase::Gating(orders)
+            | Phase::Prefetching(orders)
+            | Phase::RunningOnce(orders)
+            | Phase::Verifying(orders) => Some(orders),
             Phase::Changing(batch) => match &mut batch.stage {
                 Stage::Checking(orders) | Stage::Activating(orders) => Some(orders),
                 Stage::Draining { .. } | Stage::Settling { .. } => None,

@@ -7,7 +7,7 @@ use esclusa_core::configuration::{Configuration, TargetGroup};
 use esclusa_core::lane::Lane;
 use esclusa_core::name::HostId;
 use esclusa_core::observation::HostOrder;
-use esclusa_core::order::{Fence, Orders, Verb};
+use esclusa_core::order::{Fence, Mode, Orders, Verb};
 use esclusa_core::release::Image;
 use esclusa_core::rollout::{Cause, Rollout};
 use esclusa_core::time::Timestamp;
@@ -41,8 +41,13 @@ impl World {
             let text = format!("{id} begins {} which the ledger does not want", order.key.fence);
             self.breaks(2, text);
         }
+        if order.mode == Mode::Once {
+            return;
+        }
+        self.check_prepared(id, order);
         let running = self.hosts.get(id).map(SimHost::running);
-        let changes = order.recreate || running.is_some_and(|it| !order.image.is_run_by(&it));
+        let changes =
+            order.mode == Mode::Restart || running.is_some_and(|it| !order.image.is_run_by(&it));
         if changes {
             let decided_at = self.marks.decided_at.get(&order.key.fence).copied();
             self.check_requests(id, decided_at.unwrap_or(self.now));
@@ -117,7 +122,7 @@ impl World {
     }
 
     /// The rollout that is active, if one is.
-    fn active_rollout(&self) -> Option<&Rollout> {
+    pub(super) fn active_rollout(&self) -> Option<&Rollout> {
         self.lanes.values().find_map(|lane| lane.rollout.as_ref())
     }
 

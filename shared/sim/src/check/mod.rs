@@ -4,6 +4,7 @@
 mod ends;
 mod hosts;
 mod looks;
+mod once;
 mod rest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,6 +46,8 @@ pub(crate) struct Marks {
     pub(crate) decided_at: BTreeMap<Fence, Timestamp>,
     /// When each rollout that turned back did so.
     turned_at: BTreeMap<RolloutId, Timestamp>,
+    /// Where what runs once was run for a rollout, and whether it has ended well.
+    pub(crate) once: BTreeMap<RolloutId, (HostId, bool)>,
     /// When the tag last moved, a person last asked for something, or the configuration or the
     /// fleet last changed: a reason to try again.
     pub(crate) news_at: Timestamp,

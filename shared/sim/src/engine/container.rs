@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use esclusa_core::host::{
-    Command, Container, ContainerState, HealthWord, Patience, ServiceDefinition,
+    Command, Container, ContainerState, HealthWord, Order, Patience, ServiceDefinition, Step,
+    is_once_container,
 };
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::Running;
@@ -32,9 +33,16 @@ impl Engine {
         self.seen.definition.as_ref().ok()?.services.get(name).cloned()
     }
 
+    /// Whether a service is no server: a job, or what runs once and people brought up by hand.
+    pub(super) fn ends_by_itself(&self, service: &str) -> bool {
+        service == JOB || self.service(service).is_some_and(|it| it.runs_once())
+    }
+
     /// The containers of a service.
     pub(super) fn containers_of(&self, service: &str) -> impl Iterator<Item = &Container> {
-        self.seen.containers.iter().filter(move |it| it.service.as_deref() == Some(service))
+        let is_own =
+            move |it: &&Container| it.service.as_deref() == Some(service) && !it.is_one_off;
+        self.seen.containers.iter().filter(is_own)
     }
 
     /// Makes a container of an image that the engine has; it is not started.
@@ -86,6 +94,60 @@ impl Engine {
         Ok(id)
     }
 
+    /// What is to be run once is written down before.
+    pub(super) fn note_once(&mut self, service: &str, now: Timestamp) -> Result<(), Reason> {
+        self.check_room(now)?;
+        let newest = self.seen.kept.newest.as_ref().map(|it| it.fence).unwrap_or_default();
+        self.seen.kept.begun_once = Some(self.seen.kept.beginning_once(newest, service));
+        Ok(())
+    }
+
+    /// One that is cut off is written down, and there or not, and not started.
+    pub(crate) fn cut_run_off(&mut self, step: &Step, now: Timestamp) {
+        let Step::RunOnce { service, name, image, .. } = step else { return };
+        if self.note_once(service, now).is_ok() && self.made.is_multiple_of(2) {
+            let _no_image = self.make_once(service, name, image, now);
+        }
+    }
+
+    fn make_once(
+        &mut self,
+        service: &str,
+        name: &str,
+        image: &str,
+        now: Timestamp,
+    ) -> Result<String, Reason> {
+        if self.seen.containers.iter().any(|it| it.name == name) {
+            return Err(failed(format!("the name {name} is in use")));
+        }
+        let id = self.make(service, 1, image, now)?;
+        if let Some(container) = self.seen.containers.iter_mut().find(|it| it.id == id) {
+            container.is_one_off = true;
+            name.clone_into(&mut container.name);
+        }
+        Ok(id)
+    }
+
+    /// `docker compose run` of a service, with an image of its own choice.
+    pub(super) fn run_once(
+        &mut self,
+        service: &str,
+        name: &str,
+        image: &str,
+        now: Timestamp,
+        registry: Registry<'_>,
+    ) -> Result<(), Reason> {
+        let id = self.make_once(service, name, image, now)?;
+        self.start(&id, now, registry)
+    }
+
+    /// Whether a container that was to run once for this order has ended well.
+    pub(crate) fn has_run_once(&self, order: &Order) -> bool {
+        let own = |it: &&Container| is_once_container(it, order);
+        let mut own = self.seen.containers.iter().filter(own);
+        own.any(|it| it.state == ContainerState::Exited(0))
+    }
+
     /// A container that uses another's network is bound to that very container.
     fn share(&mut self, id: &str, definition: &ServiceDefinition) {
         let owners = definition.shares_with.iter();
@@ -110,12 +172,16 @@ impl Engine {
         if let Some(owner) = container.shares_with.iter().find(|owner| !is_up(owner)) {
             return Err(failed(format!("cannot join network of container {owner}: not running")));
         }
-        let is_job = container.service.as_deref() == Some(JOB);
+        let name = container.service.clone().unwrap_or_default();
+        let is_job = self.ends_by_itself(&name) && !container.is_one_off;
         let digest = container.digest.as_ref();
         let fails = digest.and_then(|it| registry.behaviour(it)).is_some_and(Behaviour::fails_job);
         let Some(container) = self.seen.containers.iter_mut().find(|it| it.id == id) else {
             return Ok(());
         };
+        if container.is_one_off && !self.once_started.insert(container.name.clone()) {
+            self.started_twice = self.started_twice.saturating_add(1);
+        }
         container.started_at = now;
         if is_job {
             container.state = ContainerState::Exited(i64::from(fails));
@@ -146,11 +212,11 @@ impl Engine {
 
     // ---- The truth, for the checker -------------------------------------------------------------
 
-    /// The containers of the repository's services.
+    /// The containers of the repository's services: what runs once is none that serves.
     fn own(&self) -> impl Iterator<Item = &Container> {
         let is_own = |it: &&Container| {
             let service = it.service.as_deref().unwrap_or_default();
-            !matches!(service, "side" | "db")
+            !matches!(service, "side" | "db" | "prepare")
         };
         self.seen.containers.iter().filter(is_own)
     }

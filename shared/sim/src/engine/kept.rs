@@ -1,6 +1,8 @@
 //! What the program writes down of its orders.
 
-use esclusa_core::host::{NewestOrder, Order, Report, choose_prunable, finish, history_after};
+use esclusa_core::host::{
+    Mode, NewestOrder, Order, Report, choose_prunable, finish, history_after,
+};
 use esclusa_core::time::Timestamp;
 
 use super::Engine;
@@ -11,6 +13,7 @@ impl Engine {
         let kept = self.kept_mut();
         if kept.fence_of(&order.lane).is_none() {
             (kept.journal, kept.finished, kept.fetched) = (None, None, None);
+            (kept.begun_once, kept.ran_once) = (None, None);
         }
         kept.newest = Some(NewestOrder::of(order, kept.newest.as_ref()));
     }
@@ -18,6 +21,10 @@ impl Engine {
     /// Keeps the last word of an activation, and removes images that nobody needs.
     pub(crate) fn finish(&mut self, order: &Order, report: &Report) {
         let finished = finish(order, report, self.seen(), ("", 0));
+        if order.mode == Mode::Once {
+            self.kept_mut().ran_once = Some(finished);
+            return;
+        }
         let history = history_after(order, report, self.seen());
         let kept = self.kept_mut();
         kept.finished = Some(finished);

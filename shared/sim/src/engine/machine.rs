@@ -7,7 +7,7 @@ use esclusa_core::host::{ContainerState, HealthWord};
 use esclusa_core::release::Running;
 use esclusa_core::time::Timestamp;
 
-use super::project::{DATABASE, JOB, PROXY};
+use super::project::{DATABASE, PROXY};
 use super::{Engine, WARM_UP};
 
 impl Engine {
@@ -55,11 +55,12 @@ impl Engine {
 
     /// It has run for long enough to be well; a job has ended.
     fn run_since(&mut self, id: &str, now: Timestamp) {
+        let service = self.seen.container(id).and_then(|it| it.service.clone()).unwrap_or_default();
+        let is_job = self.ends_by_itself(&service);
         let Some(container) = self.seen.containers.iter_mut().find(|it| it.id == id) else {
             return;
         };
         container.started_at = now;
-        let is_job = container.service.as_deref() == Some(JOB);
         container.state = if is_job { ContainerState::Exited(0) } else { ContainerState::Running };
         container.health = Some(HealthWord::Healthy);
     }
@@ -81,7 +82,10 @@ impl Engine {
     pub(crate) fn come_back(&mut self, back: Timestamp, warm_up: Duration) {
         let mut up: Vec<usize> = Vec::new();
         for (index, container) in self.seen.containers.iter_mut().enumerate() {
-            if container.state.is_up() {
+            if container.is_one_off && container.state.is_up() {
+                // Nothing starts it again.
+                container.state = ContainerState::Exited(137);
+            } else if container.state.is_up() {
                 container.started_at = back;
                 up.push(index);
             }

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use esclusa_core::digest::Digest;
-use esclusa_core::host::{Container, Files, HealthWord, Kept, Observation};
+use esclusa_core::host::{Container, ContainerState, Files, HealthWord, Kept, Observation};
 use esclusa_core::order::Fence;
 use esclusa_core::release::{Release, Running};
 use esclusa_core::time::Timestamp;
@@ -90,6 +90,10 @@ pub(crate) struct Engine {
     pub(crate) cut_off_until: Timestamp,
     /// Jobs that the way back ran again, which must never happen.
     pub(crate) jobs_run_again: u64,
+    /// What was ever started to run once, by the names of its containers.
+    once_started: BTreeSet<String>,
+    /// How often one of that was started again, which must never happen either.
+    pub(crate) started_twice: u64,
 }
 
 impl Engine {
@@ -118,6 +122,7 @@ impl Engine {
                 images: BTreeMap::new(),
                 networks: BTreeMap::new(),
                 volumes: BTreeMap::new(),
+                last_lines: BTreeMap::new(),
                 kept: Kept::default(),
             },
             repository: repository.to_owned(),
@@ -129,6 +134,8 @@ impl Engine {
             full_until: Timestamp::default(),
             cut_off_until: Timestamp::default(),
             jobs_run_again: 0,
+            once_started: BTreeSet::new(),
+            started_twice: 0,
         };
         engine.run_by_hand(running, Timestamp::default());
         engine
@@ -147,6 +154,12 @@ impl Engine {
                 continue;
             }
             let decided = self.decides_at.get(&container.id).is_none_or(|at| *at <= now);
+            if container.is_one_off && decided {
+                let behaviour = container.digest.as_ref().and_then(|it| registry.behaviour(it));
+                let fails = behaviour.is_some_and(Behaviour::fails_job);
+                container.state = ContainerState::Exited(i64::from(fails));
+                continue;
+            }
             let is_well = registry.works(container, now);
             container.health = Some(match (decided, is_well) {
                 (false, _) => HealthWord::Starting,

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use esclusa_core::host::{Condition, Definition, Dependency, NetworkDefinition, ServiceDefinition};
+use esclusa_core::host::{
+    Condition, Definition, Dependency, NetworkDefinition, ONCE, ServiceDefinition,
+};
 
 /// The image of the sidecar, and of the database.
 pub(super) const PROXY: &str = "proxy:1";
@@ -25,6 +27,8 @@ pub struct Project {
     pub has_sidecar: bool,
     /// A service of another image that `web` waits for.
     pub has_dependency: bool,
+    /// A service that runs once for a release.
+    pub has_once: bool,
 }
 
 impl Project {
@@ -40,6 +44,7 @@ impl Project {
             has_job: has(),
             has_sidecar: has(),
             has_dependency: has(),
+            has_once: false,
         };
         // Compose shares the network of one container.
         Self { has_replicas: project.has_replicas && !project.has_sidecar, ..project }
@@ -81,6 +86,11 @@ impl Project {
             services.insert("db".to_owned(), database);
             web.dependencies.insert("db".to_owned(), waits(Condition::Healthy));
         }
+        if self.has_once {
+            let (restarts_always, run_label) = (false, Some(ONCE.to_owned()));
+            let prepare = ServiceDefinition { restarts_always, run_label, ..own() };
+            services.insert("prepare".to_owned(), prepare);
+        }
         services.insert("web".to_owned(), web);
         let network =
             NetworkDefinition { name: format!("{name}_default"), ..NetworkDefinition::default() };
@@ -88,7 +98,7 @@ impl Project {
             project: name.to_owned(),
             services,
             networks: BTreeMap::from([("default".to_owned(), network)]),
-            volumes: BTreeMap::new(),
+            ..Definition::default()
         }
     }
 }

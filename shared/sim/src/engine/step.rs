@@ -43,6 +43,10 @@ impl Engine {
                 self.seen.pin = Some(images.clone()).filter(|it| !it.is_empty());
             }
             Step::Up { .. } => self.up(step, now, registry)?,
+            Step::RunOnce { service, name, image, .. } => {
+                self.note_once(service, now)?;
+                self.run_once(service, name, image, now, registry)?;
+            }
             Step::Restart { services, .. } => {
                 for name in services {
                     let ids: Vec<String> =

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use esclusa_core::host::{Order, Report, Restored, inspect, is_last_word, is_one_way};
+use esclusa_core::host::{
+    Mode, Order, Report, Restored, inspect, is_last_word, is_one_way, runs_once,
+};
 use esclusa_core::name::HostId;
 use esclusa_core::order::{Answer, ContainerHealth, PutBack, Verb};
 use esclusa_core::reason::Code;
@@ -56,8 +58,12 @@ impl World {
                 run.course = Course::Refuses(reason);
                 return;
             }
-            let running = (&answer.before, &answer.now);
-            say!(self, "{id} runs {} by {} (was {})", running.1, order.fence, running.0);
+            if order.mode == Mode::Once {
+                self.note_once(id, &order);
+            } else {
+                let running = (&answer.before, &answer.now);
+                say!(self, "{id} runs {} by {} (was {})", running.1, order.fence, running.0);
+            }
             self.marks.activations.insert((id.clone(), order.fence.to_string()));
             self.check_jobs(id);
             self.count_way_back(report);
@@ -65,14 +71,15 @@ impl World {
                 host.answered = Some((order.fence, answer.clone()));
             }
         } else if order.verb == Verb::Prefetch && is_ok {
-            let one_way = self.look(id, |engine, _| {
+            let told = self.look(id, |engine, _| {
                 let one_way = is_one_way(&order, engine.seen());
                 if one_way.is_some() {
                     engine.kept_mut().fetched = Some(order.wanted.to_string());
                 }
-                one_way
+                (one_way, runs_once(&order, engine.seen()))
             });
-            answer.one_way = one_way.flatten().unwrap_or(false);
+            let (one_way, runs_once) = told.unwrap_or_default();
+            (answer.one_way, answer.runs_once) = (one_way.unwrap_or(false), runs_once);
         }
         run.course = Course::Answers(Box::new(answer));
     }
@@ -132,6 +139,7 @@ impl World {
                     Restored::Failed => PutBack::Failed,
                 },
                 one_way: false,
+                runs_once: false,
                 platform: seen.platform,
                 zone: zone.clone(),
                 warnings: report.warnings.clone(),

@@ -8,8 +8,8 @@ mod answer;
 use std::time::Duration;
 
 use esclusa_core::host::{
-    Admission, Journal, Mode, Order, Refusal, Report, Step, Turn, Wanted, admit, check_time,
-    next_activation_turn, next_prefetch_turn,
+    Admission, Journal, Order, Refusal, Report, Step, Turn, Wanted, admit, check_time,
+    has_begun_once, next_activation_turn, next_prefetch_turn,
 };
 use esclusa_core::name::{HostId, LaneId};
 use esclusa_core::observation::HostOrder;
@@ -88,7 +88,7 @@ fn read_order(lane: &LaneId, order: &HostOrder, issued_at: Timestamp) -> Order {
         issued_at: seconds(issued_at),
         not_after: seconds(order.not_after),
         on_failure: order.on_failure,
-        mode: if order.recreate { Mode::Restart } else { Mode::Change },
+        mode: order.mode,
         deadline: order.settings.deadline,
         http: order.settings.http.clone(),
         compose: order.settings.compose,
@@ -122,7 +122,7 @@ impl Run {
         match step {
             Step::Up { .. } => self.share(12),
             Step::Pull { .. } => self.share(16),
-            Step::RemoveContainers(_) => self.share(2),
+            Step::RemoveContainers(_) | Step::RunOnce { .. } => self.share(2),
             Step::RecreateContainer { .. }
             | Step::StartContainer(_)
             | Step::RestartContainer(_)
@@ -156,7 +156,8 @@ impl World {
         let order = read_order(lane, order, issued_at);
         let host = self.hosts.get_mut(id)?;
         let clock = host.clock(now);
-        let refused = check_time(&order, clock).err();
+        let is_begun = has_begun_once(&order, host.engine.kept());
+        let refused = check_time(&order, clock).err().filter(|_| !is_begun);
         let is_locking = order.verb != Verb::Inspect && refused.is_none();
         let (course, begins) = match (order.verb, refused) {
             (_, Some(Refusal(reason))) => (Course::Refuses(reason), false),
@@ -173,7 +174,7 @@ impl World {
                     Admission::Begun => match host.engine.check_room(now) {
                         Ok(()) => {
                             host.engine.write_newest(&order);
-                            (Course::Decides(None), true)
+                            (Course::Decides(None), !is_begun)
                         }
                         Err(full) => (Course::Refuses(full), false),
                     },
@@ -244,8 +245,9 @@ impl World {
         say!(self, "the program on {id} is killed: {:?}", run.course);
         let now = self.now;
         if let Some(host) = self.hosts.get_mut(id) {
-            if let Course::Takes(step @ Step::Up { .. }, _) = &run.course {
+            if let Course::Takes(step, _) = &run.course {
                 host.engine.cut_up_off(step, now);
+                host.engine.cut_run_off(step, now);
             }
             host.kill_program();
         }
@@ -313,7 +315,10 @@ impl World {
 
     fn take_step(&mut self, id: &HostId, run: &mut Run, step: &Step, then: Option<Box<Journal>>) {
         if changes_containers(step) {
-            self.check_once(id, run);
+            self.check_repeated(id, run);
+        }
+        if matches!(step, Step::RunOnce { .. }) {
+            self.check_once(id, &run.order);
         }
         let now = self.now;
         let pace = run.share(4);
@@ -337,6 +342,7 @@ impl World {
             engine.kept_mut().journal = Some(journal);
             Ok(None)
         });
+        self.check_started_once(id);
         match taken {
             Some(Ok(failure)) => run.course = Course::Decides(failure),
             Some(Err(reason)) => run.course = Course::Refuses(reason),
@@ -345,7 +351,7 @@ impl World {
     }
 
     /// A command that was carried out changes nothing when it comes again.
-    fn check_once(&mut self, id: &HostId, run: &Run) {
+    fn check_repeated(&mut self, id: &HostId, run: &Run) {
         let activation = (id.clone(), run.order.fence.to_string());
         if run.order.verb == Verb::Activate && self.marks.activations.contains(&activation) {
             self.breaks(11, format!("{id} changed twice for the order {}", run.order.fence));
@@ -366,6 +372,7 @@ fn changes_containers(step: &Step) -> bool {
         step,
         Step::Up { .. }
             | Step::Restart { .. }
+            | Step::RunOnce { .. }
             | Step::RemoveContainers(_)
             | Step::StartContainer(_)
             | Step::RestartContainer(_)

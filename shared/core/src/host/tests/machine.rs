@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::admission::{Admission, admit};
 use super::super::journal::{Journal, NewestOrder};
-use super::super::order::Order;
+use super::super::order::{Mode, Order};
 use super::super::project::{Container, Observation};
 use super::super::report::Report;
 use super::super::step::Turn;
@@ -136,6 +136,10 @@ impl Machine {
             return;
         }
         let finished = finish(order, report, &self.seen, ("{}", 0));
+        if order.mode == Mode::Once {
+            self.seen.kept.ran_once = Some(finished);
+            return;
+        }
         let journal = self.seen.kept.journal.take().filter(|it| it.is_of(order));
         if let Some(journal) = journal.as_ref().filter(|it| !it.replaced.is_empty()) {
             self.replace_in_snapshot(journal);

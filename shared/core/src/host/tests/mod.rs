@@ -11,6 +11,7 @@ mod health;
 mod inspect;
 mod machine;
 mod network;
+mod once;
 mod others;
 mod pin;
 mod plan;

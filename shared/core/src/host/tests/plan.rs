@@ -65,7 +65,7 @@ const TARGETS: &[Row] = &[
             says(it, "web").is_active = false;
         },
         "refused: Every service in /srv/shop that uses 1.dkr.ecr.eu-west-1.amazonaws.com/shop is \
-         behind a profile that is not active, or has no replica.",
+         behind a profile that is not active, has no replica, or runs once.",
     ),
     (
         "no service uses the image",

@@ -45,6 +45,11 @@ impl Machine {
                     self.up(service, *count, *recreates, *keeps_existing, half)?;
                 }
             }
+            Step::RunOnce { service, name, image, .. } => {
+                let fence = self.seen.kept.newest.as_ref().unwrap().fence;
+                self.seen.kept.begun_once = Some(self.seen.kept.beginning_once(fence, service));
+                self.run_once(service, name, image, half)?;
+            }
             Step::Restart { services, .. } => {
                 let concerned = |it: &&Container| services.iter().any(|name| is_of(it, name));
                 let ids: Vec<String> =
@@ -154,6 +159,32 @@ impl Machine {
             }
         }
         self.seen.containers.retain(|it| !is_of(it, service) || it.number <= count);
+        Ok(())
+    }
+
+    fn run_once(
+        &mut self,
+        service: &str,
+        name: &str,
+        reference: &str,
+        half: bool,
+    ) -> Result<(), Reason> {
+        if self.seen.containers.iter().any(|it| it.name == name) {
+            return Err(failed(&format!("the name {name} is taken")));
+        }
+        let image = self.find_image(reference)?;
+        let id = self.make(service, 1, reference, &image.id);
+        let made = of(&mut self.seen, &id);
+        (made.is_one_off, made.restarts_always) = (true, false);
+        name.clone_into(&mut made.name);
+        if half {
+            return Ok(());
+        }
+        self.start(&id)?;
+        if let Some(State::Exited(1)) = self.seen.container(&id).map(|it| it.state) {
+            let lines = list(&["migrating 3 of 7", "", "relation \"users\" \u{1b}[31mis missing"]);
+            self.seen.last_lines.insert(id, lines);
+        }
         Ok(())
     }
 

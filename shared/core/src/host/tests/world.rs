@@ -212,7 +212,7 @@ pub(super) fn shop() -> Observation {
         project: "shop".to_owned(),
         services: map(&[("web", own_service()), ("db", service(OTHER))]),
         networks: map(&[("default", network)]),
-        volumes: BTreeMap::new(),
+        ..Definition::default()
     };
     let bridge = Network { driver: "bridge".to_owned(), ..Network::default() };
     let listed = list(&["compose.yaml"]);
@@ -231,6 +231,7 @@ pub(super) fn shop() -> Observation {
         images: BTreeMap::new(),
         networks: map(&[("shop_default", bridge)]),
         volumes: BTreeMap::new(),
+        last_lines: BTreeMap::new(),
         kept: Kept::default(),
     };
     add_release(&mut seen, 'a');

@@ -74,12 +74,7 @@ pub(crate) fn read(verb: Verb) -> Result<Order, OrderError> {
             "leave" | "" => Some(OnHostFailure::Leave),
             _ => None,
         })?,
-        mode: read_one("Mode", "change, restart or once", |it| match it {
-            "once" => Some(Mode::Once),
-            "restart" => Some(Mode::Restart),
-            "change" | "" => Some(Mode::Change),
-            _ => None,
-        })?,
+        mode: read_mode()?,
         deadline: read_one("Deadline", "auto or a number of seconds", |it| match it {
             "auto" | "" => Some(None),
             other => other.parse().ok().map(Some),
@@ -93,6 +88,15 @@ pub(crate) fn read(verb: Verb) -> Result<Order, OrderError> {
             _ => None,
         })?,
         allowed: value("Allow").split('+').filter(|it| !it.is_empty()).map(str::to_owned).collect(),
+    })
+}
+
+fn read_mode() -> Result<Mode, OrderError> {
+    read_one("Mode", "change, restart or once", |it| match it {
+        "once" => Some(Mode::Once),
+        "restart" => Some(Mode::Restart),
+        "change" | "" => Some(Mode::Change),
+        _ => None,
     })
 }
 

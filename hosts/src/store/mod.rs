@@ -227,7 +227,7 @@ impl Store {
         Ok(())
     }
 
-    /// Writes down what an order has begun to run once: its fence, and a service in each line after.
+    /// Writes down what an order has begun to run once: its fence, then a service in each line.
     ///
     /// # Errors
     ///
@@ -252,8 +252,8 @@ impl Store {
         Ok(Some(BegunOnce { fence, services: lines.map(str::to_owned).collect() }))
     }
 
-    /// Writes the last word of an order down that ran what runs once. What serves, and what is known
-    /// of it, stays as it is.
+    /// Writes the last word of an order down that ran what runs once. What is known of what serves
+    /// stays as it is.
     ///
     /// # Errors
     ///

@@ -196,8 +196,8 @@ fn check_one_release(order: &Order, definition: &Definition, plan: &Plan) -> Res
 fn check_run_labels(order: &Order, definition: &Definition) -> Result<(), Refusal> {
     if let Some(complaint) = &definition.hides_once {
         let text = format!(
-            "The Compose files name {RUN_LABEL}, and their services behind profiles cannot be read: \
-             {complaint}"
+            "The Compose files name {RUN_LABEL}, and their services behind profiles cannot be \
+             read: {complaint}"
         );
         return Err(Refusal::new("hosts.compose", text));
     }

@@ -90,10 +90,7 @@ impl Rollout {
                 Some(Alarms::Quiet | Alarms::Unclear(_)) => {}
             }
         }
-        let is_unheard = self.has_to_hear_of_once();
-        let joined =
-            self.hosts.iter().filter(|(_, run)| goes_forward(run) && (is_unheard || !run.fetched));
-        let joined: Vec<HostId> = joined.map(|(host, _)| host.clone()).collect();
+        let joined = self.find_unasked();
         if self.is_forward() && !joined.is_empty() {
             self.prefetch(joined, cx);
             return true;
@@ -121,6 +118,15 @@ impl Rollout {
         }
         self.start_batch(hosts, checked_at, &view, cx);
         true
+    }
+
+    /// Hosts that are to pull the candidate before they change: those that joined, and all of them
+    /// where none has said yet what the release runs once.
+    fn find_unasked(&self) -> Vec<HostId> {
+        let is_unheard = self.has_to_hear_of_once();
+        let is_unasked = |run: &HostRun| goes_forward(run) && (is_unheard || !run.fetched);
+        let unasked = self.hosts.iter().filter(|(_, run)| is_unasked(run));
+        unasked.map(|(host, _)| host.clone()).collect()
     }
 
     /// A host that went away before it was touched, or after it was done, is left out; one that

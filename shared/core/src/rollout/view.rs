@@ -120,15 +120,7 @@ impl Rollout {
                 view.draining.insert(it.target.clone());
             }
         }
-        let listed = cx.facts.fleet.iter().flat_map(|fleet| &fleet.hosts);
-        // Systems Manager may stop listing a host that runs: the load balancer still has it.
-        let under_way = cx
-            .errands
-            .iter()
-            .filter(|(host, errand)| errand.is_under_way() && view.registered.contains_key(*host));
-        let others = listed.chain(under_way.map(|it| it.0));
-        let others = others.filter(|it| !self.is_live(it) && !view.is_stopped(it));
-        view.others = others.cloned().collect();
+        view.others = self.find_others(&view, cx);
         for group in groups {
             let of = |target: &Target| target.group == *group;
             let remembered =
@@ -161,6 +153,17 @@ impl Rollout {
             view.groups.push(Serving { members, healthy });
         }
         Some(view)
+    }
+
+    /// Hosts of the lane that this rollout does not change, or has left out.
+    fn find_others(&self, view: &View, cx: &Context<'_>) -> BTreeSet<HostId> {
+        let listed = cx.facts.fleet.iter().flat_map(|fleet| &fleet.hosts);
+        // Systems Manager may stop listing a host that runs: the load balancer still has it.
+        let under_way = cx.errands.iter().filter(|(_, errand)| errand.is_under_way());
+        let under_way = under_way.map(|(host, _)| host);
+        let under_way = under_way.filter(|host| view.registered.contains_key(*host));
+        let others = listed.chain(under_way);
+        others.filter(|it| !self.is_live(it) && !view.is_stopped(it)).cloned().collect()
     }
 
     /// The other hosts of the lane that count for the floor: those that serve, that an errand is on

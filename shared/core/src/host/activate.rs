@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::health::{Tally, Verdict, Watch, is_job, judge_container};
-use super::image::{find_candidate, merge_pin, pin_reference};
+use super::image::{explain_gone, find_candidate, merge_pin, pin_reference};
 use super::journal::{Journal, Phase};
 use super::leftovers::{find_leftovers, find_unplanned};
 use super::once::next_once_turn;
@@ -21,7 +21,7 @@ use crate::order::{Fence, Mode, OnHostFailure};
 use crate::reason::{Code, Reason};
 
 /// How long dependencies that were just made are waited for.
-const DEPENDENCIES: Duration = Duration::from_mins(3);
+pub(super) const DEPENDENCIES: Duration = Duration::from_mins(3);
 
 /// How long the probe is asked where the order has no deadline.
 const PROBE: Duration = Duration::from_secs(30);
@@ -164,8 +164,7 @@ fn act_if(is_due: bool, step: Step, then: Option<Box<Journal>>) -> Turn {
 
 fn write_pin(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
     let Some((found, image)) = find_candidate(order, seen) else {
-        let text = format!("The image {} is gone from this host.", order.wanted);
-        return fail(order, seen, journal, &Reason::new(Code::RELEASE_NOT_IN_REGISTRY, text));
+        return fail(order, seen, journal, &explain_gone(order));
     };
     let image_name = pin_reference(order, seen, &found);
     let mut services = seen.services_of(&order.repository);
@@ -242,7 +241,7 @@ fn await_dependencies(seen: &Observation, journal: &Journal) -> Turn {
 }
 
 /// Looks often at first, then every second.
-fn pause(waited: Duration) -> Duration {
+pub(super) fn pause(waited: Duration) -> Duration {
     if waited > Duration::from_secs(10) {
         Duration::from_secs(1)
     } else {

@@ -8,6 +8,7 @@ use super::project::{Image, Observation};
 use super::report::Refusal;
 use super::running::{containers_of, keep_tag, key_of};
 use super::step::Step;
+use crate::reason::{Code, Reason};
 
 /// Labels that Esclusa reads.
 pub const COMPOSE_LABEL: &str = "esclusa.compose";
@@ -31,6 +32,12 @@ pub(super) fn find_candidate<'a>(
     let image = seen.images.get(&tag)?;
     let same = image.id == digest || image.digests.iter().any(|it| it.ends_with(&digest));
     same.then_some((tag, image))
+}
+
+/// Why an order cannot go on whose image was here, and is not any more.
+pub(super) fn explain_gone(order: &Order) -> Reason {
+    let text = format!("The image {} is gone from this host.", order.wanted);
+    Reason::new(Code::RELEASE_NOT_IN_REGISTRY, text)
 }
 
 /// What brings the image of an order here.

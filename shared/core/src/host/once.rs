@@ -7,8 +7,9 @@
 
 use std::time::Duration;
 
+use super::activate::{DEPENDENCIES, pause};
 use super::definition::Condition;
-use super::image::{find_candidate, pin_reference};
+use super::image::{explain_gone, find_candidate, pin_reference};
 use super::journal::Kept;
 use super::order::Order;
 use super::plan::Plan;
@@ -20,9 +21,6 @@ use crate::reason::{Code, Reason};
 
 /// How long an order may take since it was sent: the agent ends it after 30 minutes.
 const LONGEST: Duration = Duration::from_mins(26);
-
-/// How long a dependency that was just made is waited for.
-const DEPENDENCIES: Duration = Duration::from_mins(3);
 
 /// Characters of what a container wrote last that an answer has room for.
 const ROOM: usize = 160;
@@ -43,8 +41,13 @@ pub fn is_once_container(container: &Container, order: &Order) -> bool {
 /// Whether an order has begun here to run something once: it is carried on, however late it comes.
 #[must_use]
 pub fn has_begun_once(order: &Order, kept: &Kept) -> bool {
+    kept.fence_of(&order.lane) == Some(order.fence) && !begun_by(order, kept).is_empty()
+}
+
+/// The services that an order has begun to run once, in their order.
+fn begun_by<'a>(order: &Order, kept: &'a Kept) -> &'a [String] {
     let own = kept.begun_once.as_ref().filter(|it| it.fence == order.fence);
-    kept.fence_of(&order.lane) == Some(order.fence) && own.is_some()
+    own.map_or(&[], |it| &it.services)
 }
 
 /// What happens next to an order to run what runs once; `failure` is why the last step failed.
@@ -69,8 +72,7 @@ pub(super) fn next_once_turn(order: &Order, seen: &Observation, failure: Option<
 
 /// Looks at what has begun, before anything else: nothing that happens beside it changes its end.
 fn carry_on(order: &Order, seen: &Observation) -> Turn {
-    let begun = seen.kept.begun_once.iter().flat_map(|it| &it.services);
-    for service in begun {
+    for service in begun_by(order, &seen.kept) {
         if let Some(turn) = follow(service, order, seen) {
             return turn;
         }
@@ -110,14 +112,13 @@ fn wait_or(order: &Order, seen: &Observation, ran: Duration, text: &str) -> Turn
     if sent > LONGEST {
         return end_unknown(&format!("{text} after {} min", sent.as_secs() / 60));
     }
-    let pause = if ran < Duration::from_secs(10) { 250 } else { 1000 };
-    Turn::Act(Step::Wait(Duration::from_millis(pause)), None)
+    Turn::Act(Step::Wait(pause(ran)), None)
 }
 
 /// Compose could not start what was begun last: nothing of it has run, unless its container says
 /// otherwise.
 fn fail_to_start(order: &Order, seen: &Observation, reason: &Reason) -> Turn {
-    let last = seen.kept.begun_once.as_ref().and_then(|it| it.services.last());
+    let last = begun_by(order, &seen.kept).last();
     let container = last.and_then(|service| find_own(service, order, seen));
     if container.is_some_and(|it| it.state != ContainerState::Created) {
         return carry_on(order, seen);
@@ -131,9 +132,8 @@ fn begin_next(order: &Order, seen: &Observation) -> Result<Turn, Refusal> {
         Prepared::Missing(step) => return Ok(Turn::Act(step, None)),
         Prepared::Ready(plan, _) => plan,
     };
-    let own = seen.kept.begun_once.as_ref().filter(|it| it.fence == order.fence);
-    let is_begun = |name: &String| own.is_some_and(|it| it.services.contains(name));
-    if let Some(service) = plan.once.iter().find(|it| !is_begun(it)) {
+    let begun = begun_by(order, &seen.kept);
+    if let Some(service) = plan.once.iter().find(|it| !begun.contains(it)) {
         return begin(service, order, seen, &plan);
     }
     let text = if plan.once.is_empty() {
@@ -168,8 +168,7 @@ fn begin(service: &str, order: &Order, seen: &Observation, plan: &Plan) -> Resul
         return Ok(Turn::Act(Step::Wait(Duration::from_millis(250)), None));
     }
     let Some((found, _)) = find_candidate(order, seen) else {
-        let text = format!("The image {} is gone from this host.", order.wanted);
-        return Err(Refusal::new("release.not_in_registry", text));
+        return Err(Refusal(explain_gone(order)));
     };
     let image = pin_reference(order, seen, &found);
     let (name, service) = (name_of(service, order, seen), service.to_owned());

@@ -54,7 +54,7 @@ async fn try_run(order: Order) -> Result<(Answer, Option<Value>), Reason> {
     let found = inspect(&order, &seen);
     let report = report_look(&order, &seen, &found.running.to_string(), found.tally.bad.clone());
     let mut extra = Map::new();
-    extra.insert("order".to_owned(), Value::from(seen.kept.order_word(&order.lane)));
+    extra.insert("order".to_owned(), Value::from(seen.kept.last_change(&order.lane).word()));
     extra.insert("disk_free_bytes".to_owned(), Value::from(room.1));
     extra.insert("has_healthcheck".to_owned(), Value::from(found.has_healthcheck));
     extra.insert("present".to_owned(), json!(present(&order, &seen)));

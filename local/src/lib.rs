@@ -10,6 +10,7 @@ pub mod host;
 mod interrupt;
 pub mod owner;
 pub mod places;
+pub mod ports;
 pub mod programs;
 pub mod registry;
 pub mod stage;

@@ -42,7 +42,7 @@ impl World {
         let state = state_directory(&tested_checkout(), &format!("bootstrap-{name}"));
         clear(&state);
         fs::create_dir_all(&state).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = esclusa_local::ports::free().unwrap();
         let host = Host::create(&state, 1, options).unwrap();
         Registry::of(&state).start(port, TOKEN, None).unwrap();
         forward(&host, port);

@@ -1,12 +1,12 @@
 //! A host, a registry, and a second host that builds and pushes; and one service on the host.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use esclusa_local::host::{Engine, Finished, Host, HostOptions, Limits, remove_all};
 use esclusa_local::places::{state_directory, tested_checkout, tools};
+use esclusa_local::ports;
 use esclusa_local::registry::Registry;
 
 use crate::{endpoints, images, order};
@@ -33,7 +33,7 @@ impl World {
         clear(&state);
         fs::create_dir_all(&state).unwrap();
         let cleaner = Cleaner(state.clone());
-        let (port, aws) = (free_port(), free_port());
+        let (port, aws) = (ports::free().unwrap(), ports::free().unwrap());
         let host = new_host(&state, 1, HostOptions { engine: engine.clone(), disk_mib: None });
         let builder = new_host(&state, 2, HostOptions::default());
         let started = Registry::of(&state).start(port, TOKEN, None);
@@ -117,10 +117,6 @@ pub(crate) fn clear(state: &Path) {
     let _none = Registry::of(state).stop();
     remove_all(state).unwrap_or_else(|error| panic!("{error}"));
     let _absent = fs::remove_dir_all(state);
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn told(arguments: &[&str], done: Finished) -> String {

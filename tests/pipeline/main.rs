@@ -1,7 +1,6 @@
 //! The pipeline that a service's repository uses: what decides in it, as rows that Node.js runs.
 
 use std::fs;
-use std::net::TcpListener;
 use std::process::Command;
 
 use esclusa_local::places::tested_checkout;
@@ -60,9 +59,7 @@ fn how_a_rollout_is_waited_for_is_as_its_rows_say() {
 fn registries_are_asked_and_told_as_they_are() {
     let state = std::env::temp_dir().join(format!("esclusa-pipeline-{}", std::process::id()));
     let registry = Registry::of(&state);
-    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = esclusa_local::ports::free().unwrap();
     registry.start(port, PASSWORD, None).unwrap();
     let address = format!("127.0.0.1:{port}");
     run_rows("lib", &[("REGISTRY", &address), ("PASSWORD", PASSWORD)], 65);

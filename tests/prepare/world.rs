@@ -1,7 +1,6 @@
 //! A registry with an image and the delivered program in it, and hosts that nobody prepared yet.
 
 use std::fs;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -10,6 +9,7 @@ use esclusa_local::documents::{DOCUMENTS, bootstrap};
 use esclusa_local::environment::Options;
 use esclusa_local::host::{Engine, Finished, Host, HostOptions, Limits, remove_all};
 use esclusa_local::places::{state_directory, tested_checkout};
+use esclusa_local::ports;
 use esclusa_local::programs;
 use esclusa_local::registry::Registry;
 
@@ -41,7 +41,7 @@ impl World {
         clear(&state);
         fs::create_dir_all(&state).unwrap();
         let cleaner = Cleaner(state.clone());
-        let (registry, aws) = (free_port(), free_port());
+        let (registry, aws) = (ports::free().unwrap(), ports::free().unwrap());
         Registry::of(&state).start(registry, TOKEN, None).unwrap();
         // The scope waits for `mmdebstrap` also when publishing fails, so that nothing stays.
         let (system, (program, image)) = thread::scope(|scope| {
@@ -193,8 +193,4 @@ fn clear(state: &Path) {
     let _none = Registry::of(state).stop();
     remove_all(state).unwrap_or_else(|error| panic!("{error}"));
     let _absent = fs::remove_dir_all(state);
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

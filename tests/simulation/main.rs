@@ -65,6 +65,14 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         179_597_930_534_050,
         "a host that was not listed while it joined made the other change under traffic",
     ),
+    (
+        179_599_391_814_651,
+        "a host changed as out of service by an answer from before somebody mended it",
+    ),
+    (
+        179_602_000_002_617,
+        "a host that was gone came back, and began an order of a rollout that had ended",
+    ),
 ];
 
 fn number(name: &str) -> Option<u64> {

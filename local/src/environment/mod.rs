@@ -15,7 +15,6 @@ mod logs;
 mod machines;
 mod options;
 mod parts;
-mod ports;
 mod preflight;
 mod record;
 mod reset;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -13,8 +14,9 @@ use super::error::{EnvironmentError, io_at};
 use super::options::{ENVIRONMENTS, Options};
 use super::parts::{self, Start};
 use super::record::{HostRecord, Record};
-use super::{Environment, down, login, ports, preflight, serve, services, state};
+use super::{Environment, down, login, preflight, serve, services, state};
 use crate::host::{EnvironmentId, Host, HostOptions};
+use crate::ports;
 
 /// MiniStack takes under a second, our server less; this is for a machine under heavy load.
 const START: Duration = Duration::from_mins(2);
@@ -37,7 +39,11 @@ pub(super) async fn up(options: Options) -> Result<Environment, EnvironmentError
     down::stop_all(&path)?;
     state::clear(&path, true)?;
     let path = state::prepare(&path)?;
-    let [aws, control, registry] = ports::choose([options.aws_port, None, options.registry_port])?;
+    let (aws, registry) = (choose_port(options.aws_port)?, choose_port(options.registry_port)?);
+    if aws == registry {
+        return Err(EnvironmentError::PortTaken { port: aws });
+    }
+    let control = choose_port(None)?;
     let services = options.services.iter().map(services::record).collect();
     let mut record = Record::new([aws, control, registry], services);
     match start_all(&options, &path, &mut record).await {
@@ -50,6 +56,18 @@ pub(super) async fn up(options: Options) -> Result<Environment, EnvironmentError
             }
             Err(error)
         }
+    }
+}
+
+/// The port that was asked for, or a free one.
+fn choose_port(wish: Option<u16>) -> Result<u16, EnvironmentError> {
+    match wish {
+        Some(port) if ports::is_free(Ipv4Addr::LOCALHOST, port) => Ok(port),
+        Some(port) => Err(EnvironmentError::PortTaken { port }),
+        None => ports::free().map_err(|source| EnvironmentError::Io {
+            what: "choosing a free port".to_owned(),
+            source,
+        }),
     }
 }
 

@@ -31,6 +31,7 @@ use serde_json::{Value, json};
 use crate::balancer::{Balance, balance};
 use crate::environment::{Environment, Options, Service, down};
 use crate::places::make_private_directory;
+use crate::ports;
 
 /// The service of the story: its repository, and its directory below `examples`.
 pub const SERVICE: &str = "tickets";
@@ -282,9 +283,8 @@ fn work_directory(directory: &Path) -> PathBuf {
 }
 
 fn free_port() -> Result<u16, StageError> {
-    let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|it| it.local_addr());
     let failed = |source| StageError::Io { doing: "find", path: "a free port".to_owned(), source };
-    bound.map(|address| address.port()).map_err(failed)
+    ports::free().map_err(failed)
 }
 
 fn read(path: &Path) -> Result<String, StageError> {

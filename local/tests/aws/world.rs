@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -127,19 +125,8 @@ pub(crate) fn timing() -> Timing {
     }
 }
 
-/// A port that nothing in this process was given before, on any address of the loopback.
-///
-/// It lies below the range from which the system takes the ports of outgoing connections: one of
-/// those could take it before it is used.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    loop {
-        let start = 12_000 + u16::try_from(std::process::id() % 500).unwrap() * 40;
-        let port = start + NEXT.fetch_add(1, Ordering::SeqCst) % 500;
-        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
-            return port;
-        }
-    }
+    esclusa_local::ports::free().unwrap()
 }
 
 fn config(directory: &std::path::Path, port: u16, events: &Arc<Events>) -> ControlPlaneConfig {

@@ -41,9 +41,17 @@ fn ministack() -> PathBuf {
     found.next().expect("MiniStack is installed: run scripts/setup")
 }
 
+/// A port below those that the system gives to outgoing connections: one of these could take it
+/// before MiniStack listens.
+fn free_port() -> u16 {
+    let first = 12_000 + u16::try_from(std::process::id() % 7_000).unwrap();
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (first..20_000).find(is_free).expect("some port is free")
+}
+
 fn aws() -> &'static Aws {
     AWS.get_or_init(|| {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let mut shell = Command::new("sh")
             .args(["-c", "\"$0\" </dev/null & read -r _; kill $!"])
             .arg(ministack())

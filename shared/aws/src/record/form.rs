@@ -87,11 +87,13 @@ macro_rules! fields {
 
 /// A stored word for each variant of a core type that holds nothing else.
 macro_rules! words {
-    ($(#[$meta:meta])* $record:ident = $core:ident { $($variant:ident),* $(,)? }) => {
+    ($(#[$meta:meta])* $record:ident = $core:ident {
+        $($(#[$attribute:meta])* $variant:ident),* $(,)?
+    }) => {
         $(#[$meta])*
         #[derive(serde::Serialize, serde::Deserialize, PartialEq, Eq, PartialOrd, Ord)]
         #[serde(rename_all = "snake_case")]
-        pub(super) enum $record { $($variant,)* }
+        pub(super) enum $record { $($(#[$attribute])* $variant,)* }
 
         impl $crate::record::form::Record for $record {
             type Core = $core;

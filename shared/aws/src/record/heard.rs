@@ -1,6 +1,6 @@
 //! What hosts answered.
 
-use esclusa_core::order::{Answer, ContainerHealth, Heard, PutBack};
+use esclusa_core::order::{Answer, ContainerHealth, Heard, LastChange, PutBack};
 use esclusa_core::scan::Platform;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +10,16 @@ use super::release::{ReasonRecord, RunningRecord};
 
 words!(ContainerHealthRecord = ContainerHealth { Healthy, Unhealthy, Starting, Absent });
 
+words!(
+    #[derive(Default)]
+    LastChangeRecord = LastChange {
+        #[default]
+        None,
+        Unfinished,
+        Finished,
+    }
+);
+
 words!(PutBackRecord = PutBack { NotNeeded, No, Yes, Failed });
 
 fields!(AnswerRecord = Answer {
@@ -18,7 +28,8 @@ fields!(AnswerRecord = Answer {
     before: RunningRecord,
     now: RunningRecord,
     health: ContainerHealthRecord,
-    finished: bool,
+    #[serde(default)]
+    last_change: LastChangeRecord,
     put_back: PutBackRecord,
     #[serde(default)]
     one_way: bool,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use esclusa_core::order::{Answer, ContainerHealth, Fence, PutBack};
+use esclusa_core::order::{Answer, ContainerHealth, Fence, LastChange, PutBack};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::Running;
 use serde::Deserialize;
@@ -67,7 +67,7 @@ pub(super) fn read(output: &str) -> Result<Answer, AnswerError> {
         before: Running::read(&line.before).map_err(|_| AnswerError::Member("before"))?,
         now: Running::read(&line.now).map_err(|_| AnswerError::Member("now"))?,
         health: health(&line)?,
-        finished: line.order.as_deref() != Some("unfinished"),
+        last_change: LastChange::read(line.order.as_deref().unwrap_or("")),
         put_back: put_back(&line.restored)?,
         one_way: line.rollback.as_deref() == Some("unsafe"),
         runs_once: line.once.as_deref() == Some("yes"),

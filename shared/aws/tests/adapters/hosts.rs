@@ -3,7 +3,7 @@
 use esclusa_core::configuration::Configuration;
 use esclusa_core::name::LaneId;
 use esclusa_core::observation::{DocumentPin, HostOrder, HostSettings, PartKey};
-use esclusa_core::order::{CommandId, Fence, Heard, Mode, OnHostFailure, Verb};
+use esclusa_core::order::{CommandId, Fence, Heard, LastChange, Mode, OnHostFailure, Verb};
 use esclusa_core::time::Timestamp;
 use esclusa_shell::ports::{Hosts, SendError};
 use serde_json::{Value, json};
@@ -202,6 +202,14 @@ fn invocation(status: &str, details: &str, code: i32, output: &str) -> Value {
     })
 }
 
+fn word_of(last_change: LastChange) -> &'static str {
+    match last_change {
+        LastChange::None => "",
+        LastChange::Unfinished => " unfinished",
+        LastChange::Finished => " finished",
+    }
+}
+
 async fn heard(invocation: Value) -> Option<Heard> {
     let (aws, calls) = aws(move |_, _| ok(&json!({ "CommandInvocations": [invocation] })));
     let mut seen = aws.invocations(&CommandId("c-1".to_owned())).await.unwrap();
@@ -221,7 +229,7 @@ fn in_words(heard: Option<Heard>) -> String {
             answer.put_back,
             answer.fence.map(|fence| fence.to_string()).unwrap_or_default(),
             answer.took,
-            if answer.finished { "" } else { " unfinished" },
+            word_of(answer.last_change),
             answer.platform.map(|it| format!(" {it}")).unwrap_or_default(),
             if answer.zone.is_empty() { String::new() } else { format!(" in {}", answer.zone) },
         ),
@@ -282,6 +290,8 @@ async fn an_answer_is_strict_where_it_decides_and_tolerant_elsewhere() {
         (json!({ "health": "starting" }), "ok Starting NotNeeded 1.42 6.5s"),
         (json!({ "healthy": 1 }), "ok Unhealthy NotNeeded 1.42 6.5s"),
         (json!({ "containers": 0, "healthy": 0 }), "ok Absent NotNeeded 1.42 6.5s"),
+        (json!({ "order": "finished" }), "ok Healthy NotNeeded 1.42 6.5s finished"),
+        (json!({ "order": "none" }), "ok Healthy NotNeeded 1.42 6.5s"),
         (json!({ "order": "unfinished" }), "ok Healthy NotNeeded 1.42 6.5s unfinished"),
         (json!({ "order": "none" }), "ok Healthy NotNeeded 1.42 6.5s"),
         (json!({ "platform": "linux/arm64" }), "ok Healthy NotNeeded 1.42 6.5s linux/arm64"),

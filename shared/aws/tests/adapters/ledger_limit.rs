@@ -8,8 +8,8 @@ use esclusa_core::announcement::{Announcement, Ask, Kind};
 use esclusa_core::lane::{Errand, HostRecord, Lane, LastKnown, Pin, Quarantine, Success};
 use esclusa_core::name::HostId;
 use esclusa_core::order::{
-    Answer, CommandId, ContainerHealth, Fence, Heard, OnHostFailure, Orders, PartState, PutBack,
-    Verb,
+    Answer, CommandId, ContainerHealth, Fence, Heard, LastChange, OnHostFailure, Orders, PartState,
+    PutBack, Verb,
 };
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::Running;
@@ -76,7 +76,7 @@ impl Noise {
             before: Running::Digest(release(2).digest),
             now: Running::Digest(release(1).digest),
             health: ContainerHealth::Healthy,
-            finished: true,
+            last_change: LastChange::Finished,
             put_back: PutBack::NotNeeded,
             warnings: vec![self.letters(200)],
             took: Duration::from_millis(self.0.u64(..60_000)),

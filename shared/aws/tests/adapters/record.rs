@@ -10,7 +10,9 @@ use esclusa_aws::record::{
 use esclusa_core::alarm::{AlarmState, SeenAlarm};
 use esclusa_core::lane::{Lane, Step};
 use esclusa_core::observation::{Cue, Event, Fleet, Look, Order, Saw, Sent};
-use esclusa_core::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
+use esclusa_core::order::{
+    Answer, CommandId, ContainerHealth, Heard, Invocation, LastChange, PutBack,
+};
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Release, Running};
 use esclusa_core::request::{Request, RequestId, Wish};
@@ -162,7 +164,7 @@ impl Chance {
             before: self.running(),
             now,
             health: ContainerHealth::Healthy,
-            finished: true,
+            last_change: LastChange::Finished,
             put_back: PutBack::NotNeeded,
             warnings: Vec::new(),
             took: Duration::from_secs(1),
@@ -265,7 +267,7 @@ impl Chance {
         {
             return Event::Sent(self.sent(order));
         }
-        self.now = self.now.after(Duration::from_secs(self.random.u64(1..200)));
+        self.now = self.now.after(Duration::from_secs(self.random.u64(1..60)));
         Event::Woke(if self.random.bool() { Cue::Outside } else { Cue::Inside })
     }
 }

@@ -13,8 +13,8 @@ use esclusa_core::lane::{
 use esclusa_core::name::HostId;
 use esclusa_core::observation::{DocumentPin, HostSettings, Sources};
 use esclusa_core::order::{
-    Answer, CommandId, ContainerHealth, Fence, Heard, Mode, OnHostFailure, Orders, Part, PartState,
-    PutBack, Verb, Watch,
+    Answer, CommandId, ContainerHealth, Fence, Heard, LastChange, Mode, OnHostFailure, Orders,
+    Part, PartState, PutBack, Verb, Watch,
 };
 use esclusa_core::reason::{Code, Reason};
 use esclusa_core::release::{Availability, Image, Release, Running};
@@ -95,9 +95,11 @@ fn heard() -> BTreeMap<HostId, Heard> {
         ContainerHealth::Starting,
         ContainerHealth::Absent,
     ];
+    let changes = [LastChange::None, LastChange::Unfinished, LastChange::Finished];
+    let changes = changes.into_iter().cycle();
     let put_back = [PutBack::NotNeeded, PutBack::No, PutBack::Yes, PutBack::Failed];
-    let answers = healths.into_iter().zip(put_back).zip(running()).enumerate();
-    let answers = answers.map(|(index, ((health, put_back), running))| {
+    let answers = healths.into_iter().zip(put_back).zip(running()).zip(changes).enumerate();
+    let answers = answers.map(|(index, (((health, put_back), running), last_change))| {
         Heard::Answered(Answer {
             one_way: true,
             runs_once: true,
@@ -108,7 +110,7 @@ fn heard() -> BTreeMap<HostId, Heard> {
             before: running.clone(),
             now: running,
             health,
-            finished: index == 1,
+            last_change,
             put_back,
             warnings: vec!["one".to_owned(), "two".to_owned()],
             took: Duration::from_millis(1234),

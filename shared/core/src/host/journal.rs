@@ -6,7 +6,7 @@ use super::health::Watch;
 use super::order::{Order, Wanted};
 use super::snapshot::Snapshot;
 use crate::name::LaneId;
-use crate::order::Fence;
+use crate::order::{Fence, LastChange};
 use crate::reason::Reason;
 use crate::release::Running;
 use crate::time::Timestamp;
@@ -259,14 +259,14 @@ impl Kept {
 
     /// Whether the order with the newest fence was begun, and whether it ended.
     #[must_use]
-    pub fn order_word(&self, lane: &LaneId) -> &'static str {
-        let Some(fence) = self.fence_of(lane) else { return "none" };
+    pub fn last_change(&self, lane: &LaneId) -> LastChange {
+        let Some(fence) = self.fence_of(lane) else { return LastChange::None };
         if self.answered(fence).is_some() {
-            "finished"
+            LastChange::Finished
         } else if self.journal.as_ref().is_some_and(|it| it.fence == fence) {
-            "unfinished"
+            LastChange::Unfinished
         } else {
-            "none"
+            LastChange::None
         }
     }
 }

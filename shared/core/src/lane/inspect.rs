@@ -114,7 +114,7 @@ impl Lane {
                 && answer.is_ok()
             {
                 let is_well = answer.health == ContainerHealth::Healthy;
-                *record = HostRecord { running: answer.now.clone(), is_well, seen_at: now };
+                *record = HostRecord { running: answer.now.clone(), is_well, seen_at: orders.made };
             }
         }
         true

@@ -164,7 +164,9 @@ mod tests {
     use crate::lane::{Step, Success};
     use crate::name::HostId;
     use crate::observation::{Cue, Event, Fleet, Order, Saw, Sent};
-    use crate::order::{Answer, CommandId, ContainerHealth, Heard, Invocation, PutBack};
+    use crate::order::{
+        Answer, CommandId, ContainerHealth, Heard, Invocation, LastChange, PutBack,
+    };
     use crate::release::{Availability, Running};
     use crate::scan::{Counts, Finding, State};
 
@@ -337,7 +339,7 @@ mod tests {
             before: Running::Nothing,
             now: Running::Nothing,
             health: ContainerHealth::Absent,
-            finished: true,
+            last_change: LastChange::None,
             put_back: PutBack::NotNeeded,
             one_way: false,
             runs_once: false,

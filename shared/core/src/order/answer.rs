@@ -34,6 +34,37 @@ pub enum PutBack {
     Failed,
 }
 
+/// What became of the newest change that a host was told to make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LastChange {
+    /// It was not begun, or nothing is said of it.
+    #[default]
+    None,
+    /// It was broken off: it is carried on when the host is told again.
+    Unfinished,
+    /// It was carried out to its end.
+    Finished,
+}
+
+impl LastChange {
+    /// The word of the answer.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Unfinished => "unfinished",
+            Self::Finished => "finished",
+        }
+    }
+
+    /// The word of an answer; what is no such word says nothing.
+    #[must_use]
+    pub fn read(word: &str) -> Self {
+        let known = [Self::Unfinished, Self::Finished];
+        known.into_iter().find(|it| it.word() == word).unwrap_or_default()
+    }
+}
+
 /// What a host answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -47,8 +78,8 @@ pub struct Answer {
     pub now: Running,
     /// How it runs now.
     pub health: ContainerHealth,
-    /// Whether the last activation of the kept fence was carried out whole.
-    pub finished: bool,
+    /// What became of the change with the kept fence, by an inspection.
+    pub last_change: LastChange,
     /// Whether the previous release was put back.
     pub put_back: PutBack,
     /// Whether the image says that what ran before must not run after it.

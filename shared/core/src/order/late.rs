@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    CLOCK_SKEW, CommandId, ContainerHealth, Heard, Orders, Part, PartState, PutBack, VALIDITY, Verb,
+    CLOCK_SKEW, CommandId, ContainerHealth, Heard, LastChange, Orders, Part, PartState, PutBack,
+    VALIDITY, Verb,
 };
 use crate::name::HostId;
 use crate::time::Timestamp;
@@ -34,8 +35,7 @@ impl Orders {
     #[must_use]
     pub fn is_refused(&self) -> bool {
         let refused = |part: &Part| part.state == PartState::Refused;
-        let unheard = |part: &Part| part.hosts.iter().any(|it| !self.heard.contains_key(it));
-        self.parts.iter().any(|part| refused(part) && unheard(part))
+        self.parts.iter().any(|part| refused(part) && self.unheard(part).next().is_some())
     }
 
     /// Takes hosts that were refused as gone where they are not listed any more. One that is listed
@@ -129,14 +129,15 @@ impl Orders {
     pub fn may_still_begin(&self, now: Timestamp) -> bool {
         let changes = self.parts.iter().any(|part| part.verb == Verb::Activate);
         let open = |(host, heard): (&HostId, &Heard)| match heard {
-            Heard::Silent => true,
+            // One for which a call was refused, and which is not listed, may come back.
+            Heard::Silent | Heard::Gone => true,
             // A host does not remember what it refused.
             Heard::Answered(answer) => {
                 let refused = !answer.is_ok() && answer.put_back == PutBack::NotNeeded;
-                refused || !answer.finished
+                let broken_off = answer.last_change == LastChange::Unfinished;
+                refused || broken_off || !self.is_carried_out(host, answer)
             }
             Heard::Unclear(_) => self.inspected.contains(host),
-            Heard::Gone => false,
         };
         let open = self.heard.iter().any(open);
         changes && open && self.resent && now <= self.not_after.after(CLOCK_SKEW)
@@ -146,7 +147,7 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::{Fence, OnHostFailure};
+    use crate::order::{Fence, Invocation, OnHostFailure};
     use crate::release::Image;
 
     const MADE: Timestamp = Timestamp::from_millis(1_000_000);
@@ -196,6 +197,30 @@ mod tests {
             orders.heard = (1..).map(host).zip(heard.into_iter().cloned()).collect();
             assert_eq!(orders.is_old(after(seconds)), is_old, "{states:?} {heard:?} {seconds}");
         }
+    }
+
+    #[test]
+    fn a_host_is_heard_by_the_last_call_that_asks_it() {
+        let command = |name: &str| CommandId(name.to_owned());
+        let says = |heard: &Heard| [Invocation { host: host(1), heard: Some(heard.clone()) }];
+        let (unread, silent) = (Heard::Unclear("cut off".to_owned()), Heard::Silent);
+        let mut orders = orders(Verb::Activate, [sent(0), sent(0)]);
+        orders.parts.truncate(1);
+        orders.hear(&command("c"), &says(&unread));
+        assert!(orders.inspect_unclear(after(1860)));
+        let open = |orders: &Orders| orders.open_commands().count();
+        // The first call has nothing more to say, and its time is over.
+        orders.hear(&command("c"), &says(&unread));
+        orders.expire(after(1980));
+        assert_eq!((orders.heard.get(&host(1)), open(&orders)), (None, 0));
+        let state = PartState::Sent { command: command("i"), at: after(1980) };
+        orders.parts.last_mut().expect("a call").state = state;
+        orders.hear(&command("c"), &says(&unread));
+        assert_eq!((orders.heard.get(&host(1)), open(&orders)), (None, 1));
+        orders.hear(&command("i"), &says(&silent));
+        assert_eq!((orders.heard.get(&host(1)), open(&orders)), (Some(&silent), 0));
+        // What is unreadable twice stays so.
+        assert!(!orders.inspect_unclear(after(1981)));
     }
 
     #[test]

@@ -3,19 +3,19 @@
 mod answer;
 mod late;
 mod mode;
+mod verdict;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-pub use answer::{Answer, ContainerHealth, Heard, Invocation, PutBack};
+pub use answer::{Answer, ContainerHealth, Heard, Invocation, LastChange, PutBack};
 pub use mode::Mode;
 pub use watch::Watch;
 
 use crate::name::HostId;
-use crate::reason::{Code, Reason};
-use crate::release::{Image, Running};
+use crate::release::Image;
 use crate::time::Timestamp;
 
 /// Hosts in one call of `SendCommand`, at most (SSM's limit on `InstanceIds`).
@@ -116,6 +116,17 @@ pub enum PartState {
     },
     /// Refused, because Systems Manager takes no command for its only host.
     Refused,
+}
+
+impl PartState {
+    /// The command that is out.
+    #[must_use]
+    pub const fn command(&self) -> Option<&CommandId> {
+        match self {
+            Self::Sent { command, .. } => Some(command),
+            Self::Unsent | Self::Doubtful | Self::Refused => None,
+        }
+    }
 }
 
 /// One call of `SendCommand`: hosts that are told the same.
@@ -221,70 +232,10 @@ impl Orders {
             self.add(Verb::Inspect, &image, vec![host.clone()]);
         }
         if !unclear.is_empty() {
+            self.not_after = self.not_after.max(now.after(VALIDITY));
             self.watch = Watch::starting(now, Verb::Inspect.first_look());
         }
         !unclear.is_empty()
-    }
-
-    /// Whether a host did what it was told, as far as an image goes: it runs it, whole and well.
-    ///
-    /// # Errors
-    ///
-    /// Why not, for the record of the host.
-    pub fn verdict(&self, host: &HostId) -> Result<&Answer, Reason> {
-        let silent = |text: &str| Reason::new(Code::HOSTS_UNREACHABLE, format!("{host} {text}"));
-        match self.heard.get(host) {
-            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.failure()),
-            Some(Heard::Answered(answer)) => {
-                let told = self.image_for(host);
-                if told.is_some_and(|image| !image.is_run_by(&answer.now)) {
-                    let text = format!("{host} runs {} instead of what it was told", answer.now);
-                    // Containers that ended by themselves leave nothing behind that runs.
-                    let ended = answer.now == Running::Nothing;
-                    let code = if ended { Code::HEALTH_CONTAINER } else { Code::HOSTS_DRIFTED };
-                    return Err(Reason::new(code, text));
-                }
-                let judged = told.is_some_and(Image::is_judged_by_host);
-                if !answer.finished || (!judged && answer.is_unwell(told)) {
-                    let text = format!("{host} runs the image, but its containers are not well");
-                    return Err(Reason::new(Code::HEALTH_CONTAINER, text));
-                }
-                Ok(answer)
-            }
-            Some(Heard::Unclear(why)) => {
-                Err(silent(&format!("gave no answer that can be read: {why}")))
-            }
-            Some(Heard::Gone) => Err(Reason::new(
-                Code::HOSTS_VANISHED,
-                format!("{host} vanished while it was being changed"),
-            )),
-            Some(Heard::Silent) | None => Err(silent("did not answer in time")),
-        }
-    }
-
-    /// Whether a host pulled what it was told to. An answer that could not be read says neither:
-    /// the activation will.
-    ///
-    /// # Errors
-    ///
-    /// Why not.
-    pub fn fetched(&self, host: &HostId) -> Result<Running, Reason> {
-        match self.heard.get(host) {
-            Some(Heard::Answered(answer)) if !answer.is_ok() => Err(answer.failure()),
-            Some(Heard::Answered(answer)) => Ok(answer.now.clone()),
-            // What runs is not known, so it may serve.
-            Some(Heard::Unclear(_)) => Ok(Running::Mixed),
-            Some(Heard::Gone | Heard::Silent) | None => Err(Reason::new(
-                Code::HOSTS_UNREACHABLE,
-                format!("{host} did not answer in time; see whether its SSM agent runs"),
-            )),
-        }
-    }
-
-    /// What a host runs, if that is what the image says, whole and healthy.
-    pub(crate) fn runs_well(&self, host: &HostId) -> Option<&Running> {
-        let answer = self.verdict(host).ok()?;
-        (answer.health == ContainerHealth::Healthy).then_some(&answer.now)
     }
 
     /// Whether everyone has been heard.
@@ -302,9 +253,7 @@ impl Orders {
     /// The commands that still have someone to hear.
     pub fn open_commands(&self) -> impl Iterator<Item = (&CommandId, Timestamp)> {
         self.parts.iter().filter_map(|part| match &part.state {
-            PartState::Sent { command, at }
-                if part.hosts.iter().any(|host| !self.heard.contains_key(host)) =>
-            {
+            PartState::Sent { command, at } if self.unheard(part).next().is_some() => {
                 Some((command, *at))
             }
             PartState::Sent { .. }
@@ -312,6 +261,16 @@ impl Orders {
             | PartState::Doubtful
             | PartState::Refused => None,
         })
+    }
+
+    /// The hosts of a call that are to be heard by it. One that a later call asks is heard by that
+    /// one: what the first has to say was heard, and could not be read.
+    fn unheard<'a>(&'a self, part: &'a Part) -> impl Iterator<Item = &'a HostId> {
+        let asked_later = |host: &HostId| {
+            self.parts.iter().any(|it| it.number > part.number && it.hosts.contains(host))
+        };
+        let hosts = part.hosts.iter();
+        hosts.filter(move |host| !self.heard.contains_key(*host) && !asked_later(host))
     }
 
     /// Makes calls that an earlier invocation saved but is not known to have made ones to look for.
@@ -324,10 +283,14 @@ impl Orders {
     }
 
     /// Takes what SSM says of a command's invocations.
-    pub fn hear(&mut self, invocations: &[Invocation]) {
+    pub fn hear(&mut self, command: &CommandId, invocations: &[Invocation]) {
+        let is_of = |part: &&Part| part.state.command() == Some(command);
+        let parts = self.parts.iter().filter(is_of);
+        let unheard: BTreeSet<HostId> =
+            parts.flat_map(|part| self.unheard(part)).cloned().collect();
         for invocation in invocations {
-            if let Some(heard) = &invocation.heard {
-                self.heard.entry(invocation.host.clone()).or_insert_with(|| heard.clone());
+            if let (Some(heard), true) = (&invocation.heard, unheard.contains(&invocation.host)) {
+                self.heard.insert(invocation.host.clone(), heard.clone());
             }
         }
     }
@@ -345,11 +308,11 @@ impl Orders {
             };
             // A minute for SSM to say so itself, which it does more exactly.
             if now >= end.after(DELIVERY) {
-                late.extend(part.hosts.iter().cloned());
+                late.extend(self.unheard(part).cloned());
             }
         }
         for host in late {
-            self.heard.entry(host).or_insert(Heard::Silent);
+            self.heard.insert(host, Heard::Silent);
         }
     }
 

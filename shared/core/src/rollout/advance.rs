@@ -87,7 +87,7 @@ impl Rollout {
         }
         let hosts: Vec<HostId> = self.hosts.keys().cloned().collect();
         for host in hosts {
-            if let Err(reason) = self.meet(&host, orders.heard.get(&host), cx.now) {
+            if let Err(reason) = self.meet(&host, orders.heard.get(&host), orders.made) {
                 self.finish(super::End::Rejected, reason, cx.now);
                 return true;
             }
@@ -103,11 +103,16 @@ impl Rollout {
     }
 
     /// Takes one host's first answer: its baseline, or why the rollout cannot start.
-    fn meet(&mut self, id: &HostId, heard: Option<&Heard>, now: Timestamp) -> Result<(), Reason> {
+    fn meet(
+        &mut self,
+        id: &HostId,
+        heard: Option<&Heard>,
+        asked_at: Timestamp,
+    ) -> Result<(), Reason> {
         let Some(run) = self.hosts.get_mut(id) else { return Ok(()) };
         match heard {
             Some(Heard::Answered(answer)) if answer.is_ok() => {
-                run.met(answer, now);
+                run.met(answer, asked_at);
                 Ok(())
             }
             Some(Heard::Answered(answer)) => {
@@ -171,12 +176,12 @@ impl Rollout {
                 match heard {
                     // What could not look says that nothing runs.
                     Heard::Answered(answer) if forward && answer.is_ok() => {
-                        run.met(answer, cx.now);
+                        run.met(answer, orders.made);
                     }
                     Heard::Answered(_) | Heard::Gone | Heard::Unclear(_) | Heard::Silent => {
                         // What was never met is not known to run nothing.
                         if run.answered_at > Timestamp::default() {
-                            run.answered_at = cx.now;
+                            run.answered_at = orders.made;
                         }
                     }
                 }

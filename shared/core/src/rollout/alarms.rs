@@ -161,7 +161,7 @@ impl Rollout {
             if cx.listen(orders)
                 && let Some(orders) = bake.orders.take()
             {
-                self.judge_done(&orders, cx.now)?;
+                self.judge_done(&orders)?;
             }
         } else if cx.now >= self.asks_at(bake) && cx.now < bake.until {
             let image = self.candidate.image();

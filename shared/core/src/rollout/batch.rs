@@ -59,7 +59,7 @@ impl Rollout {
                 }
             }
         }
-        let starting = match self.judge_done(&orders, cx.now) {
+        let starting = match self.judge_done(&orders) {
             Ok(starting) => starting,
             Err(reason) => {
                 self.turn_back(reason, cx);
@@ -86,7 +86,7 @@ impl Rollout {
     /// # Errors
     ///
     /// What is wrong with one of them.
-    pub(super) fn judge_done(&mut self, orders: &Orders, now: Timestamp) -> Result<bool, Reason> {
+    pub(super) fn judge_done(&mut self, orders: &Orders) -> Result<bool, Reason> {
         let mut starting = false;
         for host in self.done() {
             let Some(Heard::Answered(answer)) = orders.heard.get(&host) else { continue };
@@ -97,7 +97,7 @@ impl Rollout {
             let failure = orders.verdict(&host).err();
             if let Some(run) = self.hosts.get_mut(&host) {
                 run.healthy = answer.health == ContainerHealth::Healthy;
-                run.answered_at = now;
+                run.answered_at = orders.made;
             }
             if let Some(reason) = failure {
                 return Err(Reason::new(reason.code, of_host(&host, reason.text)));
@@ -116,7 +116,7 @@ impl Rollout {
         cx: &mut Context<'_>,
     ) -> bool {
         if self.groups_of(&batch).iter().any(|group| !sent.contains(group)) {
-            if sent.is_empty() && self.is_forward() && watch.since < cx.facts.woke_at {
+            if sent.is_empty() && watch.since < cx.facts.woke_at {
                 self.choose_next(cx.now, "what was seen before has grown old; chosen anew");
                 return true;
             }
@@ -202,7 +202,7 @@ impl Rollout {
                 self.note(cx.now, format!("{host} changed under traffic; it was away for {away}"));
             }
             let verdict = orders.verdict(host).map(|answer| answer.health);
-            failure = failure.or(self.judge(host, verdict, cx.now));
+            failure = failure.or(self.judge(host, verdict, orders.made));
         }
         match failure {
             Some(reason) if self.is_forward() => self.turn_back(reason, cx),
@@ -229,13 +229,13 @@ impl Rollout {
         &mut self,
         host: &HostId,
         verdict: Result<ContainerHealth, Reason>,
-        now: Timestamp,
+        asked_at: Timestamp,
     ) -> Option<Reason> {
         let forward = self.is_forward();
         let run = self.hosts.get_mut(host)?;
         run.healthy = verdict == Ok(ContainerHealth::Healthy);
         let Err(reason) = verdict else {
-            run.answered_at = now;
+            run.answered_at = asked_at;
             return None;
         };
         let vanished = reason.code == Code::HOSTS_VANISHED;

@@ -127,7 +127,7 @@ impl<'a> Context<'a> {
         for (command, sent_at) in open {
             match self.facts.commands.get(&command) {
                 Some(invocations) => {
-                    orders.hear(invocations);
+                    orders.hear(&command, invocations);
                     looked = true;
                 }
                 None if sent_at < self.facts.woke_at => {

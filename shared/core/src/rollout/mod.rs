@@ -152,7 +152,7 @@ pub struct HostRun {
     pub targets: BTreeSet<Target>,
     /// Whether its containers were well when it last answered.
     pub healthy: bool,
-    /// When it last answered.
+    /// When it last answered, or earlier: what was heard late may have been said long before.
     pub answered_at: Timestamp,
 }
 
@@ -193,11 +193,11 @@ impl HostRun {
     }
 
     /// Takes what a host says of itself before it is told to change: that is what it goes back to.
-    pub(crate) fn met(&mut self, answer: &Answer, now: Timestamp) {
+    pub(crate) fn met(&mut self, answer: &Answer, asked_at: Timestamp) {
         self.baseline = answer.now.clone();
         self.zone.clone_from(&answer.zone);
         self.healthy = answer.health == ContainerHealth::Healthy;
-        self.answered_at = now;
+        self.answered_at = asked_at;
     }
 }
 

@@ -6,7 +6,7 @@ use esclusa_core::host::{
     Mode, Order, Report, Restored, inspect, is_last_word, is_one_way, runs_once,
 };
 use esclusa_core::name::HostId;
-use esclusa_core::order::{Answer, ContainerHealth, PutBack, Verb};
+use esclusa_core::order::{Answer, ContainerHealth, LastChange, PutBack, Verb};
 use esclusa_core::reason::Code;
 
 use super::{Course, Run};
@@ -118,8 +118,10 @@ impl World {
         self.look(id, |engine, _| {
             let seen = engine.seen();
             let found = inspect(order, seen);
-            let unfinished =
-                order.verb == Verb::Inspect && seen.kept.order_word(&order.lane) == "unfinished";
+            let last_change = match order.verb {
+                Verb::Inspect => seen.kept.last_change(&order.lane),
+                Verb::Prefetch | Verb::Activate => LastChange::None,
+            };
             Answer {
                 reason: report.reason.clone(),
                 fence: seen.kept.fence_of(&order.lane),
@@ -131,7 +133,7 @@ impl World {
                     _ => ContainerHealth::Unhealthy,
                 },
                 now: found.running,
-                finished: !unfinished,
+                last_change,
                 put_back: match report.restored {
                     Restored::NotNeeded => PutBack::NotNeeded,
                     Restored::No => PutBack::No,

@@ -24,6 +24,9 @@ const BRANCH: u32 = 4;
 const LOOSE: u32 = 5;
 const FOREIGN: u32 = 6;
 
+/// How far the clock of a function may be ahead.
+const AHEAD: Duration = Duration::from_secs(1);
+
 /// What is stored of retention, and what is in the registry beside what `World::images` says.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
@@ -237,7 +240,7 @@ impl World {
         let drifted = |host: &HostId| self.marks.drifted_at.contains_key(host);
         let by_hand = |need: &Need| matches!(need, Need::Runs(host) if drifted(host));
         for lane in self.lanes.values() {
-            let needs = lane.needs(self.now);
+            let needs = lane.needs(self.now.after(AHEAD));
             if let Some(need) = needs.digests.get(digest).filter(|need| !by_hand(need)) {
                 wrong.push(format!("{need}"));
             }
@@ -251,8 +254,7 @@ impl World {
         if image.subject.as_ref().is_some_and(|it| self.shelf.images.contains_key(it)) {
             wrong.push("what it refers to is there".to_owned());
         }
-        // The function's clock may be a second ahead.
-        let age = self.now.since(image.pushed_at).saturating_add(Duration::from_secs(1));
+        let age = self.now.after(AHEAD).since(image.pushed_at);
         let young = age < GRACE;
         let loose =
             numbered(LOOSE, 0).is_some_and(|it| digest.as_str().get(..15) == it.as_str().get(..15));
@@ -306,7 +308,8 @@ impl World {
         if !mine || !lanes.iter().all(same) {
             return false;
         }
-        let needs: Vec<_> = self.lanes.values().map(|lane| lane.needs(self.now)).collect();
+        let now = self.now.after(AHEAD);
+        let needs: Vec<_> = self.lanes.values().map(|lane| lane.needs(now)).collect();
         let mut needed = digests.iter().filter_map(|digest| {
             let need = needs.iter().find_map(|it| it.digests.get(digest));
             Some(format!("{} is claimed, although {}", digest.short(), need?))

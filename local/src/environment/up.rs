@@ -300,3 +300,25 @@ pub(super) async fn blocking<T: Send + 'static>(
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn free_ports_differ_and_a_taken_one_is_refused_by_name() {
+        let [one, two] = [choose_port(None).unwrap(), choose_port(None).unwrap()];
+        assert_ne!(one, two);
+        let held = TcpListener::bind((Ipv4Addr::LOCALHOST, one)).unwrap();
+        let port = held.local_addr().unwrap().port();
+        let refused = choose_port(Some(port)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            format!(
+                "port {port} of 127.0.0.1 is taken: choose another one, or none to take a free one"
+            )
+        );
+    }
+}

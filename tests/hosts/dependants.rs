@@ -9,6 +9,7 @@ use crate::world::World;
 
 pub(crate) const ROWS: &[Row] = &[
     ("what shares a network is made again with it, forward and back", shared_network),
+    ("what shares with a service that is only started again is made again", shared_stopped),
     ("what shares processes or volumes is made again as well", shared_others),
     ("a dependant that is to be restarted is restarted", restarted),
     ("a prefetch fetches what an activation will start", private_dependency),
@@ -46,6 +47,30 @@ fn shared_network(world: &World) {
     service.prefetch(&sick, "1.3").expect("ok", 0);
     service.activate(&sick, "1.3").expect("health.container", 13).restored("yes");
     assert_eq!(read(&service, "side"), "web2");
+}
+
+fn shared_stopped(world: &World) {
+    let service = Service::new(
+        world,
+        "dep/stopped",
+        "  web: {image: IMAGE, restart: always}\n  \
+         side: {image: esclusa-test/other, network_mode: 'service:web'}\n",
+    )
+    .patient();
+    let first = service.push("web1", "v1");
+    service.roll_out(&first, "1.1");
+    service.compose("up --detach --no-deps side");
+    let stop = |name| {
+        service.run(&["docker", "stop", "--time=1", &format!("{}-{name}-1", service.project)]);
+    };
+    // As an order leaves it that is cut off after it stopped a container.
+    stop("web");
+    service.activate(&first, "1.2").expect("ok", 0).runs(&first);
+    assert_eq!(read(&service, "side"), "web1");
+    // As a start of the host leaves it that began with the wrong one.
+    stop("side");
+    service.activate(&first, "1.3").expect("ok", 0).runs(&first);
+    assert_eq!(read(&service, "side"), "web1");
 }
 
 fn shared_others(world: &World) {

@@ -73,6 +73,10 @@ const FOUND_AT_GATES: &[(u64, &str)] = &[
         179_602_000_002_617,
         "a host that was gone came back, and began an order of a rollout that had ended",
     ),
+    (
+        179_600_783_133_698,
+        "what shares a network kept that of before, where an order was cut off and others repaired",
+    ),
 ];
 
 fn number(name: &str) -> Option<u64> {

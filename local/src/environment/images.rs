@@ -1,11 +1,13 @@
 //! Building and pushing images as a person does: with `docker`, into the environment's registry.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use nix::unistd::Uid;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -16,6 +18,21 @@ use super::faults::send;
 use super::{Environment, calls};
 use crate::aws::MANIFEST_TYPES;
 use crate::programs;
+
+/// Builds take turns, in all environments of this machine. Two that made the same layers at once
+/// would both keep theirs, and whoever built that content once more would get those of either: what
+/// is pushed as one version under two tags would be two images.
+async fn take_turn() -> Result<File, EnvironmentError> {
+    let path = std::env::temp_dir().join(format!("esclusa-builds-{}", Uid::current()));
+    let turn = tokio::task::spawn_blocking({
+        let path = path.clone();
+        move || {
+            let file = File::create(path)?;
+            file.lock().map(|()| file)
+        }
+    });
+    turn.await.map_err(std::io::Error::other).and_then(|it| it).map_err(io_at("lock", &path))
+}
 
 /// How long ECR may know nothing of a push that the registry took.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -60,7 +77,9 @@ impl Environment {
         for reference in &references {
             build.args(["--tag", reference]);
         }
+        let turn = take_turn().await?;
         run(build.arg(context), "").await?;
+        drop(turn);
         for (tag, reference) in tags.iter().zip(&references) {
             run(self.docker().args(["push", "--quiet", reference]), "").await?;
             self.until_listed(&password, service, tag).await?;

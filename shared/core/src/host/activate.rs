@@ -11,7 +11,7 @@ use super::once::next_once_turn;
 use super::order::{Order, Wanted};
 use super::plan::Plan;
 use super::prefetch::{Prepared, prepare};
-use super::project::{Container, Observation};
+use super::project::{Container, ContainerState, Observation};
 use super::report::{Refusal, Report, Restored};
 use super::restore::{next_restore_turn, report_restore};
 use super::running::{containers_of, is_service_gone, running_of};
@@ -132,7 +132,8 @@ fn advance(order: &Order, seen: &Observation, journal: &Journal) -> Turn {
             let services: BTreeMap<_, _> =
                 journal.sharers.iter().map(|it| (it.clone(), None)).collect();
             let files = journal.files.clone();
-            let is_due = !services.is_empty() && has_changed(seen, journal);
+            let is_due = !services.is_empty()
+                && (has_changed(seen, journal) || has_lost_sharer(seen, journal));
             let up = Step::Up { services, recreates: true, keeps_existing: false, files };
             act_if(is_due, up, then(Phase::RestartingDependants))
         }
@@ -206,13 +207,23 @@ fn bring_up(journal: &Journal) -> Step {
     }
 }
 
-/// Whether a target has a container that was not there when the order began.
+/// Whether a target has a container that was not there when the order began, or that it started:
+/// what an order that was cut off had stopped is started, and not made again.
 fn has_changed(seen: &Observation, journal: &Journal) -> bool {
     let known = seen.kept.snapshots.get(&journal.snapshot).map(|it| &it.known);
     let is_target =
         |it: &Container| it.service.as_ref().is_some_and(|name| journal.targets.contains_key(name));
     let is_new = |it: &Container| known.is_none_or(|ids| !ids.contains(&it.id));
-    seen.project_containers().any(|it| is_target(it) && is_new(it))
+    let is_started = |it: &Container| it.state.is_up() && it.started_at >= journal.began;
+    seen.project_containers().any(|it| is_target(it) && (is_new(it) || is_started(it)))
+}
+
+/// Whether a container that shares with a target does not run, or shares with what ran before.
+fn has_lost_sharer(seen: &Observation, journal: &Journal) -> bool {
+    journal.sharers.iter().flat_map(|it| seen.containers_of_service(it)).any(|it| {
+        let has_ended_well = it.state == ContainerState::Exited(0) && is_job(it, seen);
+        !has_ended_well && (!it.state.is_up() || seen.is_older_than_owner(it))
+    })
 }
 
 fn await_dependencies(seen: &Observation, journal: &Journal) -> Turn {

@@ -266,6 +266,17 @@ impl Observation {
         self.containers.iter().find(|it| it.id == id)
     }
 
+    /// Whether a container was started before one whose network, processes or volumes it uses: it
+    /// holds those of the time before.
+    #[must_use]
+    pub fn is_older_than_owner(&self, container: &Container) -> bool {
+        let is_owner = |it: &Container| {
+            [&it.id, &it.name].iter().any(|it| container.shares_with.contains(*it))
+        };
+        let is_younger = |it: &Container| is_owner(it) && it.started_at > container.started_at;
+        self.containers.iter().any(is_younger)
+    }
+
     /// The definition, empty where it is not known.
     #[must_use]
     pub fn known_definition(&self) -> Definition {

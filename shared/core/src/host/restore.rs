@@ -191,9 +191,8 @@ fn bring_present_back(
     if !container.state.is_up() {
         return Some(Step::StartContainer(container.id.clone()));
     }
-    let mut owners = wanted.shares_with.iter().filter_map(|it| seen.container(it));
-    let owner_is_younger = owners.any(|it| it.started_at > container.started_at);
-    owner_is_younger.then(|| Step::RestartContainer(container.id.clone()))
+    let is_behind = seen.is_older_than_owner(container);
+    is_behind.then(|| Step::RestartContainer(container.id.clone()))
 }
 
 /// What only the files still tell how to make.

@@ -223,23 +223,11 @@ impl Engine {
 
     /// What the containers run, in one word.
     pub(crate) fn running(&self) -> Running {
-        let word = |it: &Container| match (&it.digest, it.image.parse()) {
-            (Some(digest), _) => Running::Digest(digest.clone()),
-            (None, Ok(id)) => Running::Local(id),
-            (None, Err(_)) => Running::Mixed,
-        };
-        let is_done = |it: &Container| it.state == ContainerState::Exited(0) && !it.restarts_always;
-        let mut words: Vec<Running> = self.own().filter(|it| it.state.is_up()).map(word).collect();
-        if words.is_empty() {
-            words = self.own().filter(|it| is_done(it)).map(word).collect();
-        }
-        words.dedup();
-        match words.as_slice() {
-            [] => Running::Nothing,
-            [one] => one.clone(),
-            [first, rest @ ..] if rest.iter().all(|it| it == first) => first.clone(),
-            _ => Running::Mixed,
-        }
+        let is_up = |it: &&Container| it.state.is_up();
+        let is_done =
+            |it: &&Container| it.state == ContainerState::Exited(0) && !it.restarts_always;
+        let done = || word_of(self.own().filter(is_done));
+        word_of(self.own().filter(is_up)).or_else(done).unwrap_or(Running::Nothing)
     }
 
     /// Whether every service of the repository has its containers, and each of them is well.
@@ -292,4 +280,20 @@ impl Engine {
         let up = self.own().filter(|it| it.state.is_up());
         up.map(|it| it.started_at).min().unwrap_or_default()
     }
+}
+
+/// What containers run, in one word; nothing if there are none.
+fn word_of<'a>(mut containers: impl Iterator<Item = &'a Container>) -> Option<Running> {
+    let first = containers.next()?;
+    let is_same = |it: &Container| match &first.digest {
+        Some(digest) => it.digest.as_ref() == Some(digest),
+        None => it.digest.is_none() && it.image == first.image,
+    };
+    if !containers.all(is_same) {
+        return Some(Running::Mixed);
+    }
+    Some(match &first.digest {
+        Some(digest) => Running::Digest(digest.clone()),
+        None => first.image.parse().map_or(Running::Mixed, Running::Local),
+    })
 }

@@ -1,5 +1,6 @@
 //! What happens to an engine beside the program: people, reboots, restarts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use esclusa_core::digest::Digest;
@@ -80,11 +81,16 @@ impl Engine {
 
     /// What runs is started again at `back`, and is ready after `warm_up`.
     pub(crate) fn come_back(&mut self, back: Timestamp, warm_up: Duration) {
+        let lost = self.find_sharers_of_stopped();
         let mut up: Vec<usize> = Vec::new();
         for (index, container) in self.seen.containers.iter_mut().enumerate() {
             if container.is_one_off && container.state.is_up() {
                 // Nothing starts it again.
                 container.state = ContainerState::Exited(137);
+            } else if lost.contains(&container.id) {
+                // It cannot join the network of a container that does not run.
+                container.state = ContainerState::Exited(128);
+                container.health = Some(HealthWord::Unhealthy);
             } else if container.state.is_up() {
                 container.started_at = back;
                 up.push(index);
@@ -99,6 +105,14 @@ impl Engine {
                 self.decides_at.insert(container.id.clone(), decides_at);
             }
         }
+    }
+
+    /// Containers that run, and share the network of one that does not.
+    fn find_sharers_of_stopped(&self) -> BTreeSet<String> {
+        let is_up = |id: &String| self.seen.container(id).is_some_and(|it| it.state.is_up());
+        let up = self.seen.containers.iter().filter(|it| it.state.is_up());
+        let lost = up.filter(|it| it.shares_with.iter().any(|owner| !is_up(owner)));
+        lost.map(|it| it.id.clone()).collect()
     }
 
     /// Someone stops a container; whether there was one.

@@ -39,6 +39,10 @@ pub(super) fn add_side(machine: &mut Machine, name: &str, with: &str) {
     machine.seen.containers.push(side);
 }
 
+fn stop(machine: &mut Machine, id: &str) {
+    of(&mut machine.seen, id).state = State::Exited(143);
+}
+
 pub(super) fn add_proxy(machine: &mut Machine) {
     let restart = Dependency { restarts: true, ..waits(Condition::Started) };
     says(&mut machine.seen, "proxy").dependencies = map(&[("web", restart)]);
@@ -89,6 +93,33 @@ const FORWARD: &[Row] = &[
         },
         "ok, restored not-needed: aside-1 other with side-1, db-1 other, side-1 other with web-1, \
          web-1 b",
+    ),
+    (
+        "what shares with a target that was stopped, and is only started, is made again",
+        |it, order| {
+            add_side(it, "side", "web");
+            stop(it, "web1");
+            order.wanted = release('a');
+        },
+        "ok, restored not-needed: db-1 other, side-1 other with web-1, web-1 a",
+    ),
+    (
+        "also where the engine has started the target since, and not what shares with it",
+        |it, order| {
+            add_side(it, "side", "web");
+            of(&mut it.seen, "web1").started_at = at(2000);
+            order.wanted = release('a');
+        },
+        "ok, restored not-needed: db-1 other, side-1 other with web-1, web-1 a",
+    ),
+    (
+        "what shares with a target and could not be started is made again",
+        |it, order| {
+            add_side(it, "side", "web");
+            stop(it, "side1");
+            order.wanted = release('a');
+        },
+        "ok, restored not-needed: db-1 other, side-1 other with web-1, web-1 a",
     ),
     (
         "D3: a fresh host gets dependencies, too",
@@ -238,6 +269,26 @@ fn what_runs_already_is_not_touched() {
     let mut machine = Machine::new(shop());
     machine.play(&order(release('a')));
     assert_eq!(machine.seen.containers[0].id, "web1", "{:?}", machine.taken);
+}
+
+#[test]
+fn what_shares_or_is_restarted_with_a_target_is_left_alone_where_nothing_changed() {
+    let mut machine = Machine::new(shop());
+    add_side(&mut machine, "side", "web");
+    add_migration(&mut machine);
+    add_proxy(&mut machine);
+    machine.play(&order(release('a')));
+    assert_eq!(of(&mut machine.seen, "side1").started_at, at(1000), "{:?}", machine.taken);
+    assert_eq!(of(&mut machine.seen, "proxy1").started_at, at(1000), "{:?}", machine.taken);
+}
+
+#[test]
+fn what_is_restarted_with_a_target_is_when_that_was_stopped_and_is_started() {
+    let mut machine = Machine::new(shop());
+    add_proxy(&mut machine);
+    stop(&mut machine, "web1");
+    machine.play(&order(release('a')));
+    assert!(of(&mut machine.seen, "proxy1").started_at > at(1000), "{:?}", machine.taken);
 }
 
 #[test]

@@ -160,7 +160,8 @@ impl Machine {
 
     // ---- What is there -------------------------------------------------------------------------
 
-    /// Every container that is up: service, number, release, and with whom it shares.
+    /// Every container that is up: service, number, release, and with whom it shares: with one of
+    /// before, where that was started again since, or does not run.
     pub(super) fn tell(&self) -> String {
         let up = self.seen.containers.iter().filter(|it| it.state.is_up());
         let told: BTreeSet<String> = up.map(|it| self.tell_container(it)).collect();
@@ -172,8 +173,10 @@ impl Machine {
         let letter = ('a'..='f').find(|it| id_of(*it) == container.image);
         let image = letter.map_or_else(|| "other".to_owned(), String::from);
         let owners = container.shares_with.iter().map(|it| {
-            let owner = self.seen.container(it).map_or("nobody", |it| it.name.as_str());
-            format!(" with {}", owner.trim_start_matches("shop-"))
+            let owner = self.seen.container(it);
+            let lost = owner.filter(|it| it.started_at > container.started_at || !it.state.is_up());
+            let owner = owner.map_or("nobody", |it| it.name.trim_start_matches("shop-"));
+            format!(" with {owner}{}", lost.map_or("", |_| " of before"))
         });
         format!("{name} {image}{}", owners.collect::<String>())
     }

@@ -210,8 +210,8 @@ const SHARED: &[Row] = &[
             it.spoil('a', "web", Fate::Crashes);
             it.failures.insert("Up", failed("port is already allocated"));
         },
-        "hosts.up, restored yes: db-1 other, side-1 other with web-1, web-1 a; shop-web-1 is back, \
-         and as unhealthy as before.",
+        "hosts.up, restored yes: db-1 other, side-1 other with web-1 of before, web-1 a; \
+         shop-web-1 is back, and as unhealthy as before.",
     ),
 ];
 

@@ -54,7 +54,7 @@ fn shared_stopped(world: &World) {
         world,
         "dep/stopped",
         "  web: {image: IMAGE, restart: always}\n  \
-         side: {image: esclusa-test/other, network_mode: 'service:web'}\n",
+         side: {image: esclusa-test/other, restart: always, network_mode: 'service:web'}\n",
     )
     .patient();
     let first = service.push("web1", "v1");

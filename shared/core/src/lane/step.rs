@@ -78,11 +78,7 @@ impl Lane {
         match saw.clone() {
             Saw::Configuration(sources) => {
                 self.due.remove(&Look::Configuration);
-                // An active rollout has read these very texts already.
-                let known = self.rollout.as_ref().filter(|it| it.sources == sources);
-                let known = known.map(|it| Ok(Arc::clone(&it.settings)));
-                let read = || Configuration::of(&sources, &self.id).map(Arc::new);
-                facts.configured = Some(known.unwrap_or_else(read));
+                facts.configured = Some(Configuration::of(&sources, &self.id).map(Arc::new));
                 facts.sources = Some(sources);
             }
             Saw::Tag(tag, release) => {

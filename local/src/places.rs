@@ -4,11 +4,13 @@
 //! the checkout is: a Unix socket's path holds 107 bytes.
 
 use std::ffi::OsStr;
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+
+use nix::unistd::Uid;
 
 use crate::aws::sha256;
 
@@ -136,6 +138,20 @@ pub fn make_private_directory(path: &Path) -> io::Result<()> {
 /// Eight hexadecimal digits that stand for a path.
 fn short_hash(path: &OsStr) -> String {
     sha256(path.as_bytes()).chars().take(8).collect()
+}
+
+/// Locks a file that all environments of a user share, and keeps what it holds. Whoever drops it
+/// lets the next one in.
+///
+/// # Errors
+///
+/// When it cannot be made, opened or locked.
+pub(crate) fn lock_for_user(name: &str) -> io::Result<File> {
+    let path = std::env::temp_dir().join(format!("esclusa-{name}-{}", Uid::current()));
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+    file.lock()?;
+    Ok(file)
 }
 
 #[cfg(test)]

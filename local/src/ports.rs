@@ -1,11 +1,13 @@
 //! Free ports of this machine.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
 use nix::unistd::Uid;
+
+use crate::places;
 
 /// Ports are taken from these. They lie below those that Linux gives to outgoing connections
 /// (`net.ipv4.ip_local_port_range`), one of which could take a port before its server starts, or
@@ -19,10 +21,7 @@ const PORTS: Range<u16> = 20_000..32_000;
 ///
 /// When the file that says which port was given last cannot be used.
 pub fn free() -> io::Result<u16> {
-    let path = std::env::temp_dir().join(format!("esclusa-ports-{}", Uid::current()));
-    let mut file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-    file.lock()?;
+    let mut file = places::lock_for_user("ports")?;
     let mut port = read_last(&mut file)?;
     for _ in PORTS {
         port = port.saturating_add(1);

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use nix::unistd::Uid;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
@@ -17,22 +16,7 @@ use super::error::{EnvironmentError, io_at};
 use super::faults::send;
 use super::{Environment, calls};
 use crate::aws::MANIFEST_TYPES;
-use crate::programs;
-
-/// Builds take turns, in all environments of this machine. Two that made the same layers at once
-/// would both keep theirs, and whoever built that content once more would get those of either: what
-/// is pushed as one version under two tags would be two images.
-async fn take_turn() -> Result<File, EnvironmentError> {
-    let path = std::env::temp_dir().join(format!("esclusa-builds-{}", Uid::current()));
-    let turn = tokio::task::spawn_blocking({
-        let path = path.clone();
-        move || {
-            let file = File::create(path)?;
-            file.lock().map(|()| file)
-        }
-    });
-    turn.await.map_err(std::io::Error::other).and_then(|it| it).map_err(io_at("lock", &path))
-}
+use crate::{places, programs};
 
 /// How long ECR may know nothing of a push that the registry took.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -77,7 +61,7 @@ impl Environment {
         for reference in &references {
             build.args(["--tag", reference]);
         }
-        let turn = take_turn().await?;
+        let turn = take_turn_to_build().await?;
         run(build.arg(context), "").await?;
         drop(turn);
         for (tag, reference) in tags.iter().zip(&references) {
@@ -246,4 +230,13 @@ async fn run(command: &mut Command, input: &str) -> Result<(), EnvironmentError>
         what: format!("docker {}", arguments.join(" ")),
         answer: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
     })
+}
+
+/// Builds take turns, in all environments of this machine. Two that made the same layers at once
+/// would both keep theirs, and whoever built that content once more would get those of either: what
+/// is pushed as one version under two tags would be two images.
+async fn take_turn_to_build() -> Result<File, EnvironmentError> {
+    let locked = tokio::task::spawn_blocking(|| places::lock_for_user("builds")).await;
+    let locked = locked.map_err(std::io::Error::other).and_then(|it| it);
+    locked.map_err(io_at("lock builds in", &std::env::temp_dir()))
 }

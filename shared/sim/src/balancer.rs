@@ -1,6 +1,5 @@
 //! A load balancer: registration, draining, and health that lags behind the truth.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use esclusa_core::configuration::TargetGroup;
@@ -113,18 +112,14 @@ impl World {
 
     /// When a target's state changes next, as things are.
     pub(crate) fn next_target_change(&self) -> Option<Timestamp> {
-        // A host is a target of several groups, and the same for all of them.
-        let mut known: BTreeMap<&HostId, (bool, Option<Timestamp>)> = BTreeMap::new();
-        let mut next: Option<Timestamp> = None;
-        for it in &self.targets {
-            let host = &it.target.host;
-            let look = || (self.passes(host), self.turns_at(host));
-            let (passes, turns) = *known.entry(host).or_insert_with(look);
+        let next = |it: &SimTarget| {
+            let passes = self.passes(&it.target.host);
             let doubted = other(it.health, passes)
                 .map(|_| it.doubted_since.unwrap_or(self.now).after(self.patience(it, passes)));
-            next = next.into_iter().chain(doubted).chain(it.drains_until).chain(turns).min();
-        }
-        next
+            let turns = self.turns_at(&it.target.host);
+            doubted.into_iter().chain(it.drains_until).chain(turns).min()
+        };
+        self.targets.iter().filter_map(next).min()
     }
 
     /// Whether a host takes traffic: by its targets where there are any, else by its containers.

@@ -39,7 +39,7 @@ pub(super) fn add_side(machine: &mut Machine, name: &str, with: &str) {
     machine.seen.containers.push(side);
 }
 
-fn stop(machine: &mut Machine, id: &str) {
+fn stop_container(machine: &mut Machine, id: &str) {
     of(&mut machine.seen, id).state = State::Exited(143);
 }
 
@@ -98,7 +98,7 @@ const FORWARD: &[Row] = &[
         "what shares with a target that was stopped, and is only started, is made again",
         |it, order| {
             add_side(it, "side", "web");
-            stop(it, "web1");
+            stop_container(it, "web1");
             order.wanted = release('a');
         },
         "ok, restored not-needed: db-1 other, side-1 other with web-1, web-1 a",
@@ -116,7 +116,7 @@ const FORWARD: &[Row] = &[
         "what shares with a target and could not be started is made again",
         |it, order| {
             add_side(it, "side", "web");
-            stop(it, "side1");
+            stop_container(it, "side1");
             order.wanted = release('a');
         },
         "ok, restored not-needed: db-1 other, side-1 other with web-1, web-1 a",
@@ -286,7 +286,7 @@ fn what_shares_or_is_restarted_with_a_target_is_left_alone_where_nothing_changed
 fn what_is_restarted_with_a_target_is_when_that_was_stopped_and_is_started() {
     let mut machine = Machine::new(shop());
     add_proxy(&mut machine);
-    stop(&mut machine, "web1");
+    stop_container(&mut machine, "web1");
     machine.play(&order(release('a')));
     assert!(of(&mut machine.seen, "proxy1").started_at > at(1000), "{:?}", machine.taken);
 }
